@@ -1,0 +1,7 @@
+//! One request and what is said of it: the request as it was meant, the codes, the decision, the answer, the reasons.
+
+pub mod address;
+pub mod code;
+pub mod host;
+pub mod path;
+pub mod request;

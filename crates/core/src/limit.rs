@@ -1,0 +1,5 @@
+//! To come.
+
+/// To come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rate;
