@@ -1,14 +1,23 @@
 //! The rules of Admit: pure functions over credentials, grants, rules and requests.
 //!
 //! Knows no clock, no randomness, no I/O and no SQL: all of them are arguments. Start at [`check`] for the path of a
-//! request and at [`policy`] for what a rule demands.
+//! request, at [`policy`] for what a rule demands, and at [`grant`] for what a credential is worth.
 
+pub mod api;
+pub mod audit;
 pub mod check;
+pub mod client;
 pub mod credential;
+pub mod grant;
 pub mod id;
+pub mod key;
 pub mod limit;
 pub mod name;
 pub mod policy;
 pub mod principal;
+pub mod realm;
+pub mod role;
+pub mod scope;
 pub mod secret;
 pub mod time;
+pub mod user;

@@ -1,0 +1,146 @@
+//! APIs: protected resources (RFC 8707 `resource`, JWT `aud`) with the scopes they define and the hosts they own.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::host;
+use crate::id::{ApiId, RealmId};
+use crate::name::{ApiUri, ExternalId, Label, ScopeName};
+use crate::policy::cors::Cors;
+use crate::policy::rule::Problem;
+use crate::scope::SCOPES_MAX;
+use crate::time::{Span, Time};
+
+/// One API of a realm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Api {
+    /// Its id.
+    pub id: ApiId,
+    /// Where it belongs.
+    pub realm: RealmId,
+    /// What it is.
+    pub spec: ApiSpec,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+    /// Counts its changes; the ETag.
+    pub version: i64,
+}
+
+/// The form of access tokens for an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenFormat {
+    /// RFC 9068.
+    #[default]
+    Jwt,
+    /// A random string.
+    Opaque,
+}
+
+/// What an operator says of an API: the same words in JSON, in TOML and in the store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiSpec {
+    /// The audience; never changes.
+    pub uri: ApiUri,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Label>,
+    /// Scopes with what they mean to a person.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scopes: BTreeMap<ScopeName, String>,
+    /// Hosts that it protects, `shop.test` or `shop.test/api`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// The form of its access tokens.
+    #[serde(default)]
+    pub token_format: TokenFormat,
+    /// How long its access tokens live.
+    #[serde(default = "default_token_lifetime")]
+    pub token_lifetime: Span,
+    /// Browser origins that may call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// The id of the same thing elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<ExternalId>,
+    /// Free JSON of at most 4 kB.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub metadata: serde_json::Value,
+}
+
+fn default_token_lifetime() -> Span {
+    Span::minutes(10)
+}
+
+impl ApiSpec {
+    /// An API of which only the audience and the scopes are said.
+    pub fn new(uri: ApiUri, scopes: BTreeMap<ScopeName, String>) -> Self {
+        Self {
+            uri,
+            name: None,
+            scopes,
+            hosts: Vec::new(),
+            token_format: TokenFormat::Jwt,
+            token_lifetime: default_token_lifetime(),
+            cors: None,
+            external_id: None,
+            metadata: serde_json::Value::Null,
+        }
+    }
+
+    /// Brings hosts into canonical form and reports everything that cannot be.
+    pub fn resolve(mut self) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut problem = |path: String, message: String| problems.push(Problem { path, message });
+        if self.scopes.len() > SCOPES_MAX {
+            problem("scopes".into(), format!("an API may define at most {SCOPES_MAX} scopes"));
+        }
+        for (scope, description) in &self.scopes {
+            if description.chars().count() > 200 || description.chars().any(crate::name::is_unprintable) {
+                problem(format!("scopes.{scope}"), "the description must be one line of at most 200 letters".into());
+            }
+        }
+        if self.hosts.len() > 50 {
+            problem("hosts".into(), "an API may own at most 50 hosts".into());
+        }
+        for (place, written) in self.hosts.iter_mut().enumerate() {
+            match canonical_host(written) {
+                Ok(canonical) => *written = canonical,
+                Err(message) => problem(format!("hosts[{place}]"), message),
+            }
+        }
+        if !(Span::seconds(30)..=Span::hours(24)).contains(&self.token_lifetime) {
+            problem("token_lifetime".into(), "must be between 30s and 24h".into());
+        }
+        if let Err(message) = check_metadata(&self.metadata) {
+            problem("metadata".into(), message);
+        }
+        if problems.is_empty() { Ok(self) } else { Err(problems) }
+    }
+}
+
+/// `Shop.Test:443/api/` becomes `shop.test/api`.
+fn canonical_host(written: &str) -> Result<String, String> {
+    let (name, path) = written.split_at(written.find('/').unwrap_or(written.len()));
+    let name = host::from_rule(name).map_err(|_| format!("{written:?} is no host such as shop.test or shop.test/api"))?;
+    let path = path.trim_end_matches('/');
+    if path.is_empty() {
+        return Ok(name);
+    }
+    let path = crate::check::path::Path::parse(path).map_err(|reason| format!("the path of {written:?}: {reason}"))?;
+    Ok(format!("{name}{}", path.as_str()))
+}
+
+/// Metadata is an object (or nothing) of at most 4 kB as JSON.
+pub fn check_metadata(metadata: &serde_json::Value) -> Result<(), String> {
+    let is_object = metadata.is_null() || metadata.is_object();
+    if !is_object {
+        return Err("must be a JSON object".to_owned());
+    }
+    let size = if metadata.is_null() { 0 } else { metadata.to_string().len() };
+    if size > 4096 { Err(format!("is {size} bytes as JSON, at most 4096 are kept")) } else { Ok(()) }
+}

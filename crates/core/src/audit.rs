@@ -1,0 +1,36 @@
+//! The audit: one event for each change, written in the transaction that makes it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{EventId, RealmId};
+use crate::time::Time;
+
+/// One line of the audit. Carries ids and names, never a secret, a path with its query or an address in clear where a
+/// digest serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its id.
+    pub id: EventId,
+    /// Its place in commit order, once it is stored.
+    pub number: i64,
+    /// Where it happened.
+    #[serde(skip)]
+    pub realm: Option<RealmId>,
+    /// When.
+    pub at: Time,
+    /// What: `key.created`, `rule.deleted`, `credential.misplaced`.
+    pub kind: String,
+    /// Who did it: an id, or `operator`.
+    pub actor: String,
+    /// What it was done to: an id or a name.
+    pub target: String,
+    /// Why it was refused, for events of refusals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The request that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What else is worth keeping.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub detail: serde_json::Value,
+}

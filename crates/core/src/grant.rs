@@ -1,0 +1,200 @@
+//! Grants: everything that can act. What grew out of an ended grant dies by evaluation, never by cascade.
+//!
+//! Effective scopes = granted ∩ parents' ∩ the subject's rights *now* ∩ what the API still defines. Rights that come back,
+//! come back.
+
+use crate::api::Api;
+use crate::check::code::Reason;
+use crate::client::Client;
+use crate::id::{ApiId, ClientId, GrantId, OrgId, RealmId, SubjectId};
+use crate::name::ScopeName;
+use crate::principal::Standing;
+use crate::realm::Realm;
+use crate::role::Role;
+use crate::scope::{self, CHECK, Rights};
+use crate::time::Time;
+use crate::user::User;
+
+/// How deep grants may grow out of one another.
+pub const DEPTH_MAX: usize = 8;
+
+/// What made a grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GrantKind {
+    /// An API key.
+    Key,
+}
+
+impl GrantKind {
+    /// The word in the store and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+        }
+    }
+
+    /// The kind that a stored word names.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text == "key").then_some(Self::Key)
+    }
+}
+
+/// "Subject S lets the holder act, on API A, with scopes X, until T."
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// Its id.
+    pub id: GrantId,
+    /// Where it belongs.
+    pub realm: RealmId,
+    /// The customer that owns it.
+    pub org: Option<OrgId>,
+    /// What made it.
+    pub kind: GrantKind,
+    /// Whose rights it lends.
+    pub subject: SubjectId,
+    /// The application that holds it, where it is another than the subject.
+    pub client: Option<ClientId>,
+    /// The grant that it grew from.
+    pub parent: Option<GrantId>,
+    /// The first of its line; itself where it has no parent.
+    pub root: GrantId,
+    /// The API it is for.
+    pub api: Option<ApiId>,
+    /// What was granted, sorted.
+    pub scopes: Vec<ScopeName>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it ends by itself.
+    pub expires_at: Option<Time>,
+    /// When it was ended.
+    pub revoked_at: Option<Time>,
+}
+
+/// A subject as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subject {
+    /// A person.
+    User(User),
+    /// An application.
+    Client(Client),
+}
+
+impl Subject {
+    /// Its id.
+    pub fn id(&self) -> SubjectId {
+        match self {
+            Self::User(user) => SubjectId::User(user.id),
+            Self::Client(client) => SubjectId::Client(client.id),
+        }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::User(user) => user.spec.name.as_str(),
+            Self::Client(client) => client.spec.name.as_str(),
+        }
+    }
+
+    /// What it may do itself: the rights of its roles and, for a client, those of its own row.
+    pub fn rights(&self, roles: &[Role]) -> Rights {
+        let mut rights = match self {
+            Self::User(_) => Rights::new(),
+            Self::Client(client) => client.spec.rights.clone(),
+        };
+        roles.iter().for_each(|role| scope::unite(&mut rights, &role.spec.rights));
+        rights
+    }
+
+    fn disabled_at(&self) -> Option<Time> {
+        match self {
+            Self::User(user) => user.disabled_at,
+            Self::Client(client) => client.disabled_at,
+        }
+    }
+
+    fn valid_after(&self) -> Option<Time> {
+        match self {
+            Self::User(user) => user.valid_after,
+            Self::Client(client) => client.valid_after,
+        }
+    }
+}
+
+/// Everything that a grant's worth depends on, as one snapshot of the store saw it.
+#[derive(Debug, Clone)]
+pub struct Lineage {
+    /// Its realm.
+    pub realm: Realm,
+    /// The grant.
+    pub grant: Grant,
+    /// What it grew from, nearest first.
+    pub ancestors: Vec<Grant>,
+    /// Whose rights it lends; none where the row is gone.
+    pub subject: Option<Subject>,
+    /// The roles that the subject holds.
+    pub roles: Vec<Role>,
+    /// The API it is for; none where it names none, or the API is gone.
+    pub api: Option<Api>,
+}
+
+impl Lineage {
+    /// Why nothing may be done with the grant whatever its scopes, judged without a clock: expiry is looked at per request.
+    pub fn halted(&self) -> Option<Reason> {
+        let Some(subject) = &self.subject else { return Some(Reason::OwnerGone) };
+        let cutoff = self.realm.valid_after.max(subject.valid_after());
+        let api_is_gone = self.grant.api.is_some() && self.api.is_none();
+        if self.realm.disabled_at.is_some() {
+            Some(Reason::RealmDisabled)
+        } else if self.grant.revoked_at.is_some() {
+            Some(Reason::Revoked)
+        } else if api_is_gone || self.ancestors.iter().any(|ancestor| ancestor.revoked_at.is_some()) {
+            Some(Reason::ParentEnded)
+        } else if cutoff.is_some_and(|cutoff| self.grant.created_at < cutoff) {
+            Some(Reason::IssuedBeforeCutoff)
+        } else if subject.disabled_at().is_some() {
+            Some(Reason::OwnerDisabled)
+        } else {
+            None
+        }
+    }
+
+    /// When the grant ends by itself: the earliest end of its line.
+    pub fn expires_at(&self) -> Option<Time> {
+        self.ancestors.iter().chain([&self.grant]).filter_map(|grant| grant.expires_at).min()
+    }
+
+    /// What may be done with it now.
+    pub fn standing(&self) -> Standing {
+        let Some(subject) = &self.subject else { return Standing::default() };
+        let Some(api) = &self.api else { return Standing { roles: self.roles_of(None, &[]), ..Standing::default() } };
+        let rights = subject.rights(&self.roles);
+        let own = rights.get(&api.spec.uri);
+        let is_defined = |scope: &ScopeName| scope.as_str() == CHECK || api.spec.scopes.contains_key(scope);
+        let is_inherited = |scope: &ScopeName| self.ancestors.iter().all(|ancestor| ancestor.scopes.contains(scope));
+        let mut scopes: Vec<_> = self
+            .grant
+            .scopes
+            .iter()
+            .filter(|scope| own.is_some_and(|own| own.contains(*scope)) && is_defined(scope) && is_inherited(scope))
+            .cloned()
+            .collect();
+        scopes.sort();
+        scopes.dedup();
+        Standing { roles: self.roles_of(Some(api), &scopes), api: Some(api.spec.uri.clone()), scopes }
+    }
+
+    /// A grant carries a role where it carries everything that the role gives on this API: a narrow key does not speak with
+    /// the whole weight of its owner. Roles without rights only say who somebody is and are always carried.
+    fn roles_of(&self, api: Option<&Api>, scopes: &[ScopeName]) -> Vec<crate::name::RoleName> {
+        let carries = |role: &&Role| {
+            role.spec.rights.is_empty()
+                || api
+                    .and_then(|api| role.spec.rights.get(&api.spec.uri))
+                    .is_some_and(|given| !given.is_empty() && given.iter().all(|scope| scopes.contains(scope)))
+        };
+        let mut names: Vec<_> = self.roles.iter().filter(carries).map(|role| role.spec.name.clone()).collect();
+        names.sort();
+        names
+    }
+}

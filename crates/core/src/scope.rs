@@ -1,0 +1,88 @@
+//! Scopes and rights. A scope is always the pair (API, name); the bare form is for the wire only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::name::{self, ApiUri, ScopeName};
+
+/// What may be done where: per API the names of its scopes.
+pub type Rights = BTreeMap<ApiUri, BTreeSet<ScopeName>>;
+
+/// The most scopes that one API may define or one grant may have.
+pub const SCOPES_MAX: usize = 200;
+
+/// The scope that lets its holder ask for decisions. Every API has it without defining it: a grant with `check` on an API
+/// may judge credentials of that API; on a realm's management API, those of every API of the realm.
+pub const CHECK: &str = "check";
+
+/// Adds what `more` has to `rights`.
+pub fn unite(rights: &mut Rights, more: &Rights) {
+    for (api, scopes) in more {
+        rights.entry(api.clone()).or_default().extend(scopes.iter().cloned());
+    }
+}
+
+/// What `wanted` has and `held` has not, counting only the APIs that Admit itself is: nobody hands out a right over Admit
+/// that he does not hold. The scopes of ordinary APIs are the realm's to give.
+pub fn exceeding(wanted: &Rights, held: &Rights) -> Rights {
+    let mut excess = Rights::new();
+    for (api, scopes) in wanted.iter().filter(|(api, _)| name::is_built_in(api)) {
+        let held = held.get(api);
+        let missing: BTreeSet<_> =
+            scopes.iter().filter(|scope| !held.is_some_and(|held| held.contains(*scope))).cloned().collect();
+        if !missing.is_empty() {
+            excess.insert(api.clone(), missing);
+        }
+    }
+    excess
+}
+
+/// The scopes of a realm's management API: for each resource `read` and `write`, and the two that gateways use.
+pub const RESOURCES: &[&str] =
+    &["apis", "clients", "users", "roles", "rules", "keys", "grants", "events", "decisions", "realm"];
+
+/// Every scope of a realm's management API with its description.
+pub fn management_scopes() -> BTreeMap<ScopeName, String> {
+    let mut scopes = BTreeMap::new();
+    let mut add = |name: String, description: String| {
+        if let Ok(name) = ScopeName::parse(&name) {
+            scopes.insert(name, description);
+        }
+    };
+    for resource in RESOURCES {
+        add(format!("{resource}:read"), format!("See {resource}"));
+        add(format!("{resource}:write"), format!("Change {resource}"));
+    }
+    add(CHECK.to_owned(), "Ask for decisions".to_owned());
+    add("feed:read".to_owned(), "Follow revocations".to_owned());
+    scopes
+}
+
+/// The scopes of the server's own API, known in the control realm.
+pub fn server_scopes() -> BTreeMap<ScopeName, String> {
+    [("server:read", "See every realm"), ("server:write", "Manage every realm")]
+        .into_iter()
+        .filter_map(|(name, description)| Some((ScopeName::parse(name).ok()?, description.to_owned())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rights(api: &str, scopes: &[&str]) -> Rights {
+        let scopes = scopes.iter().map(|scope| ScopeName::parse(scope).unwrap()).collect();
+        Rights::from([(ApiUri::parse(api).unwrap(), scopes)])
+    }
+
+    #[test]
+    fn ak_01_rights_over_admit_are_handed_out_by_those_who_hold_them() {
+        let held = rights("urn:admit:realm:default", &["keys:write"]);
+        assert!(exceeding(&rights("urn:admit:realm:default", &["keys:write"]), &held).is_empty());
+        assert_eq!(
+            exceeding(&rights("urn:admit:realm:default", &["keys:write", "rules:write"]), &held),
+            rights("urn:admit:realm:default", &["rules:write"])
+        );
+        assert_eq!(exceeding(&rights("urn:admit:server", &["server:read"]), &held).len(), 1);
+        assert!(exceeding(&rights("https://api.example.com", &["orders:read"]), &held).is_empty());
+    }
+}
