@@ -128,6 +128,13 @@ pub fn is_unprintable(letter: char) -> bool {
         || matches!(letter, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
 }
 
+impl Label {
+    /// Stands for a label that cannot be read.
+    pub fn unnamed() -> Self {
+        Self("unnamed".into())
+    }
+}
+
 /// The API that guards the management of one realm.
 pub fn management_api(realm: &RealmName) -> ApiUri {
     ApiUri(format!("urn:admit:realm:{realm}").into())

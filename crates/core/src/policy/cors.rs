@@ -85,7 +85,7 @@ impl Cors {
     pub fn preflight(&self, origin: &str, method: &Method, asked: Option<&str>, methods: &Methods) -> Option<Fields> {
         let mut fields = self.allow_origin(origin)?;
         let allowed = match methods {
-            Methods::Registered => method.to_string(),
+            Methods::Registered | Methods::Every => method.to_string(),
             Methods::Listed(list) => list.iter().map(Method::as_str).collect::<Vec<_>>().join(", "),
         };
         fields.push((header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::try_from(allowed).ok()?));

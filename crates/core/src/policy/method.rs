@@ -17,12 +17,15 @@ pub enum Methods {
     Registered,
     /// These, and HEAD where GET is one.
     Listed(Vec<Method>),
+    /// Whatever verb: of a rule whose methods cannot be read, which then denies.
+    Every,
 }
 
 impl Methods {
     /// Whether a request with this method fits.
     pub fn has(&self, method: &Method) -> bool {
         match self {
+            Self::Every => true,
             Self::Registered => is_registered(method.as_str()),
             Self::Listed(list) => list.contains(method) || (*method == Method::HEAD && list.contains(&Method::GET)),
         }
@@ -31,7 +34,8 @@ impl Methods {
     /// True where every method that fits `other` fits this one too.
     pub fn covers(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Registered, Self::Registered) => true,
+            (Self::Every, _) | (Self::Registered, Self::Registered) => true,
+            (_, Self::Every) => false,
             (mine, Self::Listed(list)) => list.iter().all(|method| mine.has(method)),
             (mine, Self::Registered) => {
                 REGISTERED.iter().all(|name| Method::from_bytes(name.as_bytes()).is_ok_and(|method| mine.has(&method)))
@@ -42,7 +46,7 @@ impl Methods {
     /// True where some method fits both.
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Registered, Self::Registered) => true,
+            (Self::Registered | Self::Every, Self::Registered | Self::Every) => true,
             (Self::Listed(list), other) | (other, Self::Listed(list)) => {
                 list.iter().any(|method| other.has(method)) || (self.has(&Method::HEAD) && other.has(&Method::HEAD))
             }
