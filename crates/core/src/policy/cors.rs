@@ -3,8 +3,8 @@
 //! Says which header fields belong to an answer or a preflight. Admits nobody: a listed origin without a credential is
 //! refused like any other caller, it can merely read why.
 
-use http::header::{self, HeaderName, HeaderValue};
 use http::Method;
+use http::header::{self, HeaderName, HeaderValue};
 
 use super::method::Methods;
 
@@ -55,7 +55,9 @@ impl RawCors {
         }
         if self.origins.iter().any(|origin| origin == "*") {
             return match (credentials, self.origins.len()) {
-                (true, _) => Err(vec!["has * with credentials = true, which browsers refuse: list the origins".to_owned()]),
+                (true, _) => {
+                    Err(vec!["has * with credentials = true, which browsers refuse: list the origins".to_owned()])
+                }
                 (false, 1) => Ok(Cors { origins: Origins::Any, credentials }),
                 (false, _) => Err(vec!["has * beside other origins: leave the others out".to_owned()]),
             };
@@ -187,7 +189,9 @@ mod tests {
             "access-control-allow-origin: http://localhost:3000\naccess-control-allow-credentials: true\nvary: Origin\n\
              access-control-expose-headers: WWW-Authenticate, RateLimit, RateLimit-Policy, Retry-After, Admit-Request-Id"
         );
-        for stranger in ["https://app.test.evil.test", "https://APP.test", "http://app.test", "null", "*", "", "https://app.test/"] {
+        for stranger in
+            ["https://app.test.evil.test", "https://APP.test", "http://app.test", "null", "*", "", "https://app.test/"]
+        {
             assert!(cors.allow(stranger).is_none(), "{stranger}");
         }
     }
@@ -196,7 +200,8 @@ mod tests {
     fn fa_06_a_preflight_is_answered_for_listed_origins_only() {
         let cors = cors(&["https://app.test"], false).unwrap();
         let methods = Methods::Listed(vec![Method::GET, Method::POST]);
-        let fields = cors.preflight("https://app.test", &Method::POST, Some("authorization, x-trace"), &methods).unwrap();
+        let fields =
+            cors.preflight("https://app.test", &Method::POST, Some("authorization, x-trace"), &methods).unwrap();
         assert_eq!(
             text(&fields),
             "access-control-allow-origin: https://app.test\naccess-control-allow-methods: GET, POST\n\
@@ -210,7 +215,10 @@ mod tests {
 
     #[test]
     fn any_origin_is_without_credentials() {
-        assert!(text(&cors(&["*"], false).unwrap().allow("https://x.test").unwrap()).starts_with("access-control-allow-origin: *"));
+        assert!(
+            text(&cors(&["*"], false).unwrap().allow("https://x.test").unwrap())
+                .starts_with("access-control-allow-origin: *")
+        );
         assert!(cors(&["*"], true).unwrap_err()[0].contains("list the origins"));
         assert!(cors(&["*", "https://a.test"], false).unwrap_err()[0].contains("leave the others out"));
     }
@@ -243,15 +251,21 @@ mod tests {
     fn limits_hold_at_their_edge() {
         assert!(cors(&["https://a.test"; MAX_ORIGINS], false).is_ok());
         assert!(cors(&["https://a.test"; MAX_ORIGINS + 1], false).unwrap_err()[0].contains("65 origins"));
-        assert!(read_asked(&["a"; MAX_ASKED].join(",")).is_some() && read_asked(&["a"; MAX_ASKED + 1].join(",")).is_none());
-        assert!(read_asked(&"a".repeat(MAX_ASKED_BYTES)).is_some() && read_asked(&"a".repeat(MAX_ASKED_BYTES + 1)).is_none());
+        assert!(
+            read_asked(&["a"; MAX_ASKED].join(",")).is_some() && read_asked(&["a"; MAX_ASKED + 1].join(",")).is_none()
+        );
+        assert!(
+            read_asked(&"a".repeat(MAX_ASKED_BYTES)).is_some()
+                && read_asked(&"a".repeat(MAX_ASKED_BYTES + 1)).is_none()
+        );
         assert!(read_asked("a, b c").is_none() && read_asked("").is_none() && read_asked("a\r\nx: y").is_none());
     }
 
     #[test]
     fn covering_is_by_sets() {
         let (any, one) = (cors(&["*"], false).unwrap(), cors(&["https://a.test"], false).unwrap());
-        let (two, cookies) = (cors(&["https://a.test", "https://b.test"], false).unwrap(), cors(&["https://a.test"], true).unwrap());
+        let (two, cookies) =
+            (cors(&["https://a.test", "https://b.test"], false).unwrap(), cors(&["https://a.test"], true).unwrap());
         assert!(any.covers(&two) && two.covers(&one) && cookies.covers(&one));
         assert!(!one.covers(&two) && !one.covers(&any) && !two.covers(&cookies) && !any.covers(&cookies));
     }

@@ -80,7 +80,11 @@ pub fn canonical(text: &str) -> Result<String, BadHost> {
     if let Some(rest) = text.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or_else(bad)?;
         let address: Ipv6Addr = address.parse().map_err(|_| bad())?;
-        return if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) { Ok(format!("[{address}]")) } else { Err(bad()) };
+        return if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) {
+            Ok(format!("[{address}]"))
+        } else {
+            Err(bad())
+        };
     }
     let name = match text.split_once(':') {
         Some((name, port)) if is_port(port) => name,
@@ -150,8 +154,25 @@ mod tests {
             assert_eq!(canonical(text).as_deref(), Ok(host), "{text}");
         }
         for text in [
-            "", ".", "a..b", "https://shop.test", "shop.test/x", "a@b", "a b", "a:b", "a:65536", "a:", "::1", "[::1", "[::1]x", "127.1", "0x7f.1",
-            "1.2.3.256", "a.0x1", "a%2eb", "*.*.test",
+            "",
+            ".",
+            "a..b",
+            "https://shop.test",
+            "shop.test/x",
+            "a@b",
+            "a b",
+            "a:b",
+            "a:65536",
+            "a:",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "127.1",
+            "0x7f.1",
+            "1.2.3.256",
+            "a.0x1",
+            "a%2eb",
+            "*.*.test",
         ] {
             assert!(HostPattern::parse(text).is_err(), "{text}");
         }
@@ -181,7 +202,9 @@ mod tests {
         let parse = |text: &str| HostPattern::parse(text).unwrap();
         let (one, below, deeper) = (parse("a.shop.test"), parse("*.shop.test"), parse("*.a.shop.test"));
         assert!(HostPattern::Any.covers(&below) && below.covers(&one) && below.covers(&deeper) && one.covers(&one));
-        assert!(!one.covers(&below) && !deeper.covers(&one) && !deeper.covers(&below) && !below.covers(&HostPattern::Any));
+        assert!(
+            !one.covers(&below) && !deeper.covers(&one) && !deeper.covers(&below) && !below.covers(&HostPattern::Any)
+        );
         assert!(below.overlaps(&one) && one.overlaps(&below) && !deeper.overlaps(&one));
     }
 

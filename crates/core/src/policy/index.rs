@@ -254,7 +254,8 @@ fn settle(rule: &mut Rule, apis: &[ApiRealm], owners: &Owners) -> Vec<Problem> {
             Err(problem) => return vec![problem],
         }
     }
-    let lacking = |api: &ApiRealm| require.scopes.iter().filter(|scope| !api.scopes.contains(scope)).cloned().collect::<Vec<_>>();
+    let lacking =
+        |api: &ApiRealm| require.scopes.iter().filter(|scope| !api.scopes.contains(scope)).cloned().collect::<Vec<_>>();
     let missing = match &rule.audience {
         Audience::Api(uri) => match apis.iter().find(|api| api.uri == *uri) {
             None => {
@@ -269,7 +270,9 @@ fn settle(rule: &mut Rule, apis: &[ApiRealm], owners: &Owners) -> Vec<Problem> {
         }
     };
     let tell = |scope| match &rule.audience {
-        Audience::Api(uri) => format!("has {scope}, which {uri} does not define. Add it: admit api update {uri} --scope {scope}"),
+        Audience::Api(uri) => {
+            format!("has {scope}, which {uri} does not define. Add it: admit api update {uri} --scope {scope}")
+        }
         _ => format!("has {scope}, which no API defines. Add it: admit api update API --scope {scope}"),
     };
     missing.into_iter().map(|scope| Problem::new("require.scopes", tell(scope))).collect()
@@ -285,7 +288,10 @@ fn follow(rule: &Rule, apis: &[ApiRealm], owners: &Owners, first_scope: &str) ->
         return Ok(Audience::Api(apis[place].uri.clone()));
     }
     let create = format!("admit api create https://{host} --host {host}{first_scope}");
-    Err(Problem::new("require.api", format!("is needed, for no API owns {host}{}. Create one: {create}; or {remedy}", rule.path)))
+    Err(Problem::new(
+        "require.api",
+        format!("is needed, for no API owns {host}{}. Create one: {create}; or {remedy}", rule.path),
+    ))
 }
 
 #[cfg(test)]
@@ -302,7 +308,10 @@ mod tests {
             hosts: vec![host.to_owned()],
             cors,
         };
-        vec![api("https://api.shop.test", "shop.test", Some(cors.resolve().unwrap())), api("https://v2.shop.test", "shop.test/v2", None)]
+        vec![
+            api("https://api.shop.test", "shop.test", Some(cors.resolve().unwrap())),
+            api("https://v2.shop.test", "shop.test/v2", None),
+        ]
     }
 
     fn rule(text: &str) -> Rule {
@@ -312,7 +321,9 @@ mod tests {
     /// A guarded rule of shop.test.
     fn guarded(methods: &str, path: &str) -> Rule {
         let methods = if methods.is_empty() { String::new() } else { format!("methods = ['{methods}'], ") };
-        rule(&format!("match = {{ host = 'shop.test', {methods}path = '{path}' }}\nrequire = {{ authenticated = true }}"))
+        rule(&format!(
+            "match = {{ host = 'shop.test', {methods}path = '{path}' }}\nrequire = {{ authenticated = true }}"
+        ))
     }
 
     fn build(rules: Vec<Rule>) -> Policy {
@@ -326,14 +337,21 @@ mod tests {
 
     fn found(policy: &Policy, method: &str, host: &str, path: &str) -> Option<usize> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        policy.find(&Target { host, method: &method, path, has_encoded_slash: path.contains("%2F") }).map(|matched| matched.place)
+        policy
+            .find(&Target { host, method: &method, path, has_encoded_slash: path.contains("%2F") })
+            .map(|matched| matched.place)
     }
 
     #[test]
     fn priority_then_place_then_first_match() {
         let mut late = guarded("", "/**");
         late.priority = 200;
-        let policy = build(vec![late, guarded("GET", "/orders/{id}"), guarded("", "/orders/**"), rule("deny = true\npriority = 150\nmatch = { host = '*.test', path = '/secret' }")]);
+        let policy = build(vec![
+            late,
+            guarded("GET", "/orders/{id}"),
+            guarded("", "/orders/**"),
+            rule("deny = true\npriority = 150\nmatch = { host = '*.test', path = '/secret' }"),
+        ]);
         assert_eq!(found(&policy, "GET", "shop.test", "/orders/7"), Some(1));
         assert_eq!(found(&policy, "POST", "shop.test", "/orders/7"), Some(2));
         assert_eq!(found(&policy, "GET", "shop.test", "/secret"), Some(3));
@@ -377,24 +395,34 @@ mod tests {
     #[test]
     fn a_rule_for_which_no_api_follows_is_refused() {
         let rows = [
-            ("match = { host = 'a.test' }\nrequire = { scopes = ['x:y'] }", "admit api create https://a.test --host a.test --scope x:y"),
+            (
+                "match = { host = 'a.test' }\nrequire = { scopes = ['x:y'] }",
+                "admit api create https://a.test --host a.test --scope x:y",
+            ),
             ("match = { host = '*.shop.test' }\nrequire = { authenticated = true }", "no single host"),
             ("require = { authenticated = true }", "no single host"),
             ("require = { api = 'https://no.test', scopes = ['a'] }", "admit api create https://no.test --scope a"),
-            ("match = { host = 'shop.test' }\nrequire = { scopes = ['a'] }", "admit api update https://api.shop.test --scope a"),
+            (
+                "match = { host = 'shop.test' }\nrequire = { scopes = ['a'] }",
+                "admit api update https://api.shop.test --scope a",
+            ),
             ("audience = 'any'\nrequire = { scopes = ['a', 'orders:read'] }", "has a, which no API defines"),
         ];
         for (text, said) in rows {
             let problems = refused(vec![rule(text)]);
             assert!(problems.contains(said) && problems.lines().count() == 1, "{text}: {problems}");
         }
-        build(vec![rule("match = { host = 'a.test' }\npublic = true"), rule("deny = true"), ]);
+        build(vec![rule("match = { host = 'a.test' }\npublic = true"), rule("deny = true")]);
     }
 
     #[test]
     fn a_rule_that_can_never_match_is_refused_with_both_names() {
         let problems = refused(vec![guarded("", "/orders/**"), guarded("GET", "/orders/{id}")]);
-        assert!(problems.contains("rule \"GET shop.test/orders/{id}\": match can never match: rule \"* shop.test/orders/**\""), "{problems}");
+        assert!(
+            problems
+                .contains("rule \"GET shop.test/orders/{id}\": match can never match: rule \"* shop.test/orders/**\""),
+            "{problems}"
+        );
         build(vec![guarded("GET", "/orders/{id}"), guarded("", "/orders/**")]);
         let mut first = guarded("GET", "/orders/{id}");
         first.priority = 99;
@@ -409,7 +437,9 @@ mod tests {
         orphan.priority = 1;
         let policy = Policy::load(&apis(), vec![guarded("", "/**"), orphan]);
         assert_eq!(policy.problems().len(), 1);
-        let matched = policy.find(&Target { host: "gone.test", method: &Method::GET, path: "/", has_encoded_slash: false }).unwrap();
+        let matched = policy
+            .find(&Target { host: "gone.test", method: &Method::GET, path: "/", has_encoded_slash: false })
+            .unwrap();
         assert_eq!((&matched.rule.demand, matched.rule.observe, matched.place), (&Demand::Deny, false, 1));
         assert_eq!(found(&policy, "GET", "shop.test", "/"), Some(0));
     }
@@ -419,7 +449,12 @@ mod tests {
         let mut other = guarded("", "/orders");
         (other.host, other.name) = (HostPattern::parse("shop2.test").unwrap(), "other".parse().unwrap());
         other.audience = Audience::Any;
-        let policy = build(vec![guarded("POST", "/users"), guarded("POST", "/orders/{id}/items"), other, guarded("GET", "/orders")]);
+        let policy = build(vec![
+            guarded("POST", "/users"),
+            guarded("POST", "/orders/{id}/items"),
+            other,
+            guarded("GET", "/orders"),
+        ]);
         let misses = |path| {
             let target = Target { host: "shop.test", method: &Method::POST, path, has_encoded_slash: false };
             policy.near_misses(&target).into_iter().map(|miss| (miss.place, miss.why)).collect::<Vec<_>>()
@@ -432,7 +467,9 @@ mod tests {
     fn w1_a_thousand_rules_cost_as_ten() {
         let candidates = |count: usize| {
             let mut rules: Vec<_> = (0..count).map(|number| guarded("GET", &format!("/v1/r{number}/{{id}}"))).collect();
-            rules.extend((0..count).map(|number| rule(&format!("public = true\nmatch = {{ host = 'h{number}.test' }}"))));
+            rules.extend(
+                (0..count).map(|number| rule(&format!("public = true\nmatch = {{ host = 'h{number}.test' }}"))),
+            );
             let policy = build(rules);
             let mut seen = 0;
             let target = Target { host: "shop.test", method: &Method::GET, path: "/v1/r7/1", has_encoded_slash: false };
@@ -444,11 +481,16 @@ mod tests {
 
     #[test]
     fn limits_hold_at_their_edge() {
-        let rules = |count| (0..count).map(|number| rule(&format!("deny = true\npriority = {number}\nmatch = {{ host = 'h{number}' }}")));
+        let rules = |count| {
+            (0..count)
+                .map(|number| rule(&format!("deny = true\npriority = {number}\nmatch = {{ host = 'h{number}' }}")))
+        };
         let mut most: Vec<_> = rules(3).collect();
         assert!(Policy::load(&[], most.clone()).problems().is_empty());
         most = vec![most[0].clone(); MAX_RULES];
-        let counted = |rules| Policy::load(&[], rules).problems().iter().filter(|problem| problem.message.contains("10001 rules")).count();
+        let counted = |rules| {
+            Policy::load(&[], rules).problems().iter().filter(|problem| problem.message.contains("10001 rules")).count()
+        };
         assert_eq!(counted(most.clone()), 0);
         most.push(most[0].clone());
         assert_eq!(counted(most), 1);

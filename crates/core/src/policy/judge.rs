@@ -50,7 +50,7 @@ pub const fn judge_openness(rule: &Rule) -> Openness {
     }
 }
 
-/// Whether the caller has what a guarded rule demands. `path` is in normal form and matches the rule.
+/// Whether the caller has what the rule demands, its openness included. `path` is in normal form and matches the rule.
 pub fn judge_caller(rule: &Rule, path: &str, principal: Option<&Principal>) -> Result<(), Refused> {
     let require = match &rule.demand {
         Demand::Public => return Ok(()),
@@ -72,11 +72,6 @@ pub fn judge_caller(rule: &Rule, path: &str, principal: Option<&Principal>) -> R
         return Err(Reason::OtherSubject.into());
     }
     Ok(())
-}
-
-/// Openness and caller in one, where no limit stands between them.
-pub fn judge(rule: &Rule, path: &str, principal: Option<&Principal>) -> Result<(), Refused> {
-    judge_caller(rule, path, principal)
 }
 
 impl From<Reason> for Refused {
@@ -132,7 +127,9 @@ mod tests {
     const API: &str = "https://api.shop.test";
 
     fn rule(require: &str) -> Rule {
-        let text = format!("match = {{ host = 'shop.test', path = '/users/{{id}}/**' }}\nrequire = {{ api = '{API}', {require} }}");
+        let text = format!(
+            "match = {{ host = 'shop.test', path = '/users/{{id}}/**' }}\nrequire = {{ api = '{API}', {require} }}"
+        );
         toml::from_str::<RawRule>(&text).unwrap().resolve().unwrap()
     }
 
@@ -158,7 +155,12 @@ mod tests {
     }
 
     fn robot() -> Principal {
-        Principal { subject: SubjectId::Client(ClientId::from_bytes([7; 16])), name: "robot".into(), profile: None, ..alice() }
+        Principal {
+            subject: SubjectId::Client(ClientId::from_bytes([7; 16])),
+            name: "robot".into(),
+            profile: None,
+            ..alice()
+        }
     }
 
     fn with_standing(change: impl FnOnce(&mut Standing)) -> Principal {
@@ -175,12 +177,27 @@ mod tests {
     fn the_first_step_that_fails_speaks() {
         let strict = "subjects = ['user'], credentials = ['api_key'], roles = ['buyer'], scopes = ['a'], self = 'id'";
         let rule = rule(strict);
-        let elsewhere = |principal: Principal| Principal { standing: Arc::new(Standing { api: "https://x".parse().ok(), ..Standing::default() }), ..principal };
+        let elsewhere = |principal: Principal| Principal {
+            standing: Arc::new(Standing { api: "https://x".parse().ok(), ..Standing::default() }),
+            ..principal
+        };
         let steps = [
-            (elsewhere(Principal { credential: CredentialKind::OperatorKey, ..robot() }), "/users/bob", Some(Reason::SubjectKind)),
-            (elsewhere(Principal { credential: CredentialKind::OperatorKey, ..alice() }), "/users/bob", Some(Reason::CredentialKind)),
+            (
+                elsewhere(Principal { credential: CredentialKind::OperatorKey, ..robot() }),
+                "/users/bob",
+                Some(Reason::SubjectKind),
+            ),
+            (
+                elsewhere(Principal { credential: CredentialKind::OperatorKey, ..alice() }),
+                "/users/bob",
+                Some(Reason::CredentialKind),
+            ),
             (elsewhere(alice()), "/users/bob", Some(Reason::OtherAudience)),
-            (with_standing(|standing| (standing.roles, standing.scopes) = Default::default()), "/users/bob", Some(Reason::RoleMissing)),
+            (
+                with_standing(|standing| (standing.roles, standing.scopes) = Default::default()),
+                "/users/bob",
+                Some(Reason::RoleMissing),
+            ),
             (with_standing(|standing| standing.scopes.clear()), "/users/bob", Some(Reason::ScopeMissing)),
             (alice(), "/users/bob", Some(Reason::OtherSubject)),
             (alice(), "/users/alice/x", None),
@@ -193,11 +210,11 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_listed() {
-        let refused = judge(&rule("scopes = ['c', 'a', 'd']"), "/users/x", Some(&alice())).unwrap_err();
+        let refused = judge_caller(&rule("scopes = ['c', 'a', 'd']"), "/users/x", Some(&alice())).unwrap_err();
         assert_eq!(refused.missing_scopes, ["c".parse().unwrap(), "d".parse().unwrap()]);
-        let refused = judge(&rule("roles = ['x', 'y']"), "/users/x", Some(&alice())).unwrap_err();
+        let refused = judge_caller(&rule("roles = ['x', 'y']"), "/users/x", Some(&alice())).unwrap_err();
         assert_eq!((refused.reason, refused.missing_roles.len()), (Reason::RoleMissing, 2));
-        assert_eq!(judge(&rule("roles = ['x', 'buyer']"), "/users/x", Some(&alice())), Ok(()));
+        assert_eq!(judge_caller(&rule("roles = ['x', 'buyer']"), "/users/x", Some(&alice())), Ok(()));
     }
 
     #[test]
@@ -241,14 +258,15 @@ mod tests {
         let (public, deny) = (open("public = true\nmatch = { host = 'a.test' }"), open("deny = true"));
         assert_eq!((judge_openness(&public), judge_openness(&deny)), (Openness::Public, Openness::Denied));
         assert_eq!(judge_openness(&rule("authenticated = true")), Openness::Guarded);
-        assert_eq!(judge(&public, "/", None), Ok(()));
-        assert_eq!(judge(&deny, "/", Some(&alice())).unwrap_err().reason, Reason::DenyRule);
+        assert_eq!(judge_caller(&public, "/", None), Ok(()));
+        assert_eq!(judge_caller(&deny, "/", Some(&alice())).unwrap_err().reason, Reason::DenyRule);
     }
 
     #[test]
     fn fa_04_an_encoded_slash_needs_a_rule_that_keeps_it() {
         let mut rule = rule("authenticated = true");
-        let target = Target { host: "shop.test", method: &http::Method::GET, path: "/users/a%2Fb", has_encoded_slash: true };
+        let target =
+            Target { host: "shop.test", method: &http::Method::GET, path: "/users/a%2Fb", has_encoded_slash: true };
         assert_eq!(judge_spelling(Some(&rule), &target), Err(Reason::PathEncodedSlash));
         assert_eq!(judge_spelling(None, &target), Err(Reason::PathEncodedSlash));
         rule.keep_encoded_slash = true;
@@ -260,7 +278,7 @@ mod tests {
         #[test]
         fn no_scope_is_admitted_that_the_caller_has_not(asked in prop::collection::btree_set("[a-d]", 1..4)) {
             let scopes = asked.iter().map(|scope| format!("'{scope}'")).collect::<Vec<_>>().join(",");
-            let admitted = judge(&rule(&format!("scopes = [{scopes}]")), "/users/x", Some(&alice())).is_ok();
+            let admitted = judge_caller(&rule(&format!("scopes = [{scopes}]")), "/users/x", Some(&alice())).is_ok();
             prop_assert_eq!(admitted, asked.iter().all(|scope| ["a", "b"].contains(&scope.as_str())));
         }
     }

@@ -80,14 +80,50 @@ impl fmt::Display for Methods {
 
 /// The IANA registry of methods without `PRI` and `*`, which are no methods of requests; sorted.
 const REGISTERED: [&str; 39] = [
-    "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LABEL", "LINK", "LOCK", "MERGE",
-    "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "OPTIONS", "ORDERPATCH", "PATCH", "POST", "PROPFIND",
-    "PROPPATCH", "PUT", "QUERY", "REBIND", "REPORT", "SEARCH", "TRACE", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE",
-    "UPDATEREDIRECTREF", "VERSION-CONTROL",
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
 ];
 
 fn is_registered(name: &str) -> bool {
-    matches!(name, "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS") || REGISTERED.binary_search(&name).is_ok()
+    matches!(name, "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" | "OPTIONS")
+        || REGISTERED.binary_search(&name).is_ok()
 }
 
 #[cfg(test)]
@@ -123,7 +159,9 @@ mod tests {
     fn covering_is_by_sets() {
         let (get, head, odd) = (listed(&["GET"]), listed(&["HEAD"]), listed(&["PURGE"]));
         assert!(get.covers(&head) && !head.covers(&get) && get.overlaps(&head) && head.overlaps(&get));
-        assert!(Methods::Registered.covers(&get) && !Methods::Registered.covers(&odd) && !get.covers(&Methods::Registered));
+        assert!(
+            Methods::Registered.covers(&get) && !Methods::Registered.covers(&odd) && !get.covers(&Methods::Registered)
+        );
         assert!(!odd.overlaps(&Methods::Registered) && Methods::Registered.overlaps(&get));
         assert!(listed(&REGISTERED).covers(&Methods::Registered));
     }

@@ -78,7 +78,10 @@ impl Owners {
                 let owned = owners.hosts.entry(host.host).or_default();
                 match owned.iter().find(|(prefix, _)| prefix.segments() == host.prefix.segments()) {
                     Some((_, other)) if *other != place => {
-                        problem(format!("has {text}, which {} owns already: an own path for each, such as {text}/v1, or another host", apis[*other].uri));
+                        problem(format!(
+                            "has {text}, which {} owns already: an own path for each, such as {text}/v1, or another host",
+                            apis[*other].uri
+                        ));
                     }
                     Some(_) => {}
                     None => owned.push((host.prefix, place)),
@@ -116,16 +119,32 @@ mod tests {
 
     #[test]
     fn the_longest_prefix_owns() {
-        let apis = [api("https://a", &["shop.test"]), api("https://b", &["Shop.test:80/api/"]), api("https://c", &["shop.test/api/v2"])];
+        let apis = [
+            api("https://a", &["shop.test"]),
+            api("https://b", &["Shop.test:80/api/"]),
+            api("https://c", &["shop.test/api/v2"]),
+        ];
         let (owners, problems) = Owners::of(&apis);
         assert_eq!(problems, []);
-        let rows = [("/", 0), ("/apix", 0), ("/api", 1), ("/api/", 1), ("/api/x", 1), ("/api/v2", 2), ("/api/v2/x", 2), ("/api/v22", 1)];
+        let rows = [
+            ("/", 0),
+            ("/apix", 0),
+            ("/api", 1),
+            ("/api/", 1),
+            ("/api/x", 1),
+            ("/api/v2", 2),
+            ("/api/v2/x", 2),
+            ("/api/v22", 1),
+        ];
         for (path, owner) in rows {
             assert_eq!(owners.of_path("shop.test", path), Some(owner), "{path}");
         }
         assert_eq!(owners.of_path("other.test", "/"), None);
         let pattern = |text| owners.of_pattern("shop.test", &PathPattern::parse(text).unwrap());
-        assert_eq!((pattern("/**"), pattern("/api/**"), pattern("/api/v2/x"), pattern("/{any}/x")), (Some(0), Some(1), Some(2), Some(0)));
+        assert_eq!(
+            (pattern("/**"), pattern("/api/**"), pattern("/api/v2/x"), pattern("/{any}/x")),
+            (Some(0), Some(1), Some(2), Some(0))
+        );
     }
 
     #[test]

@@ -137,7 +137,9 @@ impl PathPattern {
         let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '_');
         let goes_on = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         if !begins || !goes_on {
-            return Err(bad(format!("has {{{name}}}: name the segment by a-z, 0-9 and _, such as {{id}} or {{order_id}}")));
+            return Err(bad(format!(
+                "has {{{name}}}: name the segment by a-z, 0-9 and _, such as {{id}} or {{order_id}}"
+            )));
         }
         if self.captures().any(|known| known == name) {
             return Err(bad(format!("has {{{name}}} twice: give each its own name")));
@@ -190,8 +192,12 @@ fn bad(what: impl Into<String>) -> BadPattern {
 fn read_literal(raw: &str) -> Result<String, BadPattern> {
     if let Some(letter) = raw.chars().find(|letter| "{}*?#".contains(*letter)) {
         return Err(bad(match letter {
-            '{' | '}' => format!("has {raw}: a capture is a whole segment such as {{id}}; the letters themselves are %7B and %7D"),
-            '*' => format!("has {raw}: ** is the whole last segment, {{name}} takes one segment; the letter itself is %2A"),
+            '{' | '}' => format!(
+                "has {raw}: a capture is a whole segment such as {{id}}; the letters themselves are %7B and %7D"
+            ),
+            '*' => {
+                format!("has {raw}: ** is the whole last segment, {{name}} takes one segment; the letter itself is %2A")
+            }
             '?' => "has a query: a rule judges the path alone, leave out ? and what follows".to_owned(),
             _ => "has #: a fragment never reaches a server, leave it out".to_owned(),
         }));
@@ -360,7 +366,9 @@ mod tests {
         assert!(PathPattern::parse(&"/a".repeat(MAX_SEGMENTS)).is_ok());
         assert!(PathPattern::parse(&"/a".repeat(MAX_SEGMENTS + 1)).unwrap_err().to_string().contains("33 segments"));
         assert!(PathPattern::parse(&format!("/{}", "a".repeat(MAX_BYTES - 1))).is_ok());
-        assert!(PathPattern::parse(&format!("/{}", "a".repeat(MAX_BYTES))).unwrap_err().to_string().contains("2049 bytes"));
+        assert!(
+            PathPattern::parse(&format!("/{}", "a".repeat(MAX_BYTES))).unwrap_err().to_string().contains("2049 bytes")
+        );
     }
 
     proptest! {

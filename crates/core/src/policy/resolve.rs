@@ -115,7 +115,10 @@ impl Reader {
         ];
         for (path, said, mechanism) in refused {
             if said {
-                self.problem(path, format!("needs {mechanism}, which this version of Admit does not have: leave it out"));
+                self.problem(
+                    path,
+                    format!("needs {mechanism}, which this version of Admit does not have: leave it out"),
+                );
             }
         }
     }
@@ -160,8 +163,11 @@ impl Reader {
         }
         let named = |bad: BadName, text: &str| format!("has {text:?}, which must {}", bad.must);
         let mut require = Require {
-            scopes: self.read_words("require.scopes", raw.scopes.as_deref(), |text| text.parse().map_err(|bad| named(bad, text))),
-            roles: self.read_words("require.roles", raw.roles.as_deref(), |text| text.parse().map_err(|bad| named(bad, text))),
+            scopes: self.read_words("require.scopes", raw.scopes.as_deref(), |text| {
+                text.parse().map_err(|bad| named(bad, text))
+            }),
+            roles: self
+                .read_words("require.roles", raw.roles.as_deref(), |text| text.parse().map_err(|bad| named(bad, text))),
             subjects: self.read_words("require.subjects", raw.subjects.as_deref(), read_subject),
             credentials: self.read_credentials(raw.credentials.as_deref()),
             own: None,
@@ -182,7 +188,8 @@ impl Reader {
 
     fn read_credentials(&mut self, list: Option<&[String]>) -> Vec<CredentialKind> {
         let before = self.problems.len();
-        let kinds: Vec<_> = self.read_words("require.credentials", list, read_credential).into_iter().flatten().collect();
+        let kinds: Vec<_> =
+            self.read_words("require.credentials", list, read_credential).into_iter().flatten().collect();
         if list.is_some() && kinds.is_empty() && self.problems.len() == before {
             self.problem(
                 "require.credentials",
@@ -237,7 +244,9 @@ impl Reader {
         let default = if matches!(demand, Demand::Public) { Per::Ip } else { Per::Grant };
         let per = match raw.per.as_deref() {
             None => Some(default),
-            Some(text) => self.note("limit.per", Per::parse(text).ok_or("must be grant, subject, client, org, ip or rule")),
+            Some(text) => {
+                self.note("limit.per", Per::parse(text).ok_or("must be grant, subject, client, org, ip or rule"))
+            }
         };
         if matches!(demand, Demand::Public) && per.is_some_and(Per::needs_caller) {
             self.problem("limit.per", "counts callers, whom a public rule does not know: say ip or rule");
@@ -254,7 +263,10 @@ impl Reader {
     fn read_priority(&mut self, given: Option<i64>) -> u32 {
         let priority = given.map_or(Some(DEFAULT_PRIORITY), |number| u32::try_from(number).ok());
         let Some(priority) = priority.filter(|number| *number <= MAX_PRIORITY) else {
-            self.problem("priority", format!("must be 0 to {MAX_PRIORITY}; lower is tried first, {DEFAULT_PRIORITY} unless said"));
+            self.problem(
+                "priority",
+                format!("must be 0 to {MAX_PRIORITY}; lower is tried first, {DEFAULT_PRIORITY} unless said"),
+            );
             return 0;
         };
         priority
@@ -268,11 +280,22 @@ impl Reader {
         given.is_some()
     }
 
-    fn read_words<T>(&mut self, path: &str, list: Option<&[String]>, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    fn read_words<T>(
+        &mut self,
+        path: &str,
+        list: Option<&[String]>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
         list.map(|list| self.read_list(path, list, "leave it out if any will do", read)).unwrap_or_default()
     }
 
-    fn read_list<T>(&mut self, path: &str, list: &[String], empty: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    fn read_list<T>(
+        &mut self,
+        path: &str,
+        list: &[String],
+        empty: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
         if list.is_empty() {
             self.problem(path, format!("is an empty list: {empty}"));
         }
@@ -312,7 +335,9 @@ mod tests {
 
     /// The key paths that a rule is refused for.
     fn refused(text: &str) -> Vec<String> {
-        raw(text).resolve().map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
+        raw(text)
+            .resolve()
+            .map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
     }
 
     const WHOLE: &str = r#"
@@ -355,13 +380,19 @@ burst = 20
         let rule = raw(WHOLE).resolve().unwrap();
         assert_eq!(rule.summary(), "GET,POST shop.test/users/{id}/orders/**");
         let require = rule.require().unwrap();
-        assert_eq!(require.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(), ["orders:read", "orders:write"]);
+        assert_eq!(
+            require.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+            ["orders:read", "orders:write"]
+        );
         assert_eq!(require.credentials, [CredentialKind::ApiKey]);
         assert_eq!(require.own.as_deref(), Some("id"));
         assert_eq!(rule.audience, Audience::Api(ApiUri::parse("https://api.shop.test").unwrap()));
         assert!(rule.observe && rule.authorization_upstream && rule.keep_encoded_slash && rule.cors.is_some());
         let limit = rule.limit.unwrap();
-        assert_eq!((limit.per, limit.limit.burst(), limit.limit.rate().to_string()), (Per::Client, 20, "100/1m".to_owned()));
+        assert_eq!(
+            (limit.per, limit.limit.burst(), limit.limit.rate().to_string()),
+            (Per::Client, 20, "100/1m".to_owned())
+        );
         assert_eq!((rule.priority, rule.accept_query.as_deref()), (10, Some("api_key")));
     }
 
@@ -377,17 +408,28 @@ burst = 20
 
     #[test]
     fn unknown_keys_are_refused_at_every_level() {
-        for text in ["hots = 1", "match = { hots = 'a' }", "require = { scope = ['a'] }", "limit = { rates = '1/1s' }", "cors = { origin = [] }"] {
+        for text in [
+            "hots = 1",
+            "match = { hots = 'a' }",
+            "require = { scope = ['a'] }",
+            "limit = { rates = '1/1s' }",
+            "cors = { origin = [] }",
+        ] {
             assert!(toml::from_str::<RawRule>(text).unwrap_err().to_string().contains("unknown field"), "{text}");
         }
     }
 
     #[test]
     fn what_is_absent_has_a_default() {
-        let rule = raw("match = { host = 'a.test', methods = ['GET'] }\nrequire = { authenticated = true }\nlimit = { rate = '1/1s' }");
+        let rule = raw(
+            "match = { host = 'a.test', methods = ['GET'] }\nrequire = { authenticated = true }\nlimit = { rate = '1/1s' }",
+        );
         let rule = rule.resolve().unwrap();
         assert_eq!(rule.name.as_str(), "GET a.test/**");
-        assert_eq!((rule.priority, rule.limit.unwrap().per, rule.audience), (DEFAULT_PRIORITY, Per::Grant, Audience::None));
+        assert_eq!(
+            (rule.priority, rule.limit.unwrap().per, rule.audience),
+            (DEFAULT_PRIORITY, Per::Grant, Audience::None)
+        );
         let public = raw("match = { host = 'a.test' }\npublic = true\nlimit = { rate = '1/1s' }").resolve().unwrap();
         assert_eq!((public.limit.unwrap().per, public.name.as_str()), (Per::Ip, "* a.test/**"));
     }
@@ -435,9 +477,25 @@ limit = { per = "key", rate = "fast" }
         let mut paths = refused(rule);
         paths.sort_unstable();
         let all = [
-            "accept.query", "audience", "audience", "authorization", "cors.origins", "encoded_slash", "limit.per", "limit.rate",
-            "match.host", "match.methods", "match.path", "mode", "name", "priority", "require.api", "require.roles",
-            "require.scopes", "require.self", "require.subjects",
+            "accept.query",
+            "audience",
+            "audience",
+            "authorization",
+            "cors.origins",
+            "encoded_slash",
+            "limit.per",
+            "limit.rate",
+            "match.host",
+            "match.methods",
+            "match.path",
+            "mode",
+            "name",
+            "priority",
+            "require.api",
+            "require.roles",
+            "require.scopes",
+            "require.self",
+            "require.subjects",
         ];
         assert_eq!(paths, all);
     }
@@ -465,7 +523,8 @@ limit = { per = "key", rate = "fast" }
         assert_eq!(refused(&scopes(MAX_WORDS + 1)), ["require.scopes"]);
         assert_eq!(refused(&format!("deny = true\npriority = {MAX_PRIORITY}")), [""; 0]);
         assert_eq!(refused(&format!("deny = true\npriority = {}", MAX_PRIORITY + 1)), ["priority"]);
-        let accept = |letters| format!("accept = {{ query = '{}' }}\nrequire = {{ authenticated = true }}", "a".repeat(letters));
+        let accept =
+            |letters| format!("accept = {{ query = '{}' }}\nrequire = {{ authenticated = true }}", "a".repeat(letters));
         assert_eq!((refused(&accept(64)).len(), refused(&accept(65)).len(), refused(&accept(0)).len()), (0, 1, 1));
         let path = |letters: usize| format!("deny = true\nmatch = {{ path = '/{}' }}", "a".repeat(letters));
         assert_eq!((refused(&path(196)), refused(&path(197))), (vec![], vec!["name".to_owned()]));
@@ -476,7 +535,10 @@ limit = { per = "key", rate = "fast" }
         let text = "match = { host = 'a.test', path = 'orders', methods = ['get'] }\nrequire = { authenticated = true }\nmode = 'observe'";
         let (rule, problems) = raw(text).resolve_or_deny();
         assert_eq!(problems.len(), 2);
-        assert_eq!((rule.demand, rule.observe, rule.path, rule.methods), (Demand::Deny, false, PathPattern::any(), Methods::Every));
+        assert_eq!(
+            (rule.demand, rule.observe, rule.path, rule.methods),
+            (Demand::Deny, false, PathPattern::any(), Methods::Every)
+        );
         assert!(raw("deny = true").resolve_or_deny().1.is_empty());
     }
 
