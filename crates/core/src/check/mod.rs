@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod code;
+pub mod guard;
 pub mod host;
 pub mod path;
 pub mod request;
