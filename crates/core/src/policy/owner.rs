@@ -121,7 +121,7 @@ mod tests {
     fn the_longest_prefix_owns() {
         let apis = [
             api("https://a", &["shop.test"]),
-            api("https://b", &["Shop.test:80/api/"]),
+            api("https://b", &["Shop.test/api/"]),
             api("https://c", &["shop.test/api/v2"]),
         ];
         let (owners, problems) = Owners::of(&apis);
@@ -159,10 +159,11 @@ mod tests {
     fn an_error_says_what_would_be_right() {
         let rows = [
             ("https://shop.test", "leave out the scheme"),
-            ("*.shop.test", "a host alone"),
+            ("*.shop.test", "such as shop.test"),
             ("shop.test/{id}", "letters alone"),
             ("shop.test/a//b", "one slash"),
-            ("", "a host alone"),
+            ("", "such as shop.test"),
+            ("shop.test:80", "without scheme, port"),
         ];
         for (text, said) in rows {
             let error = ApiHost::parse(text).unwrap_err();
