@@ -25,6 +25,7 @@ use crate::check::policies::Policies;
 use crate::check::record::Ring;
 use crate::check::usage::Usage;
 use crate::config::Config;
+use crate::jobs::notice::Notices;
 use crate::metrics::Metrics;
 
 /// The server's state; cheap to clone.
@@ -55,6 +56,8 @@ pub struct State {
     pub usage: Usage,
     /// The latest refusals.
     pub records: Ring,
+    /// Security notices on their way to the audit.
+    pub notices: Notices,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Hashes presented secrets.
@@ -125,6 +128,7 @@ impl App {
             limiter: Limiter::default(),
             usage: Usage::default(),
             records: Ring::default(),
+            notices: Notices::default(),
             metrics: Metrics::new(),
             lookup_number: 1,
             cursor_key: parts.master_key.cursor_key(),
