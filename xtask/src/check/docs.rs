@@ -1,11 +1,15 @@
 //! Every path that the docs name exists.
 //!
 //! Looked at are inline code and the targets of links, outside fenced blocks. Inline code counts as a path when it begins with a
-//! folder of the repository and ends in an extension or a slash; a pattern (`*`, `<`, `{`, `…`) names no one file.
+//! folder of the repository and ends in an extension or a slash (in some folders: anyhow); a pattern (`*`, `<`, `{`, `…`)
+//! names no one file.
 
 use super::{File, Finding};
 
 const FOLDERS: [&str; 7] = ["crates/", "docs/", "examples/", "bench/", "migrations/", "xtask/", ".ci/"];
+
+/// Files here may have no extension.
+const BARE: [&str; 2] = [".ci/", "examples/"];
 
 /// README.md and its like, and everything in the docs folder.
 pub fn is_doc(path: &str) -> bool {
@@ -44,7 +48,7 @@ fn cut_code(text: &str) -> (Vec<&str>, String) {
 fn is_path(text: &str) -> bool {
     let is_one = !text.contains([' ', '*', '<', '{', '…', '$']);
     let last = text.rsplit('/').next().unwrap_or_default();
-    let has_end = last.is_empty() || last.contains('.') || FOLDERS[6] == &text[..text.len() - last.len()];
+    let has_end = last.is_empty() || last.contains('.') || BARE.iter().any(|folder| text.starts_with(folder));
     is_one && has_end && FOLDERS.iter().any(|folder| text.starts_with(folder))
 }
 
