@@ -6,7 +6,12 @@ use crate::{Outcome, cargo, root, succeed};
 
 /// `cargo xtask bench [scenario] [--quick] [--references]`: the arguments go to the harness as they are.
 pub fn run(arguments: &[String]) -> Outcome {
-    succeed(cargo().args(["build", "--release", "--package", "admit", "--package", "admit-bench"]))?;
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "admit-bench"]);
+    if !arguments.iter().any(|word| word == "--references") {
+        build.args(["--package", "admit"]);
+    }
+    succeed(&mut build)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into).join("release");
     let mut harness = Command::new(target.join("admit-bench"));
     harness.arg("run").args(arguments).arg("--admit").arg(target.join("admit"));
