@@ -41,8 +41,8 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// What is asked.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CheckRequest {
     /// The secret itself; instead of `headers`.
     credential: Option<String>,
@@ -69,15 +69,17 @@ enum OneOrMany {
 
 /// What replaces the rule.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Requirement {
     /// The API that the credential must be for.
     #[schema(value_type = Option<String>)]
     api: Option<ApiUri>,
     /// All of these.
+    #[serde(default)]
     #[schema(value_type = Vec<String>)]
     scopes: Vec<ScopeName>,
     /// One of these.
+    #[serde(default)]
     #[schema(value_type = Vec<String>)]
     roles: Vec<RoleName>,
 }
@@ -213,7 +215,7 @@ pub fn decision_json(app: &App, realm: &RealmPolicy, decision: &Decision) -> ser
         "principal": decision.principal.as_ref().map(|principal| answer::principal_json(principal, &realm.realm.name, &issuer)),
         "missing": {},
         "limits": decision.limits.iter().map(|limit| serde_json::json!({
-            "policy": limit.policy,
+            "policy": &*limit.policy,
             "limit": limit.limit.rate().count(),
             "remaining": limit.state.remaining,
             "reset_s": limit.state.reset_s,

@@ -48,8 +48,8 @@ pub async fn list(State(app): State<App>, permit: Permit<DecisionsRead>, Query(f
 #[utoipa::path(get, path = "/v1/realms/{realm}/decisions/{request_id}", tag = "decisions",
     params(("realm" = String, Path, description = "the name of the realm"), ("request_id" = String, Path, description = "req_…")),
     responses((status = 200, description = "the refusal"), (status = 404, description = "not among the latest refusals of this node")))]
-pub async fn get(State(app): State<App>, permit: Permit<DecisionsRead>, Path((_, id)): Path<(String, String)>) -> Result<Json<serde_json::Value>, Problem> {
-    let found = id.parse::<RequestId>().ok().and_then(|id| app.records.find(permit.realm_id(), id));
+pub async fn get(State(app): State<App>, permit: Permit<DecisionsRead>, Path(path): Path<(String, String)>) -> Result<Json<serde_json::Value>, Problem> {
+    let found = path.1.parse::<RequestId>().ok().and_then(|id| app.records.find(permit.realm_id(), id));
     let record = found.ok_or_else(|| {
         let detail = "This request is not among the latest refusals of this node. Admitted requests are not kept.";
         Problem::new(404, "not_found", detail).with_next("admit why --last")

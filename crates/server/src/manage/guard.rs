@@ -152,8 +152,8 @@ impl<S: Demand> FromRequestParts<App> for Permit<S> {
             Err(_) => return Err(Problem::unavailable("the realm cannot be read").into_response()),
         };
         let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
-        let request_id = call.authorize(Some(&realm), S::SCOPE)?;
-        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now: call.now };
+        let (request_id, now) = (call.authorize(Some(&realm), S::SCOPE)?, call.now);
+        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now };
         Ok(Self { access, scope: PhantomData })
     }
 }
@@ -175,10 +175,10 @@ impl<S: Demand> FromRequestParts<App> for ServerPermit<S> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let (caller, caller_realm) = authenticate(parts, app)?;
         let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
-        let request_id = call.authorize(None, S::SCOPE)?;
+        let (request_id, now) = (call.authorize(None, S::SCOPE)?, call.now);
         let realm = app.policies.of(app, app.operators).ok().flatten();
         let realm = realm.ok_or_else(|| Problem::unavailable("the realm of operators cannot be read").into_response())?;
-        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now: call.now };
+        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now };
         Ok(Self(Permit { access, scope: PhantomData }))
     }
 }
