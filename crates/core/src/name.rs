@@ -109,7 +109,9 @@ fn is_api_uri(text: &str) -> bool {
     let letters_well = text.bytes().all(|letter| letter.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&letter));
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let scheme_well = scheme.starts_with(|letter: char| letter.is_ascii_lowercase())
-        && scheme.bytes().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
+        && scheme
+            .bytes()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
     let rest_well = match scheme {
         "http" | "https" => rest.strip_prefix("//").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')),
         _ => !rest.is_empty(),
