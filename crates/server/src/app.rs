@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use admit_core::id::{Id, Kind, RealmId, RequestId};
+use admit_core::realm::Realm;
 use admit_core::secret::{LookupKey, MasterKey, Secret, SecretHash, SecretKind};
 use admit_core::time::{Span, Time};
 use admit_store::Store;
@@ -145,6 +146,14 @@ impl App {
     /// The moment; read once per request, at the edge.
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// The issuer of a realm: its own host, or its place below `public_url`.
+    pub fn issuer(&self, realm: &Realm) -> String {
+        match &realm.host {
+            Some(host) => format!("https://{host}"),
+            None => self.config.load().issuer(realm.name.as_str()),
+        }
     }
 
     /// Random octets from the operating system's generator, for secrets and ids.

@@ -21,7 +21,7 @@ use admit_core::time::Time;
 
 use super::Door;
 use super::policies::RealmPolicy;
-use super::record::{Record, shortened};
+use super::record::Record;
 use super::usage::Use;
 use crate::app::App;
 use crate::authn::resolve;
@@ -275,37 +275,13 @@ pub fn conclude(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, door
             app.metrics.notices_dropped.inc();
         }
     }
-    app.records.keep(Record {
-        at: now,
-        door,
-        method: shortened(request.method.as_str()),
-        host: shortened(request.host.as_str()),
-        path: shortened(request.path.as_str()),
-        query_names: request.query_names(),
-        client_ip: request.client_ip,
-        credential: judged.credential.clone(),
-        decision: decision.clone(),
-        rule: judged.rule.map(|found| found.place),
-        policy: Some(realm.clone()),
-    });
+    app.records.keep(Record::of(realm, request, door, judged, now));
 }
 
 /// A request that could not be read as one: refused, counted and recorded like every other.
 pub fn refuse(app: &App, realm: Option<&Arc<RealmPolicy>>, reason: Reason, door: Door, now: Time) -> Judged<'static> {
     let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
     app.metrics.decided(door, &decision);
-    app.records.keep(Record {
-        at: now,
-        door,
-        method: String::new(),
-        host: String::new(),
-        path: String::new(),
-        query_names: Vec::new(),
-        client_ip: None,
-        credential: None,
-        decision: decision.clone(),
-        rule: None,
-        policy: realm.cloned(),
-    });
+    app.records.keep(Record::unread(realm, door, &decision, now));
     Judged { decision, rule: None, credential: None }
 }

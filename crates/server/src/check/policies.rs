@@ -45,6 +45,20 @@ impl RealmPolicy {
         self.patterns.iter().any(|pattern| has_shape(pattern, text))
     }
 
+    /// The same realm with one rule in place of all.
+    pub fn with_only(&self, rule: Rule) -> Self {
+        let owned: Vec<_> = self.apis.iter().map(Api::owned).collect();
+        Self {
+            realm: self.realm.clone(),
+            apis: self.apis.clone(),
+            policy: Policy::load(&owned, vec![rule]),
+            rule_ids: Vec::new(),
+            problems: Vec::new(),
+            patterns: self.patterns.clone(),
+            position: self.position,
+        }
+    }
+
     /// The rule at a place.
     pub fn rule(&self, place: usize) -> Option<&Rule> {
         self.policy.rules().find(|matched| matched.place == place).map(|matched| matched.rule)

@@ -126,7 +126,7 @@ impl Config {
     /// What a reload cannot change: these need a restart.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let mut keys = Vec::new();
-        let mut compare = |name, same| {
+        let mut compare = |name, same: bool| {
             if !same {
                 keys.push(name);
             }
