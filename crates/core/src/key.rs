@@ -422,7 +422,10 @@ pub(crate) mod tests {
         let (apis, owner) = ([api()], client(&["orders:read"]));
         let plan = request(&["orders:read"]);
         let plan = plan.plan(&apis, Some((&owner, &[]))).unwrap();
-        assert_eq!(plan.rights(), Rights::from([(ApiUri::parse(URI).unwrap(), BTreeSet::from([scope("orders:read")]))]));
+        assert_eq!(
+            plan.rights(),
+            Rights::from([(ApiUri::parse(URI).unwrap(), BTreeSet::from([scope("orders:read")]))])
+        );
         let refused = request(&["orders:write"]).plan(&apis, Some((&owner, &[]))).unwrap_err();
         assert_eq!(refused[0].path, "owner");
     }

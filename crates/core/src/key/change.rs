@@ -250,14 +250,18 @@ mod tests {
 
     #[test]
     fn ak_06_the_old_secret_goes_on_for_the_overlap() {
-        let ask = |overlap_s, compromised| roll(&key(), &grant(), &[secret(1)], RollRequest { overlap_s, compromised }, at(1));
+        let ask = |overlap_s, compromised| {
+            roll(&key(), &grant(), &[secret(1)], RollRequest { overlap_s, compromised }, at(1))
+        };
         let rolled = ask(None, false).unwrap();
         assert_eq!((rolled.number, rolled.old_secret_ends_at), (2, at(25)));
         assert_eq!(rolled.expires_at, Some(at(1) + Span::days(90)));
         assert_eq!(ask(None, true).unwrap().old_secret_ends_at, at(1));
         assert_eq!(ask(Some(0), true).unwrap().old_secret_ends_at, at(1));
         for (overlap_s, compromised) in [(Some(1), true), (Some(-1), false), (Some(30 * 86_400 + 1), false)] {
-            assert!(matches!(ask(overlap_s, compromised), Err(RollRefusal::Invalid(problem)) if problem.path == "overlap_s"));
+            assert!(
+                matches!(ask(overlap_s, compromised), Err(RollRefusal::Invalid(problem)) if problem.path == "overlap_s")
+            );
         }
         assert!(ask(Some(30 * 86_400), false).is_ok());
     }
@@ -266,7 +270,10 @@ mod tests {
     fn a_roll_lengthens_no_old_secret() {
         let (mut ending, mut rolled_before) = (grant(), secret(3));
         ending.expires_at = Some(at(2));
-        assert_eq!(roll(&key(), &ending, &[secret(1)], RollRequest::default(), at(1)).unwrap().old_secret_ends_at, at(2));
+        assert_eq!(
+            roll(&key(), &ending, &[secret(1)], RollRequest::default(), at(1)).unwrap().old_secret_ends_at,
+            at(2)
+        );
         rolled_before.expires_at = Some(at(3));
         let rolled = roll(&key(), &grant(), &[secret(2), rolled_before], RollRequest::default(), at(1)).unwrap();
         assert_eq!((rolled.number, rolled.old_secret_ends_at), (4, at(3)));

@@ -78,12 +78,15 @@ impl Pattern {
     /// Checks the form, and that no key of this server's own has the shape: `own` are the prefixes of its realms.
     pub fn parse(text: &str, own: &[&str]) -> Result<Self, Problem> {
         let problem = |message: String| Problem { path: "pattern".to_owned(), message };
-        let letters_well = |text: &str| text.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"_-.".contains(&letter));
+        let letters_well =
+            |text: &str| text.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"_-.".contains(&letter));
         let beginning = text
             .strip_suffix('*')
             .filter(|beginning| (2..=BEGINNING_MAX).contains(&beginning.len()) && letters_well(beginning))
             .ok_or_else(|| {
-                problem(format!("must be 2 to {BEGINNING_MAX} of A-Z, a-z, 0-9 and . _ - with * at the end, such as sk_*"))
+                problem(format!(
+                    "must be 2 to {BEGINNING_MAX} of A-Z, a-z, 0-9 and . _ - with * at the end, such as sk_*"
+                ))
             })?;
         // All of Admit's own kinds begin with `admit_`.
         for prefix in own.iter().copied().chain(["admit"]) {

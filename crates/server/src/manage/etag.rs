@@ -93,7 +93,17 @@ mod tests {
 
     #[test]
     fn what_no_version_is_matches_none() {
-        for field in ["W/\"v7\"", "\"v7\", \"v8\"", "v7", "\"7\"", "\"v\"", "\"v-1\"", "\"v+1\"", "", "\"v99999999999999999999\""] {
+        for field in [
+            "W/\"v7\"",
+            "\"v7\", \"v8\"",
+            "v7",
+            "\"7\"",
+            "\"v\"",
+            "\"v-1\"",
+            "\"v+1\"",
+            "",
+            "\"v99999999999999999999\"",
+        ] {
             assert_eq!(read_one(field), IfMatch::Never, "{field}");
         }
         assert_eq!(IfMatch::Never.judge(1).unwrap_err().status(), 412);

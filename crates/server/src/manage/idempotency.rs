@@ -105,7 +105,18 @@ impl Claim {
     fn blank(self, caller: String, now: Time) -> Remembered {
         let Self { key, method, path, digest } = self;
         let expires_at = now + KEPT_FOR;
-        Remembered { caller, key, method, path, digest, status: 0, body: None, target: None, created_at: now, expires_at }
+        Remembered {
+            caller,
+            key,
+            method,
+            path,
+            digest,
+            status: 0,
+            body: None,
+            target: None,
+            created_at: now,
+            expires_at,
+        }
     }
 }
 
@@ -239,7 +250,9 @@ mod tests {
     #[test]
     fn another_body_or_query_with_the_same_key_is_refused() {
         let first = attempt("k", "/v1/x", "{}").unwrap();
-        for other in [attempt("k", "/v1/x", "{ }"), attempt("k", "/v1/x?dry_run=true", "{}"), attempt("k", "/v1/x?", "\0{}")] {
+        for other in
+            [attempt("k", "/v1/x", "{ }"), attempt("k", "/v1/x?dry_run=true", "{}"), attempt("k", "/v1/x?", "\0{}")]
+        {
             let digest = other.unwrap().0.unwrap().digest;
             let refused = replay(remembered(first.clone(), Some("{}")), &digest).unwrap_err();
             assert_eq!((refused.status(), refused.code()), (422, "idempotency_key_reused"));
