@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::check::host;
 use crate::id::{ApiId, RealmId};
 use crate::name::{ApiUri, ExternalId, Label, ScopeName};
-use crate::policy::cors::Cors;
+use crate::policy::cors::RawCors;
+use crate::policy::index::ApiRealm;
 use crate::policy::rule::Problem;
 use crate::scope::SCOPES_MAX;
 use crate::time::{Span, Time};
@@ -63,7 +64,7 @@ pub struct ApiSpec {
     pub token_lifetime: Span,
     /// Browser origins that may call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cors: Option<Cors>,
+    pub cors: Option<RawCors>,
     /// The id of the same thing elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
@@ -92,6 +93,16 @@ impl ApiSpec {
         }
     }
 
+    /// What the rules need to know of it.
+    pub fn owned(&self) -> ApiRealm {
+        ApiRealm {
+            uri: self.uri.clone(),
+            scopes: self.scopes.keys().cloned().collect(),
+            hosts: self.hosts.clone(),
+            cors: self.cors.as_ref().and_then(|cors| cors.resolve().ok()),
+        }
+    }
+
     /// Brings hosts into canonical form and reports everything that cannot be.
     pub fn resolve(mut self) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
@@ -115,6 +126,9 @@ impl ApiSpec {
         }
         if !(Span::seconds(30)..=Span::hours(24)).contains(&self.token_lifetime) {
             problem("token_lifetime".into(), "must be between 30s and 24h".into());
+        }
+        if let Some(Err(messages)) = self.cors.as_ref().map(RawCors::resolve) {
+            messages.into_iter().for_each(|message| problem("cors.origins".into(), message));
         }
         if let Err(message) = check_metadata(&self.metadata) {
             problem("metadata".into(), message);
