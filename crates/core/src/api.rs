@@ -8,7 +8,7 @@ use crate::check::host;
 use crate::id::{ApiId, RealmId};
 use crate::name::{ApiUri, ExternalId, Label, ScopeName};
 use crate::policy::cors::RawCors;
-use crate::policy::index::ApiRealm;
+use crate::policy::index::{ApiRealm, MAX_HOSTS};
 use crate::policy::rule::Problem;
 use crate::scope::SCOPES_MAX;
 use crate::time::{Span, Time};
@@ -93,7 +93,7 @@ impl ApiSpec {
         }
     }
 
-    /// What the rules need to know of it.
+    /// What rules need to know of it.
     pub fn owned(&self) -> ApiRealm {
         ApiRealm {
             uri: self.uri.clone(),
@@ -115,8 +115,11 @@ impl ApiSpec {
                 problem(format!("scopes.{scope}"), "the description must be one line of at most 200 letters".into());
             }
         }
-        if self.hosts.len() > 50 {
-            problem("hosts".into(), "an API may own at most 50 hosts".into());
+        if self.hosts.len() > MAX_HOSTS {
+            problem("hosts".into(), format!("an API may own at most {MAX_HOSTS} hosts"));
+        }
+        for message in self.cors.as_ref().and_then(|cors| cors.resolve().err()).into_iter().flatten() {
+            problem("cors.origins".into(), message);
         }
         for (place, written) in self.hosts.iter_mut().enumerate() {
             match canonical_host(written) {
@@ -127,13 +130,17 @@ impl ApiSpec {
         if !(Span::seconds(30)..=Span::hours(24)).contains(&self.token_lifetime) {
             problem("token_lifetime".into(), "must be between 30s and 24h".into());
         }
-        if let Some(Err(messages)) = self.cors.as_ref().map(RawCors::resolve) {
-            messages.into_iter().for_each(|message| problem("cors.origins".into(), message));
-        }
         if let Err(message) = check_metadata(&self.metadata) {
             problem("metadata".into(), message);
         }
         if problems.is_empty() { Ok(self) } else { Err(problems) }
+    }
+}
+
+impl Api {
+    /// What rules need to know of it.
+    pub fn owned(&self) -> ApiRealm {
+        self.spec.owned()
     }
 }
 

@@ -115,6 +115,11 @@ impl Rate {
         Ok(Self { count, per_ms: per.as_ms() })
     }
 
+    /// A rate per minute, known to be one when it is written: none at all counts as one.
+    pub const fn per_minute(count: u16) -> Self {
+        Self { count: if count == 0 { 1 } else { count as u32 }, per_ms: 60_000 }
+    }
+
     /// How many.
     pub const fn count(self) -> u32 {
         self.count

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use admit_core::id::{Id, Kind, RealmId, RequestId};
+use admit_core::realm::Realm;
 use admit_core::secret::{LookupKey, MasterKey, Secret, SecretHash, SecretKind};
 use admit_core::time::{Span, Time};
 use admit_store::Store;
@@ -25,6 +26,7 @@ use crate::check::policies::Policies;
 use crate::check::record::Ring;
 use crate::check::usage::Usage;
 use crate::config::Config;
+use crate::jobs::notice::Notices;
 use crate::metrics::Metrics;
 
 /// The server's state; cheap to clone.
@@ -55,6 +57,8 @@ pub struct State {
     pub usage: Usage,
     /// The latest refusals.
     pub records: Ring,
+    /// Security notices on their way to the audit.
+    pub notices: Notices,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Hashes presented secrets.
@@ -125,6 +129,7 @@ impl App {
             limiter: Limiter::default(),
             usage: Usage::default(),
             records: Ring::default(),
+            notices: Notices::default(),
             metrics: Metrics::new(),
             lookup_number: 1,
             cursor_key: parts.master_key.cursor_key(),
@@ -141,6 +146,14 @@ impl App {
     /// The moment; read once per request, at the edge.
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// The issuer of a realm: its own host, or its place below `public_url`.
+    pub fn issuer(&self, realm: &Realm) -> String {
+        match &realm.host {
+            Some(host) => format!("https://{host}"),
+            None => self.config.load().issuer(realm.name.as_str()),
+        }
     }
 
     /// Random octets from the operating system's generator, for secrets and ids.

@@ -1,1 +1,65 @@
-//! store
+//! The only SQL of Admit: entities of core in tables, and a feed of what changed.
+//!
+//! A unit of work is a synchronous closure over a [`Tx`]: [`Store::write`] makes it durable before it answers,
+//! [`Store::read`] and [`Store::point`] show it one snapshot. Each file beside `engine` is one feature; its verbs are
+//! methods of `Tx`, and each is one statement or one small named group. One SQL text serves every engine.
+//!
+//! Decides nothing beyond a `WHERE` guard, knows no clock and draws no randomness. Of SQLite nothing shows outside
+//! [`engine`]. An error is never "not found": that is a `None`, an empty list or `false`.
+
+#[macro_use]
+mod value;
+
+mod api;
+mod change;
+mod client;
+mod credential;
+mod engine;
+mod error;
+mod event;
+mod grant;
+mod idempotency;
+mod key;
+mod meta;
+mod migrate;
+mod realm;
+mod role;
+mod rule;
+mod sweep;
+mod usage;
+mod user;
+
+pub use change::{Change, ChangeKind};
+pub use credential::Found;
+pub use engine::{End, Options, Store, Tx};
+pub use error::{Error, Result};
+pub use event::EventFilter;
+pub use grant::GrantFilter;
+pub use idempotency::Remembered;
+pub use key::{IssuedKey, KeyFilter, RollEnds};
+pub use rule::{RuleCursor, StoredRule};
+pub use usage::{LastUse, UsageRow};
+
+/// A part of a list that is ordered by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many rows at most.
+    pub limit: u32,
+    /// The id of the last row that was seen; none begins at the beginning.
+    pub after: Option<[u8; 16]>,
+}
+
+impl Page {
+    /// The beginning of a list.
+    pub const fn first(limit: u32) -> Self {
+        Self { limit, after: None }
+    }
+
+    /// The id after which the page begins, below every real one where it is the first.
+    const fn floor(&self) -> [u8; 16] {
+        match self.after {
+            Some(id) => id,
+            None => [0; 16],
+        }
+    }
+}

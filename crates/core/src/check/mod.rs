@@ -8,3 +8,4 @@ pub mod guard;
 pub mod host;
 pub mod path;
 pub mod request;
+pub mod trace;

@@ -155,10 +155,8 @@ impl Story<'_> {
     fn tell_rule(&mut self) -> bool {
         let Some(rule) = self.case.rule else {
             self.add(Mark::Failed, format!("no rule matches {} {}{}", self.case.method, self.case.host, self.case.path));
-            for miss in self.near_misses() {
-                let text = near_text(&miss);
-                self.add(Mark::Skipped, text);
-            }
+            let near: Vec<_> = self.near_misses().iter().map(near_text).collect();
+            near.into_iter().for_each(|text| self.add(Mark::Skipped, text));
             return true;
         };
         self.add(Mark::Ok, format!("rule \"{}\" matches: {}", rule.name, rule.summary()));

@@ -47,6 +47,11 @@ impl Directory {
         }
     }
 
+    /// Every realm.
+    pub fn all(&self) -> Vec<RealmId> {
+        self.maps.read().names.keys().copied().collect()
+    }
+
     /// The realm of this name.
     pub fn named(&self, name: &str, store: &Store) -> Result<Option<RealmId>> {
         self.catch_up(store)?;

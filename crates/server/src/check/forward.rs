@@ -33,8 +33,7 @@ pub fn judged(app: &App, door: Door, realm: Option<&str>, request: Result<Reques
     };
     let judged = pipeline::run(app, &policy, &request, door, now);
     if judged.decision.is_admitted() {
-        let rule = judged.rule.and_then(|place| policy.policy.rule(place));
-        return render::admitted(&policy, rule, &request, &judged.decision);
+        return render::admitted(&policy, judged.rule.map(|found| found.rule), &request, &judged.decision);
     }
     render::refused(app, named, &judged.decision)
 }

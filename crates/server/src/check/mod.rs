@@ -11,7 +11,6 @@ pub mod pipeline;
 pub mod policies;
 pub mod record;
 pub mod render;
-pub mod trial;
 pub mod usage;
 
 use std::net::SocketAddr;

@@ -12,7 +12,7 @@ use admit_core::check::decision::{Decision, LimitState, Verdict};
 use admit_core::check::request::Request;
 use admit_core::credential::{self, Accept, Place, Presented};
 use admit_core::limit::{Limit, Per};
-use admit_core::policy::index::Target;
+use admit_core::policy::index::{Matched, Target};
 use admit_core::policy::judge::{self, Openness};
 use admit_core::policy::rule::Rule;
 use admit_core::principal::Principal;
@@ -21,35 +21,35 @@ use admit_core::time::Time;
 
 use super::Door;
 use super::policies::RealmPolicy;
-use super::record::{Record, shortened};
+use super::record::Record;
 use super::usage::Use;
 use crate::app::App;
 use crate::authn::resolve;
 use crate::jobs::notice::Notice;
 
 /// A decision with what the answer and the record need beside it.
-pub struct Judged {
+pub struct Judged<'p> {
     /// The decision.
     pub decision: Decision,
-    /// The place of the matched rule in its policy.
-    pub rule: Option<usize>,
+    /// The matched rule.
+    pub rule: Option<Matched<'p>>,
     /// Where the credential stood and what may be shown of it; for refusals only.
     pub credential: Option<(Place, String)>,
 }
 
 /// Judges one request of a realm and emits what follows from it.
-pub fn run(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, door: Door, now: Time) -> Judged {
+pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, door: Door, now: Time) -> Judged<'p> {
     let judged = judge(app, realm, request, now);
     conclude(app, realm, request, door, &judged, now);
     judged
 }
 
 /// Judges without counting usage or keeping a record: for hypothetical requests.
-pub fn judge(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, now: Time) -> Judged {
+pub fn judge<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, now: Time) -> Judged<'p> {
     let target = target_of(request);
     let asked = request.preflight();
     let asked_rule = asked.as_ref().and_then(|asked| realm.policy.find_for(&target, &asked.method));
-    let matched = match asked_rule.filter(|found| realm.policy.cors_of(found.rule).is_some()) {
+    let matched = match asked_rule.filter(|found| realm.policy.cors(Some(found.rule), &target).is_some()) {
         Some(found) => Some(found),
         None => realm.policy.find(&target),
     };
@@ -77,7 +77,7 @@ pub fn judge(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, now: Ti
         Ok(Some(presented)) if is_noted => Some((presented.place, secret::hint(&presented.text))),
         _ => None,
     };
-    Judged { rule: matched.map(|found| found.place), credential, decision: case.decision }
+    Judged { rule: matched, credential, decision: case.decision }
 }
 
 /// What the rules look at.
@@ -102,9 +102,7 @@ struct Case<'c> {
 
 impl<'c> Case<'c> {
     fn verdict(&mut self) -> Result<Verdict, Reason> {
-        if self.request.path.has_encoded_slash() && !self.rule.is_some_and(|rule| rule.keep_encoded_slash) {
-            return Err(Reason::PathEncodedSlash);
-        }
+        judge::judge_spelling(self.rule, &target_of(self.request))?;
         if let Some(verdict) = self.preflight() {
             return verdict;
         }
@@ -116,15 +114,17 @@ impl<'c> Case<'c> {
         if openness == Openness::Denied {
             return Err(Reason::DenyRule);
         }
+        let principal = self.decision.principal.clone();
+        if openness == Openness::Guarded && principal.is_none() {
+            return Err(Reason::NoCredential);
+        }
         self.limit_rule(rule)?;
         if openness == Openness::Public {
             return Ok(Verdict::Admitted);
         }
-        let principal = self.decision.principal.clone();
         judge::judge_caller(rule, self.request.path.as_str(), principal.as_deref()).map_err(|refused| {
             self.decision.missing_scopes = refused.missing_scopes;
             self.decision.missing_roles = refused.missing_roles;
-            // No credential and no rule is `no_rule`; here a rule matched and nothing was sent.
             refused.reason
         })?;
         Ok(Verdict::Admitted)
@@ -141,7 +141,7 @@ impl<'c> Case<'c> {
     fn preflight(&mut self) -> Option<Result<Verdict, Reason>> {
         let asked = self.request.preflight()?;
         let rule = self.rule?;
-        let cors = self.realm.policy.cors_of(rule)?;
+        let cors = self.realm.policy.cors(Some(rule), &target_of(self.request))?;
         let headers = self.request.headers.get(http::header::ACCESS_CONTROL_REQUEST_HEADERS);
         let headers = headers.and_then(|value| value.to_str().ok());
         Some(match cors.preflight(asked.origin, &asked.method, headers, &rule.methods) {
@@ -168,7 +168,7 @@ impl<'c> Case<'c> {
         let own = principal.as_ref().and_then(|principal| principal.profile.as_ref()?.rate);
         if let (Some(rate), Some(principal)) = (own, &principal) {
             let counted = ("key", principal.key);
-            return self.take("key", &counted, &Limit::of(rate), Reason::KeyLimit);
+            return self.take("key", &counted, &Limit::from(rate), Reason::KeyLimit);
         }
         if self.rule.is_some_and(|rule| rule.limit.is_some()) {
             return Ok(());
@@ -233,7 +233,10 @@ impl<'c> Case<'c> {
         if self.decision.verdict == Verdict::Preflight {
             return;
         }
-        let Some(cors) = self.rule.and_then(|rule| self.realm.policy.cors_of(rule)) else { return };
+        if self.rule.is_none() {
+            return;
+        }
+        let Some(cors) = self.realm.policy.cors(self.rule, &target_of(self.request)) else { return };
         let origin = self.request.headers.get(http::header::ORIGIN).and_then(|origin| origin.to_str().ok());
         if let Some(fields) = origin.and_then(|origin| cors.allow(origin)) {
             self.decision.cors = fields;
@@ -242,13 +245,14 @@ impl<'c> Case<'c> {
 }
 
 /// Metrics, usage, notices and the record of a refusal: once, from the decision.
-fn conclude(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, door: Door, judged: &Judged, now: Time) {
+pub fn conclude(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, door: Door, judged: &Judged<'_>, now: Time) {
     let decision = &judged.decision;
     app.metrics.decided(door, decision);
     if let Some(principal) = &decision.principal
         && let Some(key) = principal.key
     {
         let used = Use {
+            realm: realm.realm.id,
             key,
             number: principal.secret_number,
             code: decision.observed.map_or(decision.code(), Reason::code),
@@ -266,39 +270,18 @@ fn conclude(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, door: Do
     if let Some(reason @ (Reason::SecretInWrongPlace | Reason::PlainHttp)) = decision.reason().or(decision.observed) {
         let target = decision.principal.as_ref().and_then(|principal| principal.key).map(|key| key.to_string());
         let hint = judged.credential.as_ref().map(|(_, hint)| hint.clone());
-        app.notices.add(Notice::misused(realm.realm.id, reason, target.or(hint), decision.request_id, now));
+        let notice = Notice::misused(realm.realm.id, reason, target.or(hint), decision.request_id, now);
+        if !app.notices.add(notice) {
+            app.metrics.notices_dropped.inc();
+        }
     }
-    app.records.keep(Record {
-        at: now,
-        door,
-        method: shortened(request.method.as_str()),
-        host: shortened(request.host.as_str()),
-        path: shortened(request.path.as_str()),
-        query_names: request.query_names(),
-        client_ip: request.client_ip,
-        credential: judged.credential.clone(),
-        decision: decision.clone(),
-        rule: judged.rule,
-        policy: Some(realm.clone()),
-    });
+    app.records.keep(Record::of(realm, request, door, judged, now));
 }
 
 /// A request that could not be read as one: refused, counted and recorded like every other.
-pub fn refuse(app: &App, realm: Option<&Arc<RealmPolicy>>, reason: Reason, door: Door, now: Time) -> Judged {
+pub fn refuse(app: &App, realm: Option<&Arc<RealmPolicy>>, reason: Reason, door: Door, now: Time) -> Judged<'static> {
     let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
     app.metrics.decided(door, &decision);
-    app.records.keep(Record {
-        at: now,
-        door,
-        method: String::new(),
-        host: String::new(),
-        path: String::new(),
-        query_names: Vec::new(),
-        client_ip: None,
-        credential: None,
-        decision: decision.clone(),
-        rule: None,
-        policy: realm.cloned(),
-    });
+    app.records.keep(Record::unread(realm, door, &decision, now));
     Judged { decision, rule: None, credential: None }
 }

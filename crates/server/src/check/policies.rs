@@ -7,15 +7,13 @@ use admit_core::api::Api;
 use admit_core::check::code::Reason;
 use admit_core::id::{RealmId, RuleId};
 use admit_core::policy::index::Policy;
-use admit_core::policy::raw::RawRule;
-use admit_core::policy::rule::Problem;
+use admit_core::policy::rule::{Problem, RawRule, Rule};
 use admit_core::realm::Realm;
 use admit_store::{Page, Result, StoredRule, Tx};
 use parking_lot::RwLock;
 
 use crate::app::App;
 use crate::authn::epoch::{policy_slot, slot};
-use crate::manage::rules::owned_api;
 
 /// Above this many compiled realms, one is dropped for each that is added.
 const KEPT_MAX: usize = 2_000;
@@ -47,6 +45,25 @@ impl RealmPolicy {
         self.patterns.iter().any(|pattern| has_shape(pattern, text))
     }
 
+    /// The same realm with one rule in place of all.
+    pub fn with_only(&self, rule: Rule) -> Self {
+        let owned: Vec<_> = self.apis.iter().map(Api::owned).collect();
+        Self {
+            realm: self.realm.clone(),
+            apis: self.apis.clone(),
+            policy: Policy::load(&owned, vec![rule]),
+            rule_ids: Vec::new(),
+            problems: Vec::new(),
+            patterns: self.patterns.clone(),
+            position: self.position,
+        }
+    }
+
+    /// The rule at a place.
+    pub fn rule(&self, place: usize) -> Option<&Rule> {
+        self.policy.rules().find(|matched| matched.place == place).map(|matched| matched.rule)
+    }
+
     /// Reads a realm in one snapshot.
     pub fn read(tx: &mut Tx<'_>, id: RealmId) -> Result<Option<Self>> {
         let Some(realm) = tx.find_realm(id)? else { return Ok(None) };
@@ -54,10 +71,17 @@ impl RealmPolicy {
         let apis = all_apis(tx, id)?;
         let stored = all_rules(tx, id)?;
         let patterns = tx.list_key_patterns(id)?;
-        let raws: Vec<RawRule> =
-            stored.iter().map(|rule| serde_json::from_value(rule.spec.clone()).unwrap_or_default()).collect();
-        let owned: Vec<_> = apis.iter().map(owned_api).collect();
-        let (policy, problems) = Policy::load(&owned, &raws);
+        let owned: Vec<_> = apis.iter().map(Api::owned).collect();
+        let (mut rules, mut problems) = (Vec::new(), Vec::new());
+        for rule in &stored {
+            // A rule that cannot be read refuses what it matches: here everything.
+            let raw: RawRule = serde_json::from_value(rule.spec.clone()).unwrap_or_default();
+            let (rule, found) = raw.resolve_or_deny();
+            problems.extend(found.into_iter().map(|problem| problem.of_rule(rule.name.as_str())));
+            rules.push(rule);
+        }
+        let policy = Policy::load(&owned, rules);
+        problems.extend(policy.problems().iter().cloned());
         let rule_ids = stored.iter().map(|rule| rule.id).collect();
         Ok(Some(Self { realm, apis, policy, rule_ids, problems, patterns, position }))
     }

@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use admit_core::check::decision::Decision;
+use admit_core::check::request::Request;
 use admit_core::credential::Place;
 use admit_core::id::{KeyId, RealmId, RequestId};
 use admit_core::time::Time;
 use parking_lot::Mutex;
 
 use super::Door;
+use super::pipeline::Judged;
 use super::policies::RealmPolicy;
 
 /// How many refusals are kept.
@@ -46,6 +48,40 @@ pub struct Record {
 }
 
 impl Record {
+    /// What is remembered of a judged request.
+    pub fn of(realm: &Arc<RealmPolicy>, request: &Request<'_>, door: Door, judged: &Judged<'_>, at: Time) -> Self {
+        Self {
+            at,
+            door,
+            method: shortened(request.method.as_str()),
+            host: shortened(request.host.as_str()),
+            path: shortened(request.path.as_str()),
+            query_names: request.query_names(),
+            client_ip: request.client_ip,
+            credential: judged.credential.clone(),
+            decision: judged.decision.clone(),
+            rule: judged.rule.map(|found| found.place),
+            policy: Some(realm.clone()),
+        }
+    }
+
+    /// A request that could not be read as one.
+    pub fn unread(realm: Option<&Arc<RealmPolicy>>, door: Door, decision: &Decision, at: Time) -> Self {
+        Self {
+            at,
+            door,
+            method: String::new(),
+            host: String::new(),
+            path: String::new(),
+            query_names: Vec::new(),
+            client_ip: None,
+            credential: None,
+            decision: decision.clone(),
+            rule: None,
+            policy: realm.cloned(),
+        }
+    }
+
     /// The realm that judged.
     pub fn realm(&self) -> Option<RealmId> {
         self.policy.as_ref().map(|policy| policy.realm.id)
@@ -53,7 +89,7 @@ impl Record {
 }
 
 /// Cuts text to what is kept, on a letter's border.
-pub fn shortened(text: &str) -> String {
+fn shortened(text: &str) -> String {
     match text.char_indices().map(|(at, _)| at).find(|at| *at >= TEXT_MAX) {
         Some(end) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use admit_core::check::code::Code;
-use admit_core::id::KeyId;
+use admit_core::id::{KeyId, RealmId};
 use admit_core::time::Time;
 use admit_store::UsageRow;
 use http::header::USER_AGENT;
@@ -30,6 +30,7 @@ struct Counted {
 }
 
 struct Pending {
+    realm: RealmId,
     count: i64,
     last_at: Time,
     ip: Option<IpAddr>,
@@ -39,6 +40,8 @@ struct Pending {
 
 /// One use of a key.
 pub struct Use<'a> {
+    /// The realm of the key.
+    pub realm: RealmId,
     /// The key.
     pub key: KeyId,
     /// Which of its secrets.
@@ -70,7 +73,7 @@ pub struct Flush {
     /// The counters, sorted by key.
     pub rows: Vec<UsageRow>,
     /// Keys that came with a browser's headers.
-    pub in_browser: Vec<KeyId>,
+    pub in_browser: Vec<(RealmId, KeyId)>,
 }
 
 impl Usage {
@@ -88,7 +91,7 @@ impl Usage {
             return false;
         }
         let agent = used.headers.get(USER_AGENT).map(readable);
-        let pending = Pending { count: 1, last_at: now, ip: used.ip, agent, in_browser: used.in_browser };
+        let pending = Pending { realm: used.realm, count: 1, last_at: now, ip: used.ip, agent, in_browser: used.in_browser };
         shard.insert(counted, pending);
         true
     }
@@ -99,7 +102,7 @@ impl Usage {
         for shard in &self.shards {
             for (counted, pending) in std::mem::take(&mut *shard.lock()) {
                 if pending.in_browser {
-                    flush.in_browser.push(counted.key);
+                    flush.in_browser.push((pending.realm, counted.key));
                 }
                 flush.rows.push(UsageRow {
                     key: counted.key,
@@ -141,8 +144,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_bytes(b"curl/8\xff").unwrap());
         let key = KeyId::from_bytes([1; 16]);
-        let mut count = |number, code| {
-            let used = Use { key, number, code, ip: None, headers: &headers, in_browser: number == 2 };
+        let realm = RealmId::from_bytes([9; 16]);
+        let count = |number, code| {
+            let used = Use { realm, key, number, code, ip: None, headers: &headers, in_browser: number == 2 };
             assert!(usage.count(&used, Time::from_unix_ms(5)));
         };
         count(1, Code::Ok);
@@ -153,7 +157,7 @@ mod tests {
         let rows: Vec<_> = flush.rows.iter().map(|row| (row.number, row.code, row.count)).collect();
         assert_eq!(rows, [(1, Code::Ok, 2), (1, Code::NoRule, 1), (2, Code::Ok, 1)]);
         assert_eq!(flush.rows[0].last_agent.as_deref(), Some("curl/8?"));
-        assert_eq!(flush.in_browser, [key]);
+        assert_eq!(flush.in_browser, [(realm, key)]);
         assert_eq!(usage.len(), 0);
     }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use admit_core::check::address::TrustedProxies;
-use admit_core::limit::{Limit, Per};
+use admit_core::limit::{Limit, Per, Rate};
 use admit_core::policy::rule::Problem;
 use admit_core::time::Span;
 
@@ -64,6 +64,13 @@ pub struct UnknownBudget {
     pub network: Limit,
     /// Per realm.
     pub realm: Limit,
+}
+
+impl Default for UnknownBudget {
+    fn default() -> Self {
+        let per_minute = |count| Limit::from(Rate::per_minute(count));
+        Self { network: per_minute(300), realm: per_minute(6000) }
+    }
 }
 
 /// How a line of the log looks.
@@ -119,7 +126,7 @@ impl Config {
     /// What a reload cannot change: these need a restart.
     pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
         let mut keys = Vec::new();
-        let mut compare = |name, same| {
+        let mut compare = |name, same: bool| {
             if !same {
                 keys.push(name);
             }

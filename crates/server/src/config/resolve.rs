@@ -23,6 +23,7 @@ pub fn resolve(table: Table, overrides: &Overrides) -> Result<Config, Vec<Proble
     let listen = overrides.listen.or(listen).unwrap_or(DEFAULT_LISTEN);
     let public_url = public_url(&mut root, listen);
     let trusted_proxies = trusted_proxies(&mut root, listen);
+    let trusts_anybody = !trusted_proxies.is_empty();
     let data = overrides.data.clone().unwrap_or_else(|| PathBuf::from(if overrides.dev { "admit-dev" } else { "admit-data" }));
     let store = store(&mut root, &data);
     let data = match overrides.data {
@@ -42,7 +43,7 @@ pub fn resolve(table: Table, overrides: &Overrides) -> Result<Config, Vec<Proble
         None => {}
     });
     root.finish();
-    if !listen.ip().is_loopback() && trusted_proxies.is_empty() {
+    if !listen.ip().is_loopback() && !trusts_anybody {
         let message = format!(
             "plain HTTP is served on loopback only, or behind a declared proxy: {listen} needs \
              trusted_proxies = [\"<address of the proxy>/32\"], or listen = \"127.0.0.1:{}\"",
@@ -56,7 +57,7 @@ pub fn resolve(table: Table, overrides: &Overrides) -> Result<Config, Vec<Proble
     Ok(Config {
         public_url,
         listen,
-        trusted_proxies: Arc::new(trusted_proxies),
+        trusted_proxies: Arc::new(TrustedProxies::new(trusted_proxies)),
         store,
         data,
         master_key,
@@ -104,7 +105,7 @@ pub fn public_authority(public_url: &str) -> &str {
     public_url.split_once("://").map_or(public_url, |(_, authority)| authority)
 }
 
-fn trusted_proxies(root: &mut Reader<'_>, listen: SocketAddr) -> TrustedProxies {
+fn trusted_proxies(root: &mut Reader<'_>, listen: SocketAddr) -> Vec<IpNet> {
     let loopback = ["127.0.0.0/8", "::1/128"];
     let default = || if listen.ip().is_loopback() { loopback.map(str::to_owned).to_vec() } else { Vec::new() };
     let mut networks = Vec::new();
@@ -118,7 +119,7 @@ fn trusted_proxies(root: &mut Reader<'_>, listen: SocketAddr) -> TrustedProxies 
             Err(_) => root.problem("trusted_proxies", format!("{text:?} is no network such as 10.0.0.5/32")),
         }
     }
-    TrustedProxies::new(networks)
+    networks
 }
 
 fn store(root: &mut Reader<'_>, data: &Path) -> PathBuf {
@@ -177,12 +178,7 @@ fn master_key(root: &mut Reader<'_>, data: &Path) -> MasterKeySource {
 }
 
 fn limits(root: &mut Reader<'_>) -> (Option<(Per, Limit)>, UnknownBudget) {
-    let limit = |rate: &str| rate.parse::<Rate>().ok().map(Limit::of);
-    let fallback = || Limit::of(Rate::every_second(1));
-    let mut unknown = UnknownBudget {
-        network: limit("300/1m").unwrap_or_else(fallback),
-        realm: limit("6000/1m").unwrap_or_else(fallback),
-    };
+    let mut unknown = UnknownBudget::default();
     let mut default = None;
     root.section("limits", |limits| {
         limits.section("default", |section| {
@@ -192,7 +188,7 @@ fn limits(root: &mut Reader<'_>) -> (Option<(Per, Limit)>, UnknownBudget) {
             match (per, rate) {
                 (Some(per), Some(rate)) => match Limit::new(rate, burst) {
                     Ok(limit) => default = Some((per, limit)),
-                    Err(message) => section.problem("burst", message),
+                    Err(problem) => section.problem("burst", problem.to_string()),
                 },
                 (None, _) => section.problem("per", "must be one of grant, subject, client, org, ip, rule"),
                 (_, None) => section.problem("rate", "is needed, such as \"100/1m\""),
@@ -200,10 +196,10 @@ fn limits(root: &mut Reader<'_>) -> (Option<(Per, Limit)>, UnknownBudget) {
         });
         limits.section("unknown", |section| {
             if let Some(rate) = section.parsed::<Rate>("network") {
-                unknown.network = Limit::of(rate);
+                unknown.network = Limit::from(rate);
             }
             if let Some(rate) = section.parsed::<Rate>("realm") {
-                unknown.realm = Limit::of(rate);
+                unknown.realm = Limit::from(rate);
             }
         });
     });

@@ -25,7 +25,7 @@ pub async fn announce(app: &App) {
 
 async fn announce_realm(app: &App, realm: RealmId) -> admit_store::Result<()> {
     let now = app.now();
-    let filter = || KeyFilter { expiring_before: Some(now + BEFORE[0]), live_only: true, ..KeyFilter::default() };
+    let filter = move || KeyFilter { expiring_before: Some(now + BEFORE[0]), live_only: true, ..KeyFilter::default() };
     let (mut after, mut seen) = (None, 0);
     while seen < KEYS_MAX {
         let page = Page { limit: 200, after };

@@ -1,7 +1,5 @@
 //! Writes usage counters in batches, sorted by key, so that neighbours share a page.
 
-use admit_core::id::RealmId;
-
 use crate::app::App;
 use admit_store::End;
 
@@ -21,8 +19,8 @@ pub async fn now(app: &App) {
         }
     }
     let now = app.now();
-    for key in pending.in_browser {
-        let noted = app.store.write(move |tx| tx.mark_seen_in_browser(RealmId::from_bytes([0; 16]), key, now).map(End::Commit)).await;
+    for (realm, key) in pending.in_browser {
+        let noted = app.store.write(move |tx| tx.mark_seen_in_browser(realm, key, now).map(End::Commit)).await;
         if let Err(error) = noted {
             tracing::warn!(error = %error, "a key that was seen in a browser cannot be marked");
         }

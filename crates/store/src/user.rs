@@ -1,0 +1,157 @@
+//! Users, and subjects of either kind. The roles in a specification are not kept in it: see `role`. E-mail addresses are
+//! compared without regard to case and shown as they were written.
+
+use admit_core::grant::Subject;
+use admit_core::id::{RealmId, SubjectId, UserId};
+use admit_core::time::Time;
+use admit_core::user::{User, UserSpec};
+
+use crate::Page;
+use crate::change::ChangeKind;
+use crate::engine::Tx;
+use crate::error::Result;
+use crate::value::{FromRow, Row, json};
+
+/// The columns of [`User`], of a table called `u`.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.realm_id, u.org_id, u.spec, u.disabled_at, u.valid_after, u.created_at, u.updated_at, u.version"
+    };
+}
+pub(crate) use user_columns;
+
+/// How many columns that is.
+pub(crate) const WIDTH: usize = 9;
+
+statements! {
+    FIND = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.id = $id");
+    FIND_NAMED = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.name = $name");
+    FIND_BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.email_folded = $email_folded");
+    LIST = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.id > $after ORDER BY u.id LIMIT $limit");
+    INSERT = "INSERT INTO user_account (id, realm_id, org_id, name, email_folded, external_id, spec, disabled_at, valid_after, created_at, updated_at, version)
+        VALUES ($id, $realm, $org, $name, $email_folded, $external_id, $spec, $disabled_at, $valid_after, $created_at, $updated_at, $version)";
+    UPDATE = "UPDATE user_account SET org_id = $org, name = $name, email_folded = $email_folded, external_id = $external_id, spec = $spec,
+        disabled_at = $disabled_at, valid_after = $valid_after, updated_at = $now, version = version + 1
+        WHERE realm_id = $realm AND id = $id AND version = $version";
+    DELETE = "DELETE FROM user_account WHERE realm_id = $realm AND id = $id";
+    /// Writes nothing new; on engines with many writers it makes those who count what this user owns wait for one another.
+    LOCK = "UPDATE user_account SET updated_at = updated_at WHERE realm_id = $realm AND id = $id";
+}
+
+impl Tx<'_> {
+    /// The user of this id.
+    pub fn find_user(&mut self, realm: RealmId, id: UserId) -> Result<Option<User>> {
+        let found = self.find(FIND, named! { realm, id })?;
+        self.with_roles_of_users(realm, found.into_iter().collect()).map(|mut users| users.pop())
+    }
+
+    /// The user of this name.
+    pub fn find_user_named(&mut self, realm: RealmId, name: &str) -> Result<Option<User>> {
+        let found = self.find(FIND_NAMED, named! { realm, name })?;
+        self.with_roles_of_users(realm, found.into_iter().collect()).map(|mut users| users.pop())
+    }
+
+    /// The user of this e-mail address, however its case is written.
+    pub fn find_user_by_email(&mut self, realm: RealmId, email: &str) -> Result<Option<User>> {
+        let found = self.find(FIND_BY_EMAIL, named! { realm, email_folded: folded(email) })?;
+        self.with_roles_of_users(realm, found.into_iter().collect()).map(|mut users| users.pop())
+    }
+
+    /// Users by id.
+    pub fn list_users(&mut self, realm: RealmId, page: &Page) -> Result<Vec<User>> {
+        let found = self.list(LIST, named! { realm, after: page.floor(), limit: page.limit })?;
+        self.with_roles_of_users(realm, found)
+    }
+
+    /// A new user. A second of the name or e-mail address is a conflict, and so is a role that there is not.
+    pub fn insert_user(&mut self, user: &User) -> Result<()> {
+        let User { id, realm, org, disabled_at, valid_after, created_at, updated_at, version, .. } = user;
+        let UserSpec { name, email, external_id, .. } = &user.spec;
+        let email_folded = email.as_ref().map(|email| folded(email.as_str()));
+        let spec = stored(&user.spec)?;
+        self.execute(
+            INSERT,
+            named! {
+                id, realm, org, name, email_folded, external_id, spec, disabled_at, valid_after, created_at, updated_at, version
+            },
+        )?;
+        self.hold_roles(*realm, SubjectId::User(*id), &user.spec.roles)?;
+        self.change(ChangeKind::User, *realm, id.bytes(), *created_at)
+    }
+
+    /// Everything. None where its version is not the one given: somebody was first.
+    pub fn update_user(&mut self, realm: RealmId, user: &User, now: Time) -> Result<Option<User>> {
+        let User { id, org, disabled_at, valid_after, version, .. } = user;
+        let UserSpec { name, email, external_id, .. } = &user.spec;
+        let email_folded = email.as_ref().map(|email| folded(email.as_str()));
+        let spec = stored(&user.spec)?;
+        let named =
+            named! { realm, id, org, name, email_folded, external_id, spec, disabled_at, valid_after, version, now };
+        if self.execute(UPDATE, named)? == 0 {
+            return Ok(None);
+        }
+        self.hold_roles(realm, SubjectId::User(*id), &user.spec.roles)?;
+        self.change(ChangeKind::User, realm, id.bytes(), now)?;
+        self.find_user(realm, *id)
+    }
+
+    /// Ends a user. Grants of it stay and are worth nothing.
+    pub fn delete_user(&mut self, realm: RealmId, id: UserId, now: Time) -> Result<bool> {
+        if self.execute(DELETE, named! { realm, id })? == 0 {
+            return Ok(false);
+        }
+        self.hold_roles(realm, SubjectId::User(id), &[])?;
+        self.change(ChangeKind::User, realm, id.bytes(), now)?;
+        Ok(true)
+    }
+
+    /// The user or client of this id.
+    pub fn find_subject(&mut self, realm: RealmId, id: SubjectId) -> Result<Option<Subject>> {
+        Ok(match id {
+            SubjectId::User(id) => self.find_user(realm, id)?.map(Subject::User),
+            SubjectId::Client(id) => self.find_client(realm, id)?.map(Subject::Client),
+        })
+    }
+
+    /// To be called before counting what a subject owns, so that no two count at once. False: it is gone.
+    pub fn lock_subject(&mut self, realm: RealmId, id: SubjectId) -> Result<bool> {
+        match id {
+            SubjectId::User(id) => Ok(self.execute(LOCK, named! { realm, id })? == 1),
+            SubjectId::Client(id) => self.lock_client(realm, id),
+        }
+    }
+
+    fn with_roles_of_users(&mut self, realm: RealmId, mut users: Vec<User>) -> Result<Vec<User>> {
+        let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(users) };
+        let mut held = self.held_between(realm, first.id.bytes(), last.id.bytes())?;
+        for user in &mut users {
+            user.spec.roles = held.remove(user.id.bytes()).unwrap_or_default();
+        }
+        Ok(users)
+    }
+}
+
+fn folded(email: &str) -> String {
+    email.to_lowercase()
+}
+
+/// The specification without its roles.
+fn stored(spec: &UserSpec) -> Result<String> {
+    json(&UserSpec { roles: Vec::new(), ..spec.clone() })
+}
+
+impl FromRow for User {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        Ok(Self {
+            id: row.id(0)?,
+            realm: row.id(1)?,
+            org: row.optional_id(2)?,
+            spec: row.json(3)?,
+            disabled_at: row.optional_time(4)?,
+            valid_after: row.optional_time(5)?,
+            created_at: row.time(6)?,
+            updated_at: row.time(7)?,
+            version: row.int(8)?,
+        })
+    }
+}

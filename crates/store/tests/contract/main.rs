@@ -1,0 +1,16 @@
+//! What every engine of the store must do, by feature. Each test asks [`fixture::TestStore`] for an empty store.
+
+mod engine;
+mod event;
+mod fixture;
+mod grant;
+mod idempotency;
+mod isolation;
+mod key;
+mod race;
+mod realm;
+mod rule;
+mod subject;
+mod sweep;
+mod text;
+mod usage;
