@@ -147,7 +147,8 @@ impl Api {
 /// `Shop.Test:443/api/` becomes `shop.test/api`.
 fn canonical_host(written: &str) -> Result<String, String> {
     let (name, path) = written.split_at(written.find('/').unwrap_or(written.len()));
-    let name = host::from_rule(name).map_err(|_| format!("{written:?} is no host such as shop.test or shop.test/api"))?;
+    let name =
+        host::from_rule(name).map_err(|_| format!("{written:?} is no host such as shop.test or shop.test/api"))?;
     let path = path.trim_end_matches('/');
     if path.is_empty() {
         return Ok(name);

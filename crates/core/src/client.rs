@@ -102,7 +102,8 @@ impl ClientSpec {
             problems.push(Problem::new("redirect_uris", format!("has {count}: at most {REDIRECTS_MAX} are allowed")));
         }
         for (place, _) in self.redirect_uris.iter().enumerate().filter(|(_, uri)| !is_redirect(uri)) {
-            let message = format!("must be an absolute URI without fragment and wildcard, of at most {REDIRECT_MAX} bytes");
+            let message =
+                format!("must be an absolute URI without fragment and wildcard, of at most {REDIRECT_MAX} bytes");
             problems.push(Problem::new(format!("redirect_uris[{place}]"), message));
         }
         if let Err(message) = check_metadata(&self.metadata) {
@@ -131,7 +132,9 @@ fn is_redirect(uri: &str) -> bool {
     let letters_well = uri.bytes().all(|letter| letter.is_ascii_graphic() && !b"\"<>\\^`{|}#*".contains(&letter));
     let Some((scheme, rest)) = uri.split_once(':') else { return false };
     let scheme_well = scheme.starts_with(|letter: char| letter.is_ascii_lowercase())
-        && scheme.bytes().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
+        && scheme
+            .bytes()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
     let is_script = matches!(scheme, "javascript" | "data" | "vbscript" | "file" | "blob" | "about");
     uri.len() <= REDIRECT_MAX && letters_well && scheme_well && !is_script && !rest.is_empty()
 }
@@ -146,7 +149,8 @@ mod tests {
     }
 
     fn refused(spec: ClientSpec) -> Vec<String> {
-        spec.resolve().map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
+        spec.resolve()
+            .map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
     }
 
     #[test]
@@ -154,7 +158,15 @@ mod tests {
         for good in ["https://app.test/cb", "http://127.0.0.1:3000/cb?a=b", "com.example.app:/cb"] {
             assert!(is_redirect(good), "{good}");
         }
-        for bad in ["", "app.test/cb", "https:", "https://app.test/#x", "https://*.app.test/", "javascript:alert(1)", "https://a b"] {
+        for bad in [
+            "",
+            "app.test/cb",
+            "https:",
+            "https://app.test/#x",
+            "https://*.app.test/",
+            "javascript:alert(1)",
+            "https://a b",
+        ] {
             assert!(!is_redirect(bad), "{bad}");
         }
     }

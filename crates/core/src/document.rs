@@ -158,8 +158,20 @@ impl Document {
         let stored: Vec<_> = current.rules.iter().map(|(rule, _)| rule.clone()).collect();
         found.compare(Kind::Rule, &stored, wanted.rule.as_deref(), prune, &diff::RULES);
 
-        let apis = after(&current.apis, wanted.api.as_deref(), prune, |spec| spec.uri.as_str(), |spec| name::is_built_in(&spec.uri));
-        let roles = after(&current.roles, wanted.role.as_deref(), prune, |spec| spec.name.as_str(), |spec| role::is_ready(&spec.name));
+        let apis = after(
+            &current.apis,
+            wanted.api.as_deref(),
+            prune,
+            |spec| spec.uri.as_str(),
+            |spec| name::is_built_in(&spec.uri),
+        );
+        let roles = after(
+            &current.roles,
+            wanted.role.as_deref(),
+            prune,
+            |spec| spec.name.as_str(),
+            |spec| role::is_ready(&spec.name),
+        );
         let (places, moved) = order::places(&current.rules, wanted.rule.as_deref(), prune);
         let mut problems = refer(&wanted, &found, &apis, &roles);
         if wanted.api.is_some() || wanted.rule.is_some() {
@@ -201,7 +213,9 @@ fn each<T>(
         match resolve(item) {
             Ok(item) => resolved.push(item),
             Err(found) => {
-                problems.extend(found.into_iter().map(|problem| Problem { path: format!("{path}: {}", problem.path), ..problem }));
+                problems.extend(
+                    found.into_iter().map(|problem| Problem { path: format!("{path}: {}", problem.path), ..problem }),
+                );
             }
         }
     }
@@ -219,7 +233,13 @@ fn with_name(raw: RawRule) -> Result<RawRule, Vec<Problem>> {
 }
 
 /// What there will be of one kind.
-fn after<'a, T>(current: &'a [T], wanted: Option<&'a [T]>, prune: bool, name: impl Fn(&T) -> &str, is_fixed: impl Fn(&T) -> bool) -> Vec<&'a T> {
+fn after<'a, T>(
+    current: &'a [T],
+    wanted: Option<&'a [T]>,
+    prune: bool,
+    name: impl Fn(&T) -> &str,
+    is_fixed: impl Fn(&T) -> bool,
+) -> Vec<&'a T> {
     let Some(wanted) = wanted else { return current.iter().collect() };
     let named: HashSet<&str> = wanted.iter().map(&name).collect();
     let stays = |item: &&T| is_fixed(item) || !(prune || named.contains(name(item)));
@@ -228,7 +248,8 @@ fn after<'a, T>(current: &'a [T], wanted: Option<&'a [T]>, prune: bool, name: im
 
 /// What the written items refer to and is not there.
 fn refer(wanted: &Document, found: &diff::Found, apis: &[&ApiSpec], roles: &[&RoleSpec]) -> Vec<Problem> {
-    let by_uri: HashMap<&ApiUri, &BTreeMap<ScopeName, String>> = apis.iter().map(|spec| (&spec.uri, &spec.scopes)).collect();
+    let by_uri: HashMap<&ApiUri, &BTreeMap<ScopeName, String>> =
+        apis.iter().map(|spec| (&spec.uri, &spec.scopes)).collect();
     let by_name: HashSet<&RoleName> = roles.iter().map(|spec| &spec.name).collect();
     let rights = |kind: Kind, name: &str, rights: &Rights| {
         let path = format!("{} {name}", kind.as_str());
@@ -260,7 +281,12 @@ pub fn no_role(role: &RoleName) -> String {
 }
 
 /// The rules as they are and as they will be.
-fn policies(current: &Current, wanted: &Document, apis: &[&ApiSpec], places: &[(String, i64)]) -> Result<(Policy, Policy), Vec<Problem>> {
+fn policies(
+    current: &Current,
+    wanted: &Document,
+    apis: &[&ApiSpec],
+    places: &[(String, i64)],
+) -> Result<(Policy, Policy), Vec<Problem>> {
     let before: Vec<ApiRealm> = current.apis.iter().map(ApiSpec::owned).collect();
     let before = Policy::load(&before, current.rules.iter().map(|(rule, _)| rule.resolve_or_deny().0).collect());
     let mut known: HashMap<String, &RawRule> = current.rules.iter().map(|(rule, _)| (rule_name(rule), rule)).collect();

@@ -168,7 +168,13 @@ impl KeyRequest {
         for scope in api.into_iter().flat_map(|api| unknown_scopes(api, &scopes)) {
             let uri = self.api.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string);
             let uri = api.map_or(uri, |api| api.spec.uri.to_string());
-            problem("scopes", format!("{uri} defines no scope {scope:?}. Add it: admit api update {uri} --scope {scope}", scope = scope.as_str()));
+            problem(
+                "scopes",
+                format!(
+                    "{uri} defines no scope {scope:?}. Add it: admit api update {uri} --scope {scope}",
+                    scope = scope.as_str()
+                ),
+            );
         }
         if let (Some(api), Some((subject, roles))) = (api, owner) {
             let rights = subject.rights(roles);
@@ -194,7 +200,9 @@ impl KeyRequest {
             (Some(seconds), false) if seconds >= 1 && Span::seconds(seconds) <= LIFETIME_MAX => {
                 Ok(Some(Span::seconds(seconds)))
             }
-            (Some(_), false) => Err(format!("must be between 1 second and {LIFETIME_MAX}; a key without end: never_expires")),
+            (Some(_), false) => {
+                Err(format!("must be between 1 second and {LIFETIME_MAX}; a key without end: never_expires"))
+            }
         }
     }
 
@@ -252,7 +260,9 @@ pub fn principal(key: &Key, secret: &KeySecret, lineage: &Lineage) -> Principal 
     let grant_end = lineage.expires_at();
     let expires_at = grant_end.into_iter().chain(secret.expires_at).min();
     let (email, subject_external, subject_metadata, subject_org) = match &lineage.subject {
-        Some(Subject::User(user)) => (user.spec.email.as_ref(), user.spec.external_id.as_ref(), &user.spec.metadata, user.org),
+        Some(Subject::User(user)) => {
+            (user.spec.email.as_ref(), user.spec.external_id.as_ref(), &user.spec.metadata, user.org)
+        }
         Some(Subject::Client(client)) => (None, client.spec.external_id.as_ref(), &client.spec.metadata, client.org),
         None => (None, None, &serde_json::Value::Null, None),
     };

@@ -52,7 +52,10 @@ pub fn too_many(rights: &Rights) -> Vec<Problem> {
 }
 
 /// What of a set of rights no API defines, each with the command that would define it.
-pub fn undefined<'a>(rights: &Rights, find: impl Fn(&ApiUri) -> Option<&'a BTreeMap<ScopeName, String>>) -> Vec<Problem> {
+pub fn undefined<'a>(
+    rights: &Rights,
+    find: impl Fn(&ApiUri) -> Option<&'a BTreeMap<ScopeName, String>>,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (api, scopes) in rights {
         let Some(defined) = find(api) else {

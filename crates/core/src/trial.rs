@@ -120,10 +120,13 @@ impl Case {
         };
         let request = match Request::direct(method, url, &headers, self.ip) {
             Ok(request) => request,
-            Err(reason) => return (Err(Refusal { reason, why: format!("the request cannot be judged: {reason}") }), None),
+            Err(reason) => {
+                return (Err(Refusal { reason, why: format!("the request cannot be judged: {reason}") }), None);
+            }
         };
         let (host, path) = (request.host.as_str(), request.path.as_str());
-        let target = Target { host, method: &request.method, path, has_encoded_slash: request.path.has_encoded_slash() };
+        let target =
+            Target { host, method: &request.method, path, has_encoded_slash: request.path.has_encoded_slash() };
         let rule = policy.find(&target).map(|matched| matched.rule);
         let judged = judge::judge_spelling(rule, &target).map_err(|reason| Refusal { reason, why: reason.to_string() });
         (judged.and_then(|()| self.judge_by(rule, path, policy, &target)), rule)
@@ -162,8 +165,7 @@ impl Caller {
             Audience::Api(uri) if !self.scopes.is_empty() => Some(uri.clone()),
             _ => None,
         };
-        let standing =
-            Standing { api: self.api.clone().or_else(of_rule), scopes: sorted(self.scopes.clone()), roles };
+        let standing = Standing { api: self.api.clone().or_else(of_rule), scopes: sorted(self.scopes.clone()), roles };
         let profile = Profile { external_id: self.external_id.as_ref().map(ToString::to_string), ..Profile::default() };
         Ok(Principal {
             subject: self.subject()?,
@@ -182,7 +184,10 @@ impl Caller {
     }
 
     fn subject(&self) -> Result<SubjectId, Refusal> {
-        let no_id = || Refusal { reason: Reason::SubjectKind, why: "as.id must be an id of that kind: usr_… or cli_…".to_owned() };
+        let no_id = || Refusal {
+            reason: Reason::SubjectKind,
+            why: "as.id must be an id of that kind: usr_… or cli_…".to_owned(),
+        };
         let nobody = match self.kind {
             Some(SubjectKind::User) => SubjectId::User(UserId::from_bytes([0; 16])),
             Some(SubjectKind::Client) | None => SubjectId::Client(ClientId::from_bytes([0; 16])),
@@ -233,7 +238,12 @@ mod tests {
             ("GET https://shop.test/orders", "as = { scopes = ['orders:read'] }", "ok", Some("read")),
             ("HEAD https://shop.test/orders/7", "as = { scopes = ['orders:read'] }", "ok", Some("read")),
             ("GET https://shop.test/orders", "as = {}", "insufficient_scope", Some("read")),
-            ("GET https://shop.test/orders", "as = { api = 'https://other.test', scopes = ['orders:read'] }", "wrong_audience", Some("read")),
+            (
+                "GET https://shop.test/orders",
+                "as = { api = 'https://other.test', scopes = ['orders:read'] }",
+                "wrong_audience",
+                Some("read"),
+            ),
             ("POST https://shop.test/orders", "as = { scopes = ['orders:read'] }", "no_rule", None),
             ("GET https://shop.test/users/alice", "as = { kind = 'user', name = 'alice' }", "ok", Some("own")),
             ("GET https://shop.test/users/alice", "as = { kind = 'user', name = 'bob' }", "not_yours", Some("own")),
@@ -247,7 +257,12 @@ mod tests {
         ];
         for (request, caller, code, rule) in rows {
             let outcome = case(&format!("request = '{request}'\nexpect = '{code}'\n{caller}")).run(&policy);
-            assert_eq!((outcome.got.as_str(), outcome.rule.as_deref(), outcome.passed), (code, rule, true), "{request} {caller}: {}", outcome.why);
+            assert_eq!(
+                (outcome.got.as_str(), outcome.rule.as_deref(), outcome.passed),
+                (code, rule, true),
+                "{request} {caller}: {}",
+                outcome.why
+            );
         }
     }
 
@@ -266,7 +281,11 @@ mod tests {
         assert!(failed("request = 'GET https://shop.test/'\nexpect = 'fine'").why.contains("expect must be"));
         let outcome = failed("request = 'POST https://shop.test/orders'\nexpect = 'ok'");
         assert!(outcome.why.contains("\"read\" differs in its method"), "{}", outcome.why);
-        assert!(failed("request = 'GET https://shop.test/staff'\nexpect = 'ok'\nas = { id = 'key_1' }").why.contains("as.id"));
+        assert!(
+            failed("request = 'GET https://shop.test/staff'\nexpect = 'ok'\nas = { id = 'key_1' }")
+                .why
+                .contains("as.id")
+        );
     }
 
     proptest! {

@@ -110,7 +110,8 @@ mod tests {
     }
 
     fn refused(spec: UserSpec) -> Vec<String> {
-        spec.resolve().map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
+        spec.resolve()
+            .map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
     }
 
     #[test]

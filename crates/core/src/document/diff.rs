@@ -25,10 +25,14 @@ pub struct Ways<T> {
     loosens: fn(Option<&T>, &T) -> Option<&'static str>,
 }
 
-pub const APIS: Ways<ApiSpec> = Ways { name: |spec| spec.uri.to_string(), is_fixed: |spec| name::is_built_in(&spec.uri), loosens: loosens_api };
-pub const ROLES: Ways<RoleSpec> = Ways { name: |spec| spec.name.to_string(), is_fixed: |spec| role::is_ready(&spec.name), loosens: loosens_role };
-pub const CLIENTS: Ways<ClientSpec> = Ways { name: |spec| spec.name.to_string(), is_fixed: |_| false, loosens: loosens_client };
-pub const USERS: Ways<UserSpec> = Ways { name: |spec| spec.name.to_string(), is_fixed: |_| false, loosens: loosens_user };
+pub const APIS: Ways<ApiSpec> =
+    Ways { name: |spec| spec.uri.to_string(), is_fixed: |spec| name::is_built_in(&spec.uri), loosens: loosens_api };
+pub const ROLES: Ways<RoleSpec> =
+    Ways { name: |spec| spec.name.to_string(), is_fixed: |spec| role::is_ready(&spec.name), loosens: loosens_role };
+pub const CLIENTS: Ways<ClientSpec> =
+    Ways { name: |spec| spec.name.to_string(), is_fixed: |_| false, loosens: loosens_client };
+pub const USERS: Ways<UserSpec> =
+    Ways { name: |spec| spec.name.to_string(), is_fixed: |_| false, loosens: loosens_user };
 pub const RULES: Ways<RawRule> = Ways { name: super::rule_name, is_fixed: |_| false, loosens: |_, _| None };
 
 /// The changes, as they are found.
@@ -41,7 +45,14 @@ pub struct Found {
 
 impl Found {
     /// Compares all things of one kind.
-    pub fn compare<T: Serialize>(&mut self, kind: Kind, current: &[T], wanted: Option<&[T]>, prune: bool, ways: &Ways<T>) {
+    pub fn compare<T: Serialize>(
+        &mut self,
+        kind: Kind,
+        current: &[T],
+        wanted: Option<&[T]>,
+        prune: bool,
+        ways: &Ways<T>,
+    ) {
         let Some(wanted) = wanted else { return };
         let known: HashMap<String, &T> = current.iter().map(|item| ((ways.name)(item), item)).collect();
         for item in wanted {
@@ -59,7 +70,8 @@ impl Found {
             return;
         }
         let named: HashSet<String> = wanted.iter().map(ways.name).collect();
-        let gone = current.iter().filter(|item| !(ways.is_fixed)(item)).map(ways.name).filter(|name| !named.contains(name));
+        let gone =
+            current.iter().filter(|item| !(ways.is_fixed)(item)).map(ways.name).filter(|name| !named.contains(name));
         let removed = gone.map(|name| Change { action: Action::Delete, kind, name, loosens: None, fields: Vec::new() });
         self.removed.extend(removed);
     }
@@ -86,7 +98,8 @@ impl Found {
         for change in self.written.iter_mut().chain(&mut self.removed).filter(|change| change.kind == Kind::Rule) {
             let told = loosenings.iter().find(|loosening| loosening.rule == change.name);
             let is_moved = change.fields.iter().any(|field| field == "place");
-            change.loosens = told.map(|told| told.what.clone()).or_else(|| is_moved.then(|| "is tried at another place".to_owned()));
+            change.loosens =
+                told.map(|told| told.what.clone()).or_else(|| is_moved.then(|| "is tried at another place".to_owned()));
         }
     }
 
@@ -113,7 +126,8 @@ fn differing<T: Serialize>(before: &T, after: &T) -> Vec<String> {
         _ => serde_json::Map::new(),
     };
     let (before, after) = (object(before), object(after));
-    let mut names: Vec<_> = before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name)).cloned().collect();
+    let mut names: Vec<_> =
+        before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name)).cloned().collect();
     names.sort();
     names.dedup();
     names

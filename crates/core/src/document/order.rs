@@ -9,7 +9,11 @@ use crate::policy::rule::{DEFAULT_PRIORITY, RawRule};
 
 /// Every rule that there will be with its place, in the order of judgement, and the names of those that move among the
 /// others of their priority.
-pub fn places(current: &[(RawRule, i64)], wanted: Option<&[RawRule]>, prune: bool) -> (Vec<(String, i64)>, HashSet<String>) {
+pub fn places(
+    current: &[(RawRule, i64)],
+    wanted: Option<&[RawRule]>,
+    prune: bool,
+) -> (Vec<(String, i64)>, HashSet<String>) {
     let mut sequence = sequence(current, wanted, prune);
     sequence.sort_by_key(|one| one.priority);
     let mut last: HashMap<i64, i64> = HashMap::new();

@@ -49,8 +49,6 @@ fn fresh() -> Current {
 fn applied(mut current: Current, text: &str, prune: bool) -> Current {
     let plan = document(text).plan(&current, prune).unwrap();
     let Document { api, role, client, user, rule } = plan.wanted;
-    let keep = |kind: Kind| move |name: &str| !plan.changes.iter().any(|change| change.action == Action::Delete && change.kind == kind && change.name == name);
-    let _ = keep;
     let put = |list: &mut Vec<ApiSpec>, new: Vec<ApiSpec>| {
         list.retain(|old| !(prune && !name::is_built_in(&old.uri)) && new.iter().all(|new| new.uri != old.uri));
         list.extend(new);
@@ -70,7 +68,8 @@ fn applied(mut current: Current, text: &str, prune: bool) -> Current {
         current.users.retain(|old| !prune && new.iter().all(|new| new.name != old.name));
         current.users.extend(new);
     }
-    let known: Vec<RawRule> = rule.into_iter().flatten().chain(current.rules.into_iter().map(|(rule, _)| rule)).collect();
+    let known: Vec<RawRule> =
+        rule.into_iter().flatten().chain(current.rules.into_iter().map(|(rule, _)| rule)).collect();
     let find = |name: &str| known.iter().find(|rule| rule.name.as_deref() == Some(name)).unwrap().clone();
     current.rules = plan.places.iter().map(|(name, place)| (find(name), *place)).collect();
     current
@@ -81,7 +80,13 @@ fn told(current: &Current, text: &str, prune: bool) -> Vec<String> {
     let tell = |change: Change| {
         let loosens = change.loosens.map_or_else(String::new, |what| format!(": {what}"));
         let action = serde_json::to_value(change.action).unwrap();
-        format!("{} {} {} [{}]{loosens}", action.as_str().unwrap(), change.kind.as_str(), change.name, change.fields.join(","))
+        format!(
+            "{} {} {} [{}]{loosens}",
+            action.as_str().unwrap(),
+            change.kind.as_str(),
+            change.name,
+            change.fields.join(",")
+        )
     };
     plan.changes.into_iter().map(tell).collect()
 }
@@ -130,14 +135,13 @@ fn pruning_keeps_what_admit_is_and_removes_in_order() {
     assert_eq!(
         told(&current, "api = []\nrole = []\nclient = []\nuser = []\nrule = []", true),
         [
-            "delete rule GET shop.test/orders/** []: leaves its requests to another rule",
+            "delete rule GET shop.test/orders/** []",
             "delete rule rest []: drops a deny",
             "delete user alice []",
             "delete client shop []",
             "delete role reader []",
             "delete api https://api.shop.test []",
         ]
-        .map(|line| line.replace("[]: leaves its requests to another rule", "[]")),
     );
 }
 
@@ -181,7 +185,11 @@ fn rules_stand_in_the_order_of_the_document() {
 
     assert_eq!(
         told(&current, &rules(&["b", "a"]), false),
-        ["update rule a [place]: is tried at another place", "update rule b [place]: is tried at another place", "update rule x [place]: is tried at another place"]
+        [
+            "update rule a [place]: is tried at another place",
+            "update rule b [place]: is tried at another place",
+            "update rule x [place]: is tried at another place"
+        ]
     );
     assert_eq!(names(&applied(current, &rules(&["b", "a"]), false)), ["b", "x", "a"]);
 }
@@ -193,14 +201,21 @@ fn priorities_stand_before_places() {
     let current = applied(fresh(), &text, false);
     assert_eq!(names(&current), ["a", "late"]);
     assert_eq!(told(&current, &text, false), [""; 0]);
-    assert_eq!(told(&current, &format!("{}{late}", rules(&["a"])), false), [""; 0], "the order of judgement is the same");
+    assert_eq!(
+        told(&current, &format!("{}{late}", rules(&["a"])), false),
+        [""; 0],
+        "the order of judgement is the same"
+    );
 }
 
 #[test]
 fn ad_02_what_admit_is_stands_in_no_document() {
     let text = "[[role]]\nname = 'viewer'\n\n[[api]]\nuri = 'urn:admit:realm:default'\n";
     let problems = refused(&fresh(), text);
-    assert!(problems.contains("role viewer is built in") && problems.contains("api urn:admit:realm:default is built in"), "{problems}");
+    assert!(
+        problems.contains("role viewer is built in") && problems.contains("api urn:admit:realm:default is built in"),
+        "{problems}"
+    );
 }
 
 #[test]
@@ -219,7 +234,12 @@ metadata = 1
 name = "open"
 "#;
     let problems = refused(&fresh(), text);
-    for said in ["api https://api.shop.test: token_lifetime", "stands in the document twice", "client shop: metadata", "rule open: require"] {
+    for said in [
+        "api https://api.shop.test: token_lifetime",
+        "stands in the document twice",
+        "client shop: metadata",
+        "rule open: require",
+    ] {
         assert!(problems.contains(said), "{said}: {problems}");
     }
     let text = r#"
@@ -234,7 +254,11 @@ match = { host = "shop.test" }
 require = { authenticated = true }
 "#;
     let problems = refused(&fresh(), text);
-    for said in ["admit api create https://gone.test --scope a", "admit role create writer", "admit api create https://shop.test --host shop.test"] {
+    for said in [
+        "admit api create https://gone.test --scope a",
+        "admit role create writer",
+        "admit api create https://shop.test --host shop.test",
+    ] {
         assert!(problems.contains(said), "{said}: {problems}");
     }
 }
@@ -248,7 +272,14 @@ fn an_api_goes_with_the_rules_that_need_it() {
 
 #[test]
 fn what_was_broken_before_may_stay() {
-    let orphan = || vec![toml::from_str::<RawRule>("match = { host = 'a.test' }\nrequire = { authenticated = true }").unwrap().resolve().unwrap()];
+    let orphan = || {
+        vec![
+            toml::from_str::<RawRule>("match = { host = 'a.test' }\nrequire = { authenticated = true }")
+                .unwrap()
+                .resolve()
+                .unwrap(),
+        ]
+    };
     let (empty, before) = (Policy::load(&[], Vec::new()), Policy::load(&[], orphan()));
     assert!(broken(&before, &before).is_empty());
     assert_eq!(broken(&empty, &before).len(), 1);
@@ -257,7 +288,11 @@ fn what_was_broken_before_may_stay() {
 #[test]
 fn limits_hold_at_their_edge() {
     let roles = |count: usize| {
-        let role = |number| RoleSpec { name: format!("r{number}").parse().unwrap(), description: String::new(), rights: Rights::new() };
+        let role = |number| RoleSpec {
+            name: format!("r{number}").parse().unwrap(),
+            description: String::new(),
+            rights: Rights::new(),
+        };
         Document { role: Some((0..count).map(role).collect()), ..Document::default() }.resolve()
     };
     assert!(roles(ITEMS_MAX).is_ok());
@@ -286,5 +321,6 @@ proptest! {
 }
 
 fn order_of() -> impl Strategy<Value = Vec<usize>> {
-    (Just(vec![0_usize, 1, 2, 3]).prop_shuffle(), 0_usize..=4).prop_map(|(order, count)| order.into_iter().take(count).collect())
+    (Just(vec![0_usize, 1, 2, 3]).prop_shuffle(), 0_usize..=4)
+        .prop_map(|(order, count)| order.into_iter().take(count).collect())
 }
