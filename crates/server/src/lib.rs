@@ -13,4 +13,5 @@ pub mod jobs;
 pub mod log;
 pub mod manage;
 pub mod metrics;
+pub mod realm;
 pub mod serve;

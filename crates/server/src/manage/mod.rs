@@ -2,3 +2,33 @@
 
 pub mod decisions;
 pub mod guard;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::check;
+use crate::http::problem::{self, Problem};
+
+/// Everything below `/v1`, with its description.
+pub fn open_api() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(decisions::routes()).merge(check::json::routes())
+}
+
+/// The routes.
+pub fn router(app: &App) -> Router<App> {
+    let (router, _) = open_api().split_for_parts();
+    router
+        .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
+        .fallback(async || Problem::new(404, "not_found", "There is nothing at this path.").with_next("see /v1/docs"))
+        .layer(middleware::from_fn_with_state(app.clone(), complete))
+}
+
+/// Fills in request id and type of the problems that handlers return.
+async fn complete(State(app): State<App>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    problem::complete(&app, response)
+}

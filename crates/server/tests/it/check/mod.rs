@@ -1,0 +1,3 @@
+//! `/check/*` and `/v1/check`.
+
+mod nginx;
