@@ -6,8 +6,10 @@
 pub mod app;
 pub mod authn;
 pub mod check;
+pub mod cli;
 pub mod config;
 pub mod gateway;
+pub mod generate;
 pub mod http;
 pub mod jobs;
 pub mod log;
