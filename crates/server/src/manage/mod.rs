@@ -1,7 +1,18 @@
 //! The management API: one file per resource, every handler behind a permit.
 
 pub mod decisions;
+pub mod etag;
+pub mod event;
+pub mod events;
+pub mod grants;
 pub mod guard;
+pub mod idempotency;
+pub mod keys;
+pub mod leaked;
+pub mod page;
+pub mod subject;
+pub mod whoami;
+pub mod work;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -15,7 +26,14 @@ use crate::http::problem::{self, Problem};
 
 /// Everything below `/v1`, with its description.
 pub fn open_api() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(decisions::routes()).merge(check::json::routes())
+    OpenApiRouter::new()
+        .merge(decisions::routes())
+        .merge(check::json::routes())
+        .merge(keys::routes())
+        .merge(grants::routes())
+        .merge(events::routes())
+        .merge(leaked::routes())
+        .merge(whoami::routes())
 }
 
 /// The routes.
