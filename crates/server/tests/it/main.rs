@@ -2,3 +2,5 @@
 
 mod app;
 mod check;
+mod gateway;
+mod program;

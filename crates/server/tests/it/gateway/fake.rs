@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use admit_core::check::answer::IDENTITY;
+use admit::gateway::IDENTITY;
 use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -120,8 +120,10 @@ pub fn answer(status: &str, headers: &[(&str, &str)]) -> String {
 
 /// Admit's own way to admit anybody: a request id and the whole list, empty.
 pub fn yes() -> String {
-    let names = IDENTITY.each_ref().map(|name| (name.as_str(), ""));
-    answer("200 OK", &[&[("Admit-Request-Id", "req_0000000000000000000000000")], &names[..]].concat())
+    let mut headers = vec![("Admit-Request-Id", "req_0000000000000000000000000")];
+    let others = ["Admit-Upstream-Authorization", "Admit-Upstream-Cookie"];
+    headers.extend(IDENTITY.iter().chain(&others).map(|name| (*name, "")));
+    answer("200 OK", &headers)
 }
 
 /// The value of a header of a question.
