@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::check::host;
 use crate::id::{ApiId, RealmId};
 use crate::name::{ApiUri, ExternalId, Label, ScopeName};
-use crate::policy::cors::Cors;
+use crate::policy::cors::RawCors;
+use crate::policy::index::{ApiRealm, MAX_HOSTS};
 use crate::policy::rule::Problem;
 use crate::scope::SCOPES_MAX;
 use crate::time::{Span, Time};
@@ -63,7 +64,7 @@ pub struct ApiSpec {
     pub token_lifetime: Span,
     /// Browser origins that may call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cors: Option<Cors>,
+    pub cors: Option<RawCors>,
     /// The id of the same thing elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
@@ -104,8 +105,11 @@ impl ApiSpec {
                 problem(format!("scopes.{scope}"), "the description must be one line of at most 200 letters".into());
             }
         }
-        if self.hosts.len() > 50 {
-            problem("hosts".into(), "an API may own at most 50 hosts".into());
+        if self.hosts.len() > MAX_HOSTS {
+            problem("hosts".into(), format!("an API may own at most {MAX_HOSTS} hosts"));
+        }
+        for message in self.cors.as_ref().and_then(|cors| cors.resolve().err()).into_iter().flatten() {
+            problem("cors.origins".into(), message);
         }
         for (place, written) in self.hosts.iter_mut().enumerate() {
             match canonical_host(written) {
@@ -123,10 +127,23 @@ impl ApiSpec {
     }
 }
 
+impl Api {
+    /// What rules need to know of it.
+    pub fn owned(&self) -> ApiRealm {
+        ApiRealm {
+            uri: self.spec.uri.clone(),
+            scopes: self.spec.scopes.keys().cloned().collect(),
+            hosts: self.spec.hosts.clone(),
+            cors: self.spec.cors.as_ref().and_then(|cors| cors.resolve().ok()),
+        }
+    }
+}
+
 /// `Shop.Test:443/api/` becomes `shop.test/api`.
 fn canonical_host(written: &str) -> Result<String, String> {
     let (name, path) = written.split_at(written.find('/').unwrap_or(written.len()));
-    let name = host::from_rule(name).map_err(|_| format!("{written:?} is no host such as shop.test or shop.test/api"))?;
+    let name =
+        host::from_rule(name).map_err(|_| format!("{written:?} is no host such as shop.test or shop.test/api"))?;
     let path = path.trim_end_matches('/');
     if path.is_empty() {
         return Ok(name);

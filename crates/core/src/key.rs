@@ -3,6 +3,10 @@
 //! Draws no randomness and reads no clock. A key's rights are its grant's; the secrets of a key are numbered, so that
 //! usage tells which one is still in use after a roll.
 
+pub mod change;
+pub mod import;
+pub mod state;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -168,7 +172,13 @@ impl KeyRequest {
         for scope in api.into_iter().flat_map(|api| unknown_scopes(api, &scopes)) {
             let uri = self.api.as_ref().map_or_else(|| "it".to_owned(), ToString::to_string);
             let uri = api.map_or(uri, |api| api.spec.uri.to_string());
-            problem("scopes", format!("{uri} defines no scope {scope:?}. Add it: admit api update {uri} --scope {scope}", scope = scope.as_str()));
+            problem(
+                "scopes",
+                format!(
+                    "{uri} defines no scope {scope:?}. Add it: admit api update {uri} --scope {scope}",
+                    scope = scope.as_str()
+                ),
+            );
         }
         if let (Some(api), Some((subject, roles))) = (api, owner) {
             let rights = subject.rights(roles);
@@ -194,7 +204,9 @@ impl KeyRequest {
             (Some(seconds), false) if seconds >= 1 && Span::seconds(seconds) <= LIFETIME_MAX => {
                 Ok(Some(Span::seconds(seconds)))
             }
-            (Some(_), false) => Err(format!("must be between 1 second and {LIFETIME_MAX}; a key without end: never_expires")),
+            (Some(_), false) => {
+                Err(format!("must be between 1 second and {LIFETIME_MAX}; a key without end: never_expires"))
+            }
         }
     }
 
@@ -252,7 +264,9 @@ pub fn principal(key: &Key, secret: &KeySecret, lineage: &Lineage) -> Principal 
     let grant_end = lineage.expires_at();
     let expires_at = grant_end.into_iter().chain(secret.expires_at).min();
     let (email, subject_external, subject_metadata, subject_org) = match &lineage.subject {
-        Some(Subject::User(user)) => (user.spec.email.as_ref(), user.spec.external_id.as_ref(), &user.spec.metadata, user.org),
+        Some(Subject::User(user)) => {
+            (user.spec.email.as_ref(), user.spec.external_id.as_ref(), &user.spec.metadata, user.org)
+        }
         Some(Subject::Client(client)) => (None, client.spec.external_id.as_ref(), &client.spec.metadata, client.org),
         None => (None, None, &serde_json::Value::Null, None),
     };
@@ -277,5 +291,142 @@ pub fn principal(key: &Key, secret: &KeySecret, lineage: &Lineage) -> Principal 
         rolled: secret.expires_at.is_some() && expires_at == secret.expires_at,
         halted,
         profile: (profile != Profile::default()).then(|| Box::new(profile)),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::api::ApiSpec;
+    use crate::client::{Client, ClientSpec};
+    use crate::grant::{Grant, GrantKind};
+    use crate::id::{ApiId, ClientId, SubjectId};
+    use crate::name::RealmName;
+    use crate::realm::Realm;
+    use crate::secret::Prefix;
+
+    const URI: &str = "https://api.example.com";
+    const REALM: RealmId = RealmId::from_bytes([1; 16]);
+
+    fn scope(name: &str) -> ScopeName {
+        ScopeName::parse(name).unwrap()
+    }
+
+    pub(crate) fn api() -> Api {
+        let scopes = ["orders:read", "orders:write"].map(|name| (scope(name), String::new()));
+        let spec = ApiSpec::new(ApiUri::parse(URI).unwrap(), BTreeMap::from(scopes));
+        let (id, now) = (ApiId::from_bytes([2; 16]), Time::default());
+        Api { id, realm: REALM, spec, created_at: now, updated_at: now, version: 1 }
+    }
+
+    pub(crate) fn client(scopes: &[&str]) -> Subject {
+        let rights = Rights::from([(ApiUri::parse(URI).unwrap(), scopes.iter().map(|name| scope(name)).collect())]);
+        Subject::Client(Client {
+            id: ClientId::from_bytes([3; 16]),
+            realm: REALM,
+            org: None,
+            spec: ClientSpec::service(Label::parse("ci").unwrap(), rights),
+            disabled_at: None,
+            valid_after: None,
+            created_at: Time::default(),
+            updated_at: Time::default(),
+            version: 1,
+        })
+    }
+
+    pub(crate) fn grant() -> Grant {
+        let id = GrantId::from_bytes([4; 16]);
+        Grant {
+            id,
+            realm: REALM,
+            org: None,
+            kind: GrantKind::Key,
+            subject: SubjectId::Client(ClientId::from_bytes([3; 16])),
+            client: None,
+            parent: None,
+            root: id,
+            api: Some(ApiId::from_bytes([2; 16])),
+            scopes: vec![scope("orders:read")],
+            created_at: Time::default(),
+            expires_at: Some(Time::default() + LIFETIME),
+            revoked_at: None,
+        }
+    }
+
+    pub(crate) fn key() -> Key {
+        Key {
+            id: KeyId::from_bytes([5; 16]),
+            realm: REALM,
+            org: None,
+            grant: GrantId::from_bytes([4; 16]),
+            name: Label::parse("ci").unwrap(),
+            lifetime: Some(LIFETIME),
+            rate: None,
+            ip: Vec::new(),
+            external_id: None,
+            metadata: serde_json::Value::Null,
+            disabled_at: None,
+            seen_in_browser_at: None,
+            created_by: "operator".to_owned(),
+            created_at: Time::default(),
+            updated_at: Time::default(),
+            version: 1,
+        }
+    }
+
+    pub(crate) fn secret(number: u32) -> KeySecret {
+        KeySecret {
+            hash: SecretHash([6; 32]),
+            lookup_key: 1,
+            key: KeyId::from_bytes([5; 16]),
+            number,
+            hint: "admit_…AbCd".to_owned(),
+            created_at: Time::default(),
+            expires_at: None,
+        }
+    }
+
+    pub(crate) fn lineage() -> Lineage {
+        let realm = Realm {
+            id: REALM,
+            name: RealmName::parse("default").unwrap(),
+            prefix: Prefix::parse("admit").unwrap(),
+            host: None,
+            disabled_at: None,
+            valid_after: None,
+            metadata: serde_json::Value::Null,
+            created_at: Time::default(),
+            updated_at: Time::default(),
+            version: 1,
+        };
+        let subject = Some(client(&["orders:read"]));
+        Lineage { realm, grant: grant(), ancestors: Vec::new(), subject, roles: Vec::new(), api: Some(api()) }
+    }
+
+    #[test]
+    fn ak_01_a_key_has_no_more_than_its_owner() {
+        let request = |scopes: &[&str]| KeyRequest {
+            name: Label::parse("ci").unwrap(),
+            owner: Some("ci".to_owned()),
+            api: None,
+            scopes: scopes.iter().map(|name| scope(name)).collect(),
+            expires_in_s: None,
+            never_expires: false,
+            ip: Vec::new(),
+            limit: None,
+            metadata: serde_json::Value::Null,
+            external_id: None,
+        };
+        let (apis, owner) = ([api()], client(&["orders:read"]));
+        let plan = request(&["orders:read"]);
+        let plan = plan.plan(&apis, Some((&owner, &[]))).unwrap();
+        assert_eq!(
+            plan.rights(),
+            Rights::from([(ApiUri::parse(URI).unwrap(), BTreeSet::from([scope("orders:read")]))])
+        );
+        let refused = request(&["orders:write"]).plan(&apis, Some((&owner, &[]))).unwrap_err();
+        assert_eq!(refused[0].path, "owner");
     }
 }

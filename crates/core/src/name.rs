@@ -109,7 +109,9 @@ fn is_api_uri(text: &str) -> bool {
     let letters_well = text.bytes().all(|letter| letter.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&letter));
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let scheme_well = scheme.starts_with(|letter: char| letter.is_ascii_lowercase())
-        && scheme.bytes().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
+        && scheme
+            .bytes()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
     let rest_well = match scheme {
         "http" | "https" => rest.strip_prefix("//").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')),
         _ => !rest.is_empty(),
@@ -126,6 +128,13 @@ fn is_label(text: &str) -> bool {
 pub fn is_unprintable(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+}
+
+impl Label {
+    /// Stands for a label that cannot be read.
+    pub fn unnamed() -> Self {
+        Self("unnamed".into())
+    }
 }
 
 /// The API that guards the management of one realm.

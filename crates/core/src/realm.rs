@@ -42,7 +42,8 @@ pub fn default_prefix(name: &RealmName) -> Option<Prefix> {
     }
     let spelled = name.as_str().replace('-', "_");
     let short: String = spelled.chars().take(crate::secret::PREFIX_MAX).collect();
-    let begins_with_letter = short.trim_end_matches('_').trim_start_matches(|letter: char| !letter.is_ascii_lowercase());
+    let begins_with_letter =
+        short.trim_end_matches('_').trim_start_matches(|letter: char| !letter.is_ascii_lowercase());
     Prefix::parse(begins_with_letter)
 }
 
@@ -52,7 +53,8 @@ mod tests {
 
     #[test]
     fn a_realm_has_a_prefix_without_asking() {
-        let prefix = |name: &str| default_prefix(&RealmName::parse(name).unwrap()).map(|prefix| prefix.as_str().to_owned());
+        let prefix =
+            |name: &str| default_prefix(&RealmName::parse(name).unwrap()).map(|prefix| prefix.as_str().to_owned());
         assert_eq!(prefix("default").as_deref(), Some("admit"));
         assert_eq!(prefix("acme-live").as_deref(), Some("acme_live"));
         assert_eq!(prefix("9lives").as_deref(), Some("lives"));

@@ -46,12 +46,17 @@ pub fn ready_roles(realm: &RealmName) -> Vec<RoleSpec> {
     let all_writes = || RESOURCES.iter().map(|resource| format!("{resource}:write"));
     let named = [CHECK.to_owned(), "feed:read".to_owned()];
     let roles: [(&str, &str, Vec<String>); 4] = [
-        ("operator", "Manages everything in this realm", all_reads().chain(all_writes()).chain(named.clone()).collect()),
+        (
+            "operator",
+            "Manages everything in this realm",
+            all_reads().chain(all_writes()).chain(named.clone()).collect(),
+        ),
         ("viewer", "Sees everything in this realm", all_reads().collect()),
         ("key-issuer", "Issues and ends API keys", ["keys:read", "keys:write"].map(str::to_owned).to_vec()),
         ("gateway", "Asks for decisions and follows revocations", named.to_vec()),
     ];
-    let scopes = |words: Vec<String>| words.iter().filter_map(|word| ScopeName::parse(word).ok()).collect::<BTreeSet<_>>();
+    let scopes =
+        |words: Vec<String>| words.iter().filter_map(|word| ScopeName::parse(word).ok()).collect::<BTreeSet<_>>();
     roles
         .into_iter()
         .filter_map(|(role, description, words)| {

@@ -314,7 +314,10 @@ mod tests {
     fn the_form_is_github_s() {
         let secret = write("admit", &[0xA5; 32]);
         assert_eq!(secret.expose().len(), "admit_".len() + 36);
-        assert_eq!(&secret.expose()[36..], std::str::from_utf8(&check_digits(&secret.expose().as_bytes()[..36])).unwrap());
+        assert_eq!(
+            &secret.expose()[36..],
+            std::str::from_utf8(&check_digits(&secret.expose().as_bytes()[..36])).unwrap()
+        );
         assert_eq!(check_digits(b"123456789"), *b"3jZRME", "CRC-32 of the standard check string is cbf43926");
     }
 

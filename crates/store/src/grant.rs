@@ -72,6 +72,8 @@ statements! {
     FIND = concat!("SELECT ", grant_columns!(), " FROM access_grant AS g WHERE g.realm_id = $realm AND g.id = $id");
     LIST = concat!("SELECT ", grant_columns!(), " FROM access_grant AS g WHERE g.realm_id = $realm", grant_page!());
     LIST_OF = concat!("SELECT ", grant_columns!(), " FROM access_grant AS g WHERE g.realm_id = $realm AND g.subject_id = $subject", grant_page!());
+    UPDATE = "UPDATE access_grant SET scopes = $scopes, expires_at = $expires_at
+        WHERE realm_id = $realm AND id = $id AND revoked_at IS NULL";
     REVOKE = "UPDATE access_grant SET revoked_at = $now WHERE realm_id = $realm AND id = $id AND revoked_at IS NULL";
     FIND_FACTS = concat!("SELECT ", fact_columns!(), " FROM access_grant AS g", fact_joins!(), "WHERE g.realm_id = $realm AND g.id = $id");
 }
@@ -98,7 +100,7 @@ impl Tx<'_> {
             grant;
         let kind = grant.kind.as_str();
         let subject_kind = kind_of(subject).as_str();
-        let scopes = grant.scopes.iter().map(ScopeName::as_str).collect::<Vec<_>>().join(" ");
+        let scopes = scopes_text(grant);
         self.execute(
             INSERT,
             named! {
@@ -120,6 +122,17 @@ impl Tx<'_> {
             Some(subject) => self.list(LIST_OF, named! { realm, subject, ended, now, after, limit }),
             None => self.list(LIST, named! { realm, ended, now, after, limit }),
         }
+    }
+
+    /// What is granted, and until when. False: it was revoked, or there is none.
+    pub fn update_grant(&mut self, grant: &Grant, now: Time) -> Result<bool> {
+        let Grant { id, realm, expires_at, .. } = grant;
+        let scopes = scopes_text(grant);
+        if self.execute(UPDATE, named! { realm, id, scopes, expires_at })? == 0 {
+            return Ok(false);
+        }
+        self.change(ChangeKind::Grant, *realm, id.bytes(), now)?;
+        Ok(true)
     }
 
     /// Ends a grant. False: it was ended before, or there is none.
@@ -200,6 +213,10 @@ impl FromRow for Facts {
             api: api_row.optional(0, |row, _| Api::from_row(row))?,
         })
     }
+}
+
+fn scopes_text(grant: &Grant) -> String {
+    grant.scopes.iter().map(ScopeName::as_str).collect::<Vec<_>>().join(" ")
 }
 
 impl FromRow for Grant {

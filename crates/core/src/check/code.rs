@@ -323,9 +323,11 @@ impl Reason {
             Self::TwoCredentials | Self::DoubledCredential => Code::ManyCredentials,
             Self::NoCredential => Code::MissingCredential,
             Self::UnknownScheme | Self::CredentialForm | Self::BasicForm => Code::MalformedCredential,
-            Self::Checksum | Self::UnknownShape | Self::UnknownSecret | Self::SecretInWrongPlace | Self::NotAskedFor => {
-                Code::InvalidCredential
-            }
+            Self::Checksum
+            | Self::UnknownShape
+            | Self::UnknownSecret
+            | Self::SecretInWrongPlace
+            | Self::NotAskedFor => Code::InvalidCredential,
             Self::OtherRealm => Code::WrongRealm,
             Self::Expired | Self::RolledOver => Code::ExpiredCredential,
             Self::Revoked | Self::KeyDisabled | Self::IssuedBeforeCutoff | Self::ParentEnded => Code::RevokedCredential,

@@ -1,0 +1,381 @@
+//! Why: the steps of a decision in the order in which they were taken, and the commands that would change it.
+//!
+//! Derived from the decision and the rules as they were; nothing is recorded on the way, so that an admitted request pays
+//! nothing for it. Names keys and rules, never a secret.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::check::code::{Code, Reason};
+use crate::check::decision::{Decision, Verdict};
+use crate::credential::Place;
+use crate::policy::index::{Missed, NearMiss, Policy, Target};
+use crate::policy::rule::{Audience, Demand, Require, Rule};
+use crate::principal::{CredentialKind, Principal};
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// Passed.
+    Ok,
+    /// Refused here.
+    Failed,
+    /// Worth knowing, and not decisive.
+    Skipped,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// How it went.
+    pub mark: Mark,
+    /// What was looked at, for people.
+    pub text: String,
+}
+
+/// The whole story.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Trace {
+    /// The steps in order.
+    pub steps: Vec<Step>,
+    /// Commands that would change the verdict.
+    pub advice: Vec<String>,
+}
+
+/// What is explained.
+pub struct Case<'a> {
+    /// As it was read; empty where the request could not be.
+    pub method: &'a str,
+    /// As it was read.
+    pub host: &'a str,
+    /// As it was read.
+    pub path: &'a str,
+    /// From where.
+    pub client_ip: Option<IpAddr>,
+    /// Where the credential stood and what may be shown of it.
+    pub credential: Option<(Place, &'a str)>,
+    /// What was decided.
+    pub decision: &'a Decision,
+    /// The rule that matched.
+    pub rule: Option<&'a Rule>,
+    /// All rules.
+    pub policy: Option<&'a Policy>,
+}
+
+/// Tells the story of a decision.
+pub fn explain(case: &Case<'_>) -> Trace {
+    let mut story = Story { case, reason: case.decision.reason().or(case.decision.observed), trace: Trace::default() };
+    story.tell();
+    story.advise();
+    story.trace
+}
+
+struct Story<'a> {
+    case: &'a Case<'a>,
+    reason: Option<Reason>,
+    trace: Trace,
+}
+
+impl Story<'_> {
+    fn add(&mut self, mark: Mark, text: impl Into<String>) {
+        self.trace.steps.push(Step { mark, text: text.into() });
+    }
+
+    /// Adds a step that failed if its code is that of the refusal. True where the story ends here.
+    fn ends_with(&mut self, codes: &[Code]) -> bool {
+        let Some(reason) = self.reason.filter(|reason| codes.contains(&reason.code())) else { return false };
+        self.add(Mark::Failed, sentence(reason));
+        true
+    }
+
+    fn tell(&mut self) {
+        let (method, host, path) = (self.case.method, self.case.host, self.case.path);
+        if self.ends_with(&[Code::MalformedRequest, Code::UntrustedProxy]) {
+            return;
+        }
+        if method.is_empty() {
+            self.ends_with(Code::ALL);
+            return;
+        }
+        self.add(Mark::Ok, format!("request is well-formed: {method} {host}{path}"));
+        if self.case.decision.verdict == Verdict::Preflight {
+            return self.add(Mark::Ok, "preflight from a listed origin, answered here");
+        }
+        if self.tell_credential() || self.tell_limits() || self.tell_rule() {
+            return;
+        }
+        if !self.ends_with(Code::ALL) {
+            let text = if self.case.decision.is_admitted() { "admitted" } else { "refused" };
+            self.add(Mark::Ok, text);
+        }
+    }
+
+    fn tell_credential(&mut self) -> bool {
+        if self.ends_with(&[Code::ManyCredentials, Code::MalformedCredential]) {
+            return true;
+        }
+        match self.case.credential {
+            Some((place, hint)) => self.add(Mark::Ok, format!("credential found: {}, {hint}", place_text(place))),
+            None if self.case.decision.principal.is_none() => self.add(Mark::Skipped, "no credential was sent"),
+            None => {}
+        }
+        if let Some(principal) = &self.case.decision.principal {
+            let state = standing_text(principal);
+            self.add(Mark::Skipped, state);
+        }
+        let about_credential = [
+            Code::InvalidCredential,
+            Code::ExpiredCredential,
+            Code::RevokedCredential,
+            Code::WrongRealm,
+            Code::SubjectDisabled,
+            Code::BindingMismatch,
+            Code::WrongIp,
+            Code::InsecureTransport,
+        ];
+        let ended = self.ends_with(&about_credential) || (self.reason == Some(Reason::UnknownBudget) && self.ends_with(&[Code::RateLimited]));
+        if !ended && let Some(principal) = &self.case.decision.principal {
+            let text = live_text(principal);
+            self.add(Mark::Ok, text);
+        }
+        ended
+    }
+
+    fn tell_limits(&mut self) -> bool {
+        for limit in &self.case.decision.limits {
+            let mark = if limit.state.admitted { Mark::Ok } else { Mark::Failed };
+            let text = format!("limit \"{}\": {} of {} left", limit.policy, limit.state.remaining, limit.limit.rate());
+            self.add(mark, text);
+        }
+        self.case.decision.limits.iter().any(|limit| !limit.state.admitted)
+    }
+
+    fn tell_rule(&mut self) -> bool {
+        let Some(rule) = self.case.rule else {
+            self.add(Mark::Failed, format!("no rule matches {} {}{}", self.case.method, self.case.host, self.case.path));
+            let near: Vec<_> = self.near_misses().iter().map(near_text).collect();
+            near.into_iter().for_each(|text| self.add(Mark::Skipped, text));
+            return true;
+        };
+        self.add(Mark::Ok, format!("rule \"{}\" matches: {}", rule.name, rule.summary()));
+        match &rule.demand {
+            Demand::Public => self.add(Mark::Ok, "the rule is public"),
+            Demand::Deny => return self.ends_with(&[Code::Denied]),
+            Demand::Require(require) => return self.tell_demands(rule, require),
+        }
+        false
+    }
+
+    fn tell_demands(&mut self, rule: &Rule, require: &Require) -> bool {
+        if self.ends_with(&[Code::MissingCredential]) {
+            return true;
+        }
+        let audience = match &rule.audience {
+            Audience::Api(api) => format!("made for {api}"),
+            Audience::Any | Audience::None => "made for any API".to_owned(),
+        };
+        let list = |words: Vec<&str>| words.join(" ");
+        let demands = [
+            (Code::WrongSubjectKind, list(require.subjects.iter().map(|kind| kind.as_str()).collect()), "caller is one of: "),
+            (Code::WrongCredentialKind, list(require.credentials.iter().map(|kind| kind.as_str()).collect()), "credential is one of: "),
+            (Code::WrongAudience, audience, ""),
+            (Code::InsufficientRole, list(require.roles.iter().map(|role| role.as_str()).collect()), "role, one of: "),
+            (Code::InsufficientScope, list(require.scopes.iter().map(|scope| scope.as_str()).collect()), "scopes: "),
+            (Code::NotYours, require.own.as_deref().unwrap_or_default().to_owned(), "the path names the caller in: "),
+        ];
+        for (code, what, label) in demands {
+            if self.reason.is_some_and(|reason| reason.code() == code) {
+                let sentence = self.reason.map_or("", sentence);
+                self.add(Mark::Failed, format!("{label}{what}: {sentence}"));
+                return true;
+            }
+            if !what.is_empty() {
+                self.add(Mark::Ok, format!("{label}{what}"));
+            }
+        }
+        false
+    }
+
+    fn near_misses(&self) -> Vec<NearMiss<'_>> {
+        let (Some(policy), Ok(method)) = (self.case.policy, self.case.method.parse()) else { return Vec::new() };
+        let target = Target { host: self.case.host, method: &method, path: self.case.path, has_encoded_slash: false };
+        policy.near_misses(&target)
+    }
+
+    fn advise(&mut self) {
+        let Some(reason) = self.reason else { return };
+        let key = self.case.decision.principal.as_ref().and_then(|principal| principal.key).map(|key| key.to_string());
+        let key = key.as_deref().unwrap_or("KEY");
+        let advice = match reason {
+            Reason::NothingMatched => self.rule_advice(),
+            Reason::ScopeMissing => self.scope_advice(key),
+            Reason::NoCredential => vec![format!("admit key create --name NAME{}", self.audience_flags())],
+            Reason::OtherAudience => vec![format!("admit key create --name NAME{}", self.audience_flags())],
+            Reason::RoleMissing => {
+                let role = self.case.decision.missing_roles.first().map_or("ROLE", |role| role.as_str());
+                vec![format!("admit client update {} --role {role}", self.subject())]
+            }
+            Reason::Expired | Reason::RolledOver | Reason::PlainHttp => vec![format!("admit key roll {key}")],
+            Reason::Revoked | Reason::IssuedBeforeCutoff | Reason::ParentEnded | Reason::OwnerGone => {
+                vec!["admit key create --name NAME".to_owned()]
+            }
+            Reason::KeyDisabled => vec![format!("admit key enable {key}")],
+            Reason::OwnerDisabled => vec![format!("admit client enable {}", self.subject())],
+            Reason::IpNotAllowed => {
+                let ip = self.case.client_ip.map_or_else(|| "CIDR".to_owned(), |ip| ip.to_string());
+                vec![format!("admit key update {key} --ip {ip}")]
+            }
+            Reason::KeyLimit => vec![format!("admit key update {key} --rate 1000/1m")],
+            Reason::UnknownSecret | Reason::Checksum | Reason::UnknownShape => {
+                vec!["admit key inspect   (paste the key: says what it is)".to_owned(), "admit key list".to_owned()]
+            }
+            Reason::PeerNotTrusted => vec!["trusted_proxies = [\"<address of the gateway>/32\"]   (in admit.toml)".to_owned()],
+            Reason::SecretInWrongPlace => vec!["find out who sends it: that secret is leaked where it goes".to_owned()],
+            Reason::DenyRule => self.case.rule.map(|rule| format!("admit rule remove \"{}\"", rule.name)).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        self.trace.advice.extend(advice);
+    }
+
+    fn rule_advice(&self) -> Vec<String> {
+        let near = self.near_misses();
+        let by_method = near.iter().find(|miss| miss.why == Missed::Method);
+        let path = by_method.map_or(self.case.path, |miss| miss.rule.path.as_str());
+        let scopes = by_method.map(|miss| demanded_scopes(miss.rule)).filter(|scopes| !scopes.is_empty());
+        let demand = scopes.unwrap_or_else(|| " --authenticated".to_owned());
+        vec![format!("admit rule add --host {} --path '{path}' --method {}{demand}", self.case.host, self.case.method)]
+    }
+
+    fn scope_advice(&self, key: &str) -> Vec<String> {
+        let scopes = self.case.decision.missing_scopes.iter().map(|scope| format!(" --scope {scope}")).collect::<String>();
+        let Some(principal) = &self.case.decision.principal else { return Vec::new() };
+        let api = match &principal.standing.api {
+            Some(api) => format!(" --api {api}"),
+            None => return vec![format!("admit key create --name NAME{}", self.audience_flags())],
+        };
+        vec![format!("admit client update {}{api}{scopes}", self.subject()), format!("admit key update {key}{scopes}")]
+    }
+
+    fn audience_flags(&self) -> String {
+        let Some(rule) = self.case.rule else { return String::new() };
+        let api = match &rule.audience {
+            Audience::Api(api) => format!(" --api {api}"),
+            Audience::Any | Audience::None => String::new(),
+        };
+        format!("{api}{}", demanded_scopes(rule))
+    }
+
+    fn subject(&self) -> String {
+        self.case.decision.principal.as_ref().map_or_else(|| "NAME".to_owned(), |principal| principal.subject.to_string())
+    }
+}
+
+fn demanded_scopes(rule: &Rule) -> String {
+    match &rule.demand {
+        Demand::Require(require) => require.scopes.iter().map(|scope| format!(" --scope {scope}")).collect(),
+        Demand::Public | Demand::Deny => String::new(),
+    }
+}
+
+fn near_text(miss: &NearMiss<'_>) -> String {
+    format!("nearly: rule \"{}\" ({}) differs in its {}", miss.rule.name, miss.rule.summary(), miss.why)
+}
+
+const fn place_text(place: Place) -> &'static str {
+    match place {
+        Place::Bearer => "Authorization: Bearer",
+        Place::ApiKey => "Authorization: ApiKey",
+        Place::XApiKey => "X-API-Key",
+        Place::Basic => "Authorization: Basic",
+        Place::Query => "query parameter",
+    }
+}
+
+fn standing_text(principal: &Principal) -> String {
+    let standing = &principal.standing;
+    let api = standing.api.as_ref().map_or_else(|| "no API".to_owned(), ToString::to_string);
+    let scopes: Vec<_> = standing.scopes.iter().map(|scope| scope.as_str()).collect();
+    let scopes = if scopes.is_empty() { "no scopes".to_owned() } else { scopes.join(" ") };
+    match (principal.credential, principal.key) {
+        (CredentialKind::OperatorKey, _) => "the operator key of this server".to_owned(),
+        (_, Some(key)) => format!("it is key {key} (secret {}) of \"{}\": {api}, {scopes}", principal.secret_number, principal.name),
+        (_, None) => format!("it is \"{}\": {api}, {scopes}", principal.name),
+    }
+}
+
+fn live_text(principal: &Principal) -> String {
+    match principal.expires_at {
+        Some(end) => format!("it is live until {end}"),
+        None => "it is live and never expires".to_owned(),
+    }
+}
+
+/// A reason for people.
+pub const fn sentence(reason: Reason) -> &'static str {
+    match reason {
+        Reason::DoubledHeader => "a header that counts stands there twice",
+        Reason::AliasHeader => "a header that counts stands there in another spelling, with _ or . for -",
+        Reason::UnreadableHeader => "a header that counts is not visible ASCII, or too long",
+        Reason::OriginalRequestMissing => "the gateway did not say method, host and URI of the original request",
+        Reason::BadMethod => "the method is no HTTP token",
+        Reason::BadHost => "the host is neither a host name nor an address",
+        Reason::HostConflict => "the request names two different hosts",
+        Reason::BadForwardedFor => "X-Forwarded-For is no list of addresses",
+        Reason::BadForwardedProto => "X-Forwarded-Proto is neither http nor https",
+        Reason::PathTooLong => "the path is too long",
+        Reason::PathNotAbsolute => "the path does not begin with /",
+        Reason::PathDotSegment => "the path has a . or .. segment",
+        Reason::PathEmptySegment => "the path has an empty segment (//)",
+        Reason::PathEncodedSlash => "the path has an encoded slash, which the rule does not keep (encoded_slash = \"keep\")",
+        Reason::PathBackslash => "the path has a backslash",
+        Reason::PathControl => "the path has a control character",
+        Reason::PathDoubleEncoding => "the path is encoded twice",
+        Reason::PathParameter => "the path has a ; parameter",
+        Reason::PathFragment => "the path has a #",
+        Reason::PathBadEscape => "the path has a broken % escape",
+        Reason::PathNotUtf8 => "the path is not UTF-8",
+        Reason::TwoCredentials => "there are two explicit credentials; send one",
+        Reason::DoubledCredential => "one credential header has two values; send one",
+        Reason::NoCredential => "no credential was sent, and the rule needs one",
+        Reason::UnknownScheme => "the Authorization scheme is not one that is known here",
+        Reason::CredentialForm => "the Authorization header has no credential that can be read",
+        Reason::BasicForm => "the Basic credentials are no base64 of user:password",
+        Reason::Checksum => "the checksum of the key is wrong: a typing error or a guess; nothing was looked up",
+        Reason::UnknownShape => "the text is like no credential of this server",
+        Reason::UnknownSecret => "well-formed, and not known in this realm",
+        Reason::OtherRealm => "the prefix is that of another realm of this server",
+        Reason::SecretInWrongPlace => "a secret of this kind never belongs in this place",
+        Reason::Expired => "it has expired",
+        Reason::RolledOver => "the key was rolled and the overlap of this old secret is over",
+        Reason::Revoked => "it was revoked",
+        Reason::KeyDisabled => "the key is disabled",
+        Reason::IssuedBeforeCutoff => "everything issued to its owner before a moment was revoked",
+        Reason::ParentEnded => "what it grew from, or its API, is gone",
+        Reason::OwnerDisabled => "its owner is disabled",
+        Reason::OwnerGone => "its owner is gone",
+        Reason::RealmDisabled => "the realm is disabled",
+        Reason::OtherAudience => "the credential was made for another API",
+        Reason::ScopeMissing => "the credential lacks a scope",
+        Reason::RoleMissing => "the caller holds none of these roles",
+        Reason::SubjectKind => "the caller is of another kind",
+        Reason::CredentialKind => "the credential is of another kind",
+        Reason::Assurance => "the sign-in is too weak or too old",
+        Reason::IpNotAllowed => "the address is not on the key's list",
+        Reason::IpUnknown => "the key has a list of addresses and the client's is not known",
+        Reason::PlainHttp => "the key came over plain HTTP and must count as known to others",
+        Reason::OtherSubject => "the path names somebody else",
+        Reason::NothingMatched => "no rule matches",
+        Reason::DenyRule => "the rule denies",
+        Reason::PeerNotTrusted => "the peer is not in trusted_proxies",
+        Reason::KeyLimit => "the limit of the key is used up",
+        Reason::DefaultLimit => "the default limit is used up",
+        Reason::RuleLimit => "the limit of the rule is used up",
+        Reason::UnknownBudget => "too many unknown credentials came from this network or realm",
+        Reason::QueueFull => "a queue is full",
+        Reason::StoreUnavailable => "the store did not answer",
+        Reason::OriginNotListed => "the origin is on no cors list",
+        Reason::NotAskedFor => "it is for an API that the asking grant does not name",
+    }
+}

@@ -1,0 +1,233 @@
+//! What every part of the server shares: store, caches, clock, randomness, configuration.
+//!
+//! The only file that reads the clock ([`App::now`]) and the only one that draws secrets ([`App::random`]).
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
+
+use admit_core::id::{Id, Kind, RealmId, RequestId};
+use admit_core::realm::Realm;
+use admit_core::secret::{LookupKey, MasterKey, Secret, SecretHash, SecretKind};
+use admit_core::time::{Span, Time};
+use admit_store::Store;
+use arc_swap::ArcSwap;
+use aws_lc_rs::hmac;
+
+use crate::authn::cache::Cache;
+use crate::authn::directory::Directory;
+use crate::authn::epoch::Epochs;
+use crate::authn::standing::Standings;
+use crate::authn::unknown::Unknown;
+use crate::check::limiter::Limiter;
+use crate::check::policies::Policies;
+use crate::check::record::Ring;
+use crate::check::usage::Usage;
+use crate::config::Config;
+use crate::jobs::notice::Notices;
+use crate::metrics::Metrics;
+
+/// The server's state; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<State>);
+
+/// What [`App`] points to.
+pub struct State {
+    /// The configuration of this moment.
+    pub config: ArcSwap<Config>,
+    /// Everything durable.
+    pub store: Store,
+    /// Up to which change each id is known.
+    pub epochs: Arc<Epochs>,
+    /// Which realms there are.
+    pub directory: Arc<Directory>,
+    /// Facts about known credentials.
+    pub principals: Cache,
+    /// Credentials that are known to be unknown.
+    pub unknown: Unknown,
+    /// API, scopes and roles, each combination once.
+    pub standings: Standings,
+    /// Rules and APIs of the realms in use.
+    pub policies: Policies,
+    /// Rate limits.
+    pub limiter: Limiter,
+    /// Counters on their way to the store.
+    pub usage: Usage,
+    /// The latest refusals.
+    pub records: Ring,
+    /// Security notices on their way to the audit.
+    pub notices: Notices,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// Hashes presented secrets.
+    pub lookup: LookupKey,
+    /// Which master key [`Self::lookup`] comes from.
+    pub lookup_number: i64,
+    /// Authenticates pagination cursors.
+    pub cursor_key: hmac::Key,
+    /// The operator key of this start; only its hash is kept.
+    pub operator: SecretHash,
+    /// The realm of operators.
+    pub operators: RealmId,
+    /// The realm whose issuer is `public_url`.
+    pub default_realm: RealmId,
+    /// True with `--dev`.
+    pub dev: bool,
+    /// The clock.
+    pub clock: Clock,
+    request_ids: RequestIds,
+}
+
+/// What [`App::new`] needs and cannot make itself.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The opened store.
+    pub store: Store,
+    /// What its feed moves.
+    pub epochs: Arc<Epochs>,
+    /// What its feed marks.
+    pub directory: Arc<Directory>,
+    /// The key behind all hashes.
+    pub master_key: MasterKey,
+    /// The operator key of this start.
+    pub operator_key: Secret,
+    /// The realm of operators.
+    pub operators: RealmId,
+    /// The realm `default`.
+    pub default_realm: RealmId,
+    /// True with `--dev`.
+    pub dev: bool,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Deref for App {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let lookup = parts.master_key.lookup_key();
+        let operator = lookup.hash(parts.operators, SecretKind::OperatorKey, parts.operator_key.expose());
+        Self(Arc::new(State {
+            principals: Cache::new(parts.config.cache_max_bytes),
+            unknown: Unknown::new(parts.config.cache_max_bytes / 32),
+            config: ArcSwap::from_pointee(parts.config),
+            store: parts.store,
+            epochs: parts.epochs,
+            directory: parts.directory,
+            standings: Standings::default(),
+            policies: Policies::default(),
+            limiter: Limiter::default(),
+            usage: Usage::default(),
+            records: Ring::default(),
+            notices: Notices::default(),
+            metrics: Metrics::new(),
+            lookup_number: 1,
+            cursor_key: parts.master_key.cursor_key(),
+            lookup,
+            operator,
+            operators: parts.operators,
+            default_realm: parts.default_realm,
+            dev: parts.dev,
+            clock: parts.clock,
+            request_ids: RequestIds::default(),
+        }))
+    }
+
+    /// The moment; read once per request, at the edge.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The issuer of a realm: its own host, or its place below `public_url`.
+    pub fn issuer(&self, realm: &Realm) -> String {
+        match &realm.host {
+            Some(host) => format!("https://{host}"),
+            None => self.config.load().issuer(realm.name.as_str()),
+        }
+    }
+
+    /// Random octets from the operating system's generator, for secrets and ids.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        random()
+    }
+
+    /// A new id of any kind.
+    pub fn id<K: Kind>(&self, now: Time) -> Id<K> {
+        Id::new(now, self.random())
+    }
+
+    /// The id of a request: unique, and no secret, so that it need not cost a system call.
+    pub fn request_id(&self, now: Time) -> RequestId {
+        self.request_ids.next(now)
+    }
+}
+
+/// Random octets for what is made before there is an [`App`].
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    let drawn = aws_lc_rs::rand::fill(&mut bytes);
+    assert!(drawn.is_ok(), "the operating system gives no randomness; nothing secret can be made");
+    bytes
+}
+
+/// Wall time for dates and a monotonic count for limits and deadlines; tests move it ahead.
+#[derive(Clone)]
+pub struct Clock {
+    started: Instant,
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { started: Instant::now(), ahead_ms: Arc::default() }
+    }
+}
+
+impl Clock {
+    /// The moment by the wall clock.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now(&self) -> Time {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        Time::from_unix_ms(ms.saturating_add(self.ahead_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Microseconds since the start, never running back.
+    pub fn monotonic_us(&self) -> i64 {
+        let us = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX);
+        us.saturating_add(self.ahead_ms.load(Ordering::Relaxed).saturating_mul(1000))
+    }
+
+    /// Moves the clock ahead, for tests.
+    pub fn advance(&self, span: Span) {
+        self.ahead_ms.fetch_add(span.as_ms(), Ordering::Relaxed);
+    }
+}
+
+/// Request ids from a counter through a keyed hash with two random keys of this start.
+#[derive(Default)]
+struct RequestIds {
+    first: RandomState,
+    second: RandomState,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn next(&self, now: Time) -> RequestId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&self.first.hash_one(count).to_ne_bytes());
+        random[8..].copy_from_slice(&self.second.hash_one(count).to_ne_bytes()[..2]);
+        RequestId::new(now, random)
+    }
+}

@@ -1,0 +1,273 @@
+//! Facts about known credentials: a sharded table with a bound in bytes.
+//!
+//! Keyed by the tag of the credential's keyed hash, which nobody outside can choose. Holds principals, never verdicts:
+//! expiry, address and rule are judged per request. Each entry carries the change number that its snapshot saw and the
+//! slots of everything it depends on ([`super::epoch`]). Eviction is CLOCK: an entry that was used since the hand last
+//! passed gets another round.
+
+use std::sync::Arc;
+
+use admit_core::principal::{Principal, Profile};
+use hashbrown::HashTable;
+use parking_lot::Mutex;
+
+use super::epoch::Epochs;
+
+/// How many ids an entry may depend on: realm, API, subject, client, key, grant and ancestors.
+pub const SLOTS_MAX: usize = 12;
+
+const SHARDS: usize = 64;
+
+/// What an entry depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depends {
+    slots: [u16; SLOTS_MAX],
+    count: u8,
+}
+
+impl Depends {
+    /// From the slots of the ids; `None` where there are more than fit, and then nothing is kept.
+    pub fn on(slots: &[u16]) -> Option<Self> {
+        let mut kept = [0; SLOTS_MAX];
+        kept.get_mut(..slots.len())?.copy_from_slice(slots);
+        Some(Self { slots: kept, count: slots.len() as u8 })
+    }
+
+    fn slots(&self) -> &[u16] {
+        &self.slots[..usize::from(self.count)]
+    }
+}
+
+struct Entry {
+    tag: [u8; 16],
+    position: i64,
+    depends: Depends,
+    used: bool,
+    principal: Arc<Principal>,
+}
+
+#[derive(Default)]
+struct Shard {
+    index: HashTable<u32>,
+    entries: Vec<Entry>,
+    bytes: usize,
+    hand: usize,
+}
+
+/// The cache.
+pub struct Cache {
+    shards: Box<[Mutex<Shard>]>,
+    shard_bytes_max: usize,
+}
+
+impl Cache {
+    /// An empty cache that will hold at most this many bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), shard_bytes_max: bytes_max / SHARDS }
+    }
+
+    /// The facts about a credential, while nothing they depend on has changed.
+    pub fn get(&self, tag: &[u8; 16], epochs: &Epochs) -> Option<Arc<Principal>> {
+        let mut shard = self.shard(tag).lock();
+        let at = shard.find(tag)?;
+        let entry = &mut shard.entries[at];
+        if !epochs.is_current(entry.depends.slots(), entry.position) {
+            shard.remove(at);
+            return None;
+        }
+        entry.used = true;
+        Some(entry.principal.clone())
+    }
+
+    /// Keeps facts as the snapshot at `position` saw them. A later change makes them worthless, also one that was made
+    /// between the snapshot and this call.
+    pub fn insert(&self, tag: [u8; 16], position: i64, depends: Depends, principal: Arc<Principal>) {
+        let size = size_of(&principal);
+        let mut shard = self.shard(&tag).lock();
+        if let Some(at) = shard.find(&tag) {
+            shard.remove(at);
+        }
+        while shard.bytes + size > self.shard_bytes_max && !shard.entries.is_empty() {
+            shard.evict_one();
+        }
+        shard.push(Entry { tag, position, depends, used: false, principal }, size);
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().entries.len()).sum()
+    }
+
+    /// About how many bytes the entries take.
+    pub fn bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().bytes).sum()
+    }
+
+    fn shard(&self, tag: &[u8; 16]) -> &Mutex<Shard> {
+        &self.shards[usize::from(tag[0]) % SHARDS]
+    }
+}
+
+/// The tag is a keyed hash already: eight of its octets are as good as any hash of it.
+fn hash_of(tag: &[u8; 16]) -> u64 {
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&tag[1..9]);
+    u64::from_le_bytes(eight)
+}
+
+/// What an entry costs: itself, its share of the index, and what hangs from it. Standings are shared and not counted.
+fn size_of(principal: &Principal) -> usize {
+    let own = size_of::<Entry>() + 8 + 16 + size_of::<Principal>() + 16 + principal.name.len();
+    let profile = principal.profile.as_ref().map_or(0, |profile| {
+        let texts = [&profile.email, &profile.external_id].into_iter().flatten().map(String::len).sum::<usize>();
+        let metadata = if profile.metadata.is_null() { 0 } else { 4 * profile.metadata.to_string().len() };
+        size_of::<Profile>() + texts + metadata + profile.ip.len() * size_of::<ipnet::IpNet>()
+    });
+    return own + profile;
+
+    fn size_of<T>() -> usize {
+        std::mem::size_of::<T>()
+    }
+}
+
+impl Shard {
+    fn find(&self, tag: &[u8; 16]) -> Option<usize> {
+        let entries = &self.entries;
+        self.index.find(hash_of(tag), |at| entries[*at as usize].tag == *tag).map(|at| *at as usize)
+    }
+
+    fn push(&mut self, entry: Entry, size: usize) {
+        let at = self.entries.len() as u32;
+        let hash = hash_of(&entry.tag);
+        self.entries.push(entry);
+        let entries = &self.entries;
+        self.index.insert_unique(hash, at, |at| hash_of(&entries[*at as usize].tag));
+        self.bytes += size;
+    }
+
+    fn remove(&mut self, at: usize) {
+        let tag = self.entries[at].tag;
+        self.unlink(&tag, at);
+        let gone = self.entries.swap_remove(at);
+        self.bytes -= size_of(&gone.principal);
+        let Some(moved) = self.entries.get(at) else { return };
+        let (moved, from) = (moved.tag, self.entries.len());
+        if let Ok(mut found) = self.index.find_entry(hash_of(&moved), |kept| *kept as usize == from) {
+            *found.get_mut() = at as u32;
+        }
+    }
+
+    fn unlink(&mut self, tag: &[u8; 16], at: usize) {
+        if let Ok(found) = self.index.find_entry(hash_of(tag), |kept| *kept as usize == at) {
+            found.remove();
+        }
+    }
+
+    /// At most one whole round: then everything was in use, and the hand takes what it stands on.
+    fn evict_one(&mut self) {
+        for _ in 0..=self.entries.len() {
+            if self.hand >= self.entries.len() {
+                self.hand = 0;
+            }
+            if !std::mem::take(&mut self.entries[self.hand].used) {
+                break;
+            }
+            self.hand += 1;
+        }
+        self.hand = self.hand.min(self.entries.len() - 1);
+        self.remove(self.hand);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use admit_core::id::{ClientId, RealmId, SubjectId};
+    use admit_core::principal::CredentialKind;
+    use admit_store::{Change, ChangeKind};
+
+    use super::super::epoch::slot;
+    use super::*;
+
+    fn principal(name: &str) -> Arc<Principal> {
+        Arc::new(Principal {
+            subject: SubjectId::Client(ClientId::from_bytes([1; 16])),
+            client: None,
+            grant: None,
+            key: None,
+            secret_number: 1,
+            credential: CredentialKind::ApiKey,
+            name: name.into(),
+            standing: Arc::default(),
+            expires_at: None,
+            rolled: false,
+            halted: None,
+            profile: None,
+        })
+    }
+
+    fn tag(number: u32) -> [u8; 16] {
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &number.to_le_bytes());
+        hash.as_ref()[..16].try_into().unwrap()
+    }
+
+    fn revocation(id: [u8; 16], number: i64) -> Change {
+        Change { number, realm: RealmId::from_bytes([9; 16]), kind: ChangeKind::Grant, id }
+    }
+
+    #[test]
+    fn a_fill_cannot_outlive_a_revocation_at_any_interleaving() {
+        // A fill reads its snapshot (r), then inserts (i); the revocation commits (c), is applied (a) and acknowledged.
+        // The snapshot sees the revocation where c comes before r. The only lawful orders keep r < i and c < a.
+        let grant = [7; 16];
+        let depends = Depends::on(&[slot(&grant)]).unwrap();
+        for order in ["rica", "rcia", "rcai", "crai", "cria", "cari", "riac", "raci"] {
+            let lawful = order.find('c') < order.find('a') && order.find('r') < order.find('i');
+            if !lawful {
+                continue;
+            }
+            let (cache, epochs) = (Cache::new(1 << 20), Epochs::default());
+            let (mut committed, mut snapshot) = (4, 0);
+            for step in order.chars() {
+                match step {
+                    'r' => snapshot = committed,
+                    'i' => cache.insert(tag(1), snapshot, depends, principal("as the snapshot saw it")),
+                    'c' => committed = 5,
+                    _ => epochs.apply(&[revocation(grant, 5)]),
+                }
+            }
+            // Acknowledged: what was read before the revocation must not be found any more.
+            let found = cache.get(&tag(1), &epochs).is_some();
+            assert_eq!(found, snapshot == 5, "order {order}");
+        }
+    }
+
+    #[test]
+    fn an_entry_survives_changes_of_others() {
+        let (cache, epochs) = (Cache::new(1 << 20), Epochs::default());
+        cache.insert(tag(1), 4, Depends::on(&[slot(&[7; 16])]).unwrap(), principal("a"));
+        epochs.apply(&[revocation([8; 16], 5)]);
+        assert!(cache.get(&tag(1), &epochs).is_some());
+    }
+
+    #[test]
+    fn the_bound_in_bytes_holds_and_what_is_used_stays_longer() {
+        let (cache, epochs) = (Cache::new(1 << 20), Epochs::default());
+        let depends = Depends::on(&[]).unwrap();
+        cache.insert(tag(0), 1, depends, principal("hot"));
+        for number in 1..20_000 {
+            cache.insert(tag(number), 1, depends, principal("cold"));
+            cache.get(&tag(0), &epochs);
+        }
+        assert!(cache.bytes() <= 1 << 20);
+        assert!(cache.len() > 3_000, "{} entries in a megabyte", cache.len());
+        assert!(cache.get(&tag(0), &epochs).is_some(), "the hot entry was evicted");
+        let found = (0..20_000).filter(|number| cache.get(&tag(*number), &epochs).is_some()).count();
+        assert_eq!(found, cache.len(), "index and entries agree");
+    }
+
+    #[test]
+    fn more_dependencies_than_fit_are_not_kept() {
+        assert!(Depends::on(&[0; SLOTS_MAX]).is_some());
+        assert!(Depends::on(&[0; SLOTS_MAX + 1]).is_none());
+    }
+}

@@ -1,0 +1,12 @@
+//! From credentials to a principal: the one place, for every door.
+//!
+//! [`resolve`] is the only maker of principals. What it found is kept in [`cache`] (facts about known credentials) and
+//! [`unknown`] (those that are not), both honest by [`epoch`]: an entry counts only while no later change names an id that
+//! it depends on.
+
+pub mod cache;
+pub mod directory;
+pub mod epoch;
+pub mod resolve;
+pub mod standing;
+pub mod unknown;

@@ -1,0 +1,128 @@
+//! The one maker of principals: from a presented credential to the facts about its holder.
+//!
+//! Cheap refusals come first: form, checksum, prefix. Then the cache; then, for what is not in it, a unit of the budget of
+//! unknown credentials, and only then the store. A unit is given back when the credential turns out to be known, so that
+//! no neighbour's guessing throttles anybody who is known.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use admit_core::check::address;
+use admit_core::check::code::Reason;
+use admit_core::credential::{self, Presented};
+use admit_core::id::{ClientId, SubjectId};
+use admit_core::key;
+use admit_core::principal::{CredentialKind, Principal, Standing};
+use admit_core::secret::{self, NotOpaque, SecretHash, SecretKind};
+use admit_store::Found;
+
+use super::cache::Depends;
+use super::epoch::slot;
+use crate::app::App;
+use crate::check::policies::RealmPolicy;
+
+/// Resolves an API key of a realm. Says nothing of expiry, address or rights.
+pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, client_ip: Option<IpAddr>) -> Result<Arc<Principal>, Reason> {
+    let text = presented.text.as_ref();
+    let is_imported = realm.has_imported_shape(text);
+    match secret::read(text) {
+        _ if is_imported => {}
+        Ok(opaque) => {
+            credential::judge_place(presented.place, opaque.kind)?;
+            match opaque.kind {
+                SecretKind::ApiKey if opaque.prefix == realm.realm.prefix.as_str() => {}
+                SecretKind::ApiKey => return Err(of_other_realm(app, opaque.prefix)),
+                _ => return Err(Reason::UnknownSecret),
+            }
+        }
+        Err(NotOpaque::Checksum) => return Err(Reason::Checksum),
+        Err(NotOpaque::Form) => return Err(Reason::UnknownShape),
+    }
+    let hash = app.lookup.hash(realm.realm.id, SecretKind::ApiKey, text);
+    let tag = hash.tag();
+    if let Some(principal) = app.principals.get(&tag, &app.epochs) {
+        return Ok(principal);
+    }
+    if app.unknown.has(&tag, &app.epochs) {
+        return Err(Reason::UnknownSecret);
+    }
+    look_up(app, realm, &hash, client_ip)
+}
+
+fn of_other_realm(app: &App, prefix: &str) -> Reason {
+    match app.directory.of_prefix(prefix, &app.store) {
+        Ok(Some(_)) => Reason::OtherRealm,
+        Ok(None) => Reason::UnknownShape,
+        Err(_) => Reason::StoreUnavailable,
+    }
+}
+
+fn look_up(app: &App, realm: &RealmPolicy, hash: &SecretHash, client_ip: Option<IpAddr>) -> Result<Arc<Principal>, Reason> {
+    let budget = app.config.load().unknown;
+    let source = client_ip.map(address::network);
+    let now_us = app.clock.monotonic_us();
+    if !app.limiter.take_unknown(&budget, realm.realm.id, source, now_us) {
+        return Err(Reason::UnknownBudget);
+    }
+    app.metrics.cache_misses.inc();
+    let read = app.store.point(|tx| {
+        let found = tx.find_credential(realm.realm.id, hash)?;
+        Ok((tx.position()?, found))
+    });
+    let (position, found) = read.map_err(|error| {
+        tracing::error!(error = %error, "a credential cannot be looked up");
+        Reason::StoreUnavailable
+    })?;
+    let Some(found) = found else {
+        app.unknown.insert(hash.tag(), position);
+        return Err(Reason::UnknownSecret);
+    };
+    app.limiter.give_back_unknown(&budget, realm.realm.id, source);
+    Ok(keep(app, hash, position, &found))
+}
+
+fn keep(app: &App, hash: &SecretHash, position: i64, found: &Found) -> Arc<Principal> {
+    let mut principal = key::principal(&found.key, &found.secret, &found.lineage);
+    principal.standing = app.standings.intern(principal.standing);
+    let principal = Arc::new(principal);
+    if let Some(depends) = depends_of(found, hash) {
+        app.principals.insert(hash.tag(), position, depends, principal.clone());
+    }
+    principal
+}
+
+fn depends_of(found: &Found, hash: &SecretHash) -> Option<Depends> {
+    let lineage = &found.lineage;
+    let mut slots = vec![
+        slot(lineage.realm.id.bytes()),
+        slot(lineage.grant.subject.bytes()),
+        slot(lineage.grant.id.bytes()),
+        slot(found.key.id.bytes()),
+        slot(&hash.tag()),
+    ];
+    slots.extend(lineage.grant.client.map(|client| slot(client.bytes())));
+    slots.extend(lineage.ancestors.iter().map(|ancestor| slot(ancestor.id.bytes())));
+    Depends::on(&slots)
+}
+
+/// The operator key of this start, as Bearer from a direct loopback peer only: everything may be done with it.
+pub fn operator(app: &App, text: &str) -> Option<Arc<Principal>> {
+    let opaque = secret::read(text).ok().filter(|opaque| opaque.kind == SecretKind::OperatorKey);
+    opaque?;
+    let hash = app.lookup.hash(app.operators, SecretKind::OperatorKey, text);
+    aws_lc_rs::constant_time::verify_slices_are_equal(&hash.0, &app.operator.0).ok()?;
+    Some(Arc::new(Principal {
+        subject: SubjectId::Client(ClientId::from_bytes([0; 16])),
+        client: None,
+        grant: None,
+        key: None,
+        secret_number: 1,
+        credential: CredentialKind::OperatorKey,
+        name: "operator".into(),
+        standing: Arc::new(Standing::default()),
+        expires_at: None,
+        rolled: false,
+        halted: None,
+        profile: None,
+    }))
+}

@@ -1,0 +1,154 @@
+//! Rate limits: one number per counted thing (GCRA), in a sharded table of its own, so that no eviction from the cache of
+//! principals gives anybody a fresh budget.
+//!
+//! Full, newcomers of a shard share one count: bounded, and never more generous than it should be.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, Hash, RandomState};
+
+use admit_core::id::RealmId;
+use admit_core::limit::{self, Limit, Verdict};
+use ipnet::IpNet;
+use parking_lot::Mutex;
+
+use crate::config::UnknownBudget;
+
+const SHARDS: usize = 64;
+/// The most counts of one shard: 64 × 65,536 counts of 24 bytes.
+const SHARD_MAX: usize = 65_536;
+/// The count that newcomers share where a shard is full.
+const SHARED: u64 = 0;
+
+/// A key of the table is a hash already.
+#[derive(Default, Clone, Copy)]
+struct Plain(u64);
+
+impl std::hash::Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {}
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+type Counts = HashMap<u64, i64, std::hash::BuildHasherDefault<Plain>>;
+
+/// The table.
+pub struct Limiter {
+    keys: RandomState,
+    shards: Box<[Mutex<Counts>]>,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self { keys: RandomState::new(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+#[derive(Hash)]
+enum UnknownOf {
+    Network(RealmId, IpNet),
+    Realm(RealmId),
+}
+
+impl Limiter {
+    /// Counts one more for whatever `counted` names, if the limit still allows it.
+    pub fn take(&self, counted: &impl Hash, limit: &Limit, now_us: i64) -> Verdict {
+        self.with(counted, now_us, |tat| limit::admit(limit, tat, now_us))
+    }
+
+    fn give_back(&self, counted: &impl Hash, limit: &Limit, now_us: i64) {
+        self.with(counted, now_us, |tat| limit::give_back(limit, tat));
+    }
+
+    /// Takes a unit of the budget of unknown credentials of a source network and of its realm.
+    pub fn take_unknown(&self, budget: &UnknownBudget, realm: RealmId, source: Option<IpNet>, now_us: i64) -> bool {
+        if let Some(network) = source
+            && !self.take(&UnknownOf::Network(realm, network), &budget.network, now_us).admitted
+        {
+            return false;
+        }
+        if self.take(&UnknownOf::Realm(realm), &budget.realm, now_us).admitted {
+            return true;
+        }
+        if let Some(network) = source {
+            self.give_back(&UnknownOf::Network(realm, network), &budget.network, now_us);
+        }
+        false
+    }
+
+    /// Gives the unit back: the credential turned out to be known.
+    pub fn give_back_unknown(&self, budget: &UnknownBudget, realm: RealmId, source: Option<IpNet>) {
+        self.give_back(&UnknownOf::Realm(realm), &budget.realm, 0);
+        if let Some(network) = source {
+            self.give_back(&UnknownOf::Network(realm, network), &budget.network, 0);
+        }
+    }
+
+    /// How many counts are kept.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    fn with<T>(&self, counted: &impl Hash, now_us: i64, work: impl FnOnce(&mut i64) -> T) -> T {
+        let key = self.keys.hash_one(counted).max(SHARED + 1);
+        let mut counts = self.shards[(key >> 58) as usize % SHARDS].lock();
+        if counts.len() >= SHARD_MAX && !counts.contains_key(&key) {
+            let now_ns = now_us.saturating_mul(1000);
+            counts.retain(|_, tat| *tat > now_ns);
+            if counts.len() >= SHARD_MAX {
+                return work(counts.entry(SHARED).or_default());
+            }
+        }
+        match counts.entry(key) {
+            Entry::Occupied(mut found) => work(found.get_mut()),
+            Entry::Vacant(free) => work(free.insert(0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(rate: &str) -> Limit {
+        Limit::new(rate.parse().unwrap(), None).unwrap()
+    }
+
+    #[test]
+    fn what_is_counted_apart_is_limited_apart() {
+        let (limiter, limit) = (Limiter::default(), limit("2/1m"));
+        let admitted = |who: &str| limiter.take(&who, &limit, 1).admitted;
+        assert_eq!([admitted("a"), admitted("a"), admitted("a"), admitted("b")], [true, true, false, true]);
+    }
+
+    #[test]
+    fn ak_08_a_flood_of_names_does_not_make_it_grow() {
+        let (limiter, limit) = (Limiter::default(), limit("1/1h"));
+        for number in 0..(SHARDS * SHARD_MAX + 300_000) as u64 {
+            limiter.take(&number, &limit, 1);
+        }
+        assert!(limiter.len() <= SHARDS * (SHARD_MAX + 1));
+    }
+
+    #[test]
+    fn known_credentials_spend_nothing() {
+        let limiter = Limiter::default();
+        let budget = UnknownBudget { network: limit("2/1h"), realm: limit("3/1h") };
+        let (realm, source) = (RealmId::from_bytes([1; 16]), Some("203.0.113.0/24".parse().unwrap()));
+        for _ in 0..10 {
+            assert!(limiter.take_unknown(&budget, realm, source, 1));
+            limiter.give_back_unknown(&budget, realm, source);
+        }
+        assert!(limiter.take_unknown(&budget, realm, source, 1));
+        assert!(limiter.take_unknown(&budget, realm, source, 1));
+        assert!(!limiter.take_unknown(&budget, realm, source, 1), "the network has spent its two");
+        let other = Some("198.51.100.0/24".parse().unwrap());
+        assert!(limiter.take_unknown(&budget, realm, other, 1));
+        assert!(!limiter.take_unknown(&budget, realm, other, 1), "the realm has spent its three");
+        assert!(limiter.take_unknown(&budget, RealmId::from_bytes([2; 16]), source, 1), "another realm has its own");
+    }
+}

@@ -1,0 +1,74 @@
+//! The doors that gateways and services knock at, and the one pipeline behind them.
+//!
+//! An adapter ([`nginx`], [`forward`], [`json`]) translates its dialect into one `check::Request` and one answer back; it
+//! never decides. [`pipeline`] decides. [`record`] keeps refusals for `admit why`.
+
+pub mod forward;
+pub mod json;
+pub mod limiter;
+pub mod nginx;
+pub mod pipeline;
+pub mod policies;
+pub mod record;
+pub mod render;
+pub mod usage;
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use http::{HeaderMap, Response};
+
+use crate::app::App;
+
+/// The door a request came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// `/check/nginx`
+    Nginx,
+    /// `/check/forward` and its aliases
+    Forward,
+    /// `POST /v1/check`
+    Check,
+    /// Admit's own `/v1`
+    Manage,
+    /// The demo behind the pipeline
+    Demo,
+}
+
+impl Door {
+    /// Every door.
+    pub const ALL: [Self; 5] = [Self::Nginx, Self::Forward, Self::Check, Self::Manage, Self::Demo];
+
+    /// The word in records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Forward => "forward",
+            Self::Check => "check",
+            Self::Manage => "manage",
+            Self::Demo => "demo",
+        }
+    }
+
+    /// The door that a path leads to and the realm that it names: `/check/nginx` is the realm `default`'s,
+    /// `/realms/<name>/check/nginx` another's.
+    pub fn of_path(path: &str) -> Option<(Self, Option<&str>)> {
+        let (realm, rest) = match path.strip_prefix("/realms/") {
+            Some(path) => path.split_once('/').map(|(realm, rest)| (Some(realm), rest))?,
+            None => (None, path.strip_prefix('/')?),
+        };
+        match rest.strip_prefix("check/")? {
+            "nginx" => Some((Self::Nginx, realm)),
+            "forward" | "caddy" | "traefik" => Some((Self::Forward, realm)),
+            _ => None,
+        }
+    }
+}
+
+/// Answers a gateway. Synchronous: warm, it touches neither the store nor another thread.
+pub fn answer(app: &App, door: Door, realm: Option<&str>, headers: &HeaderMap, peer: SocketAddr) -> Response<Body> {
+    match door {
+        Door::Nginx => nginx::answer(app, realm, headers, peer.ip()),
+        Door::Forward | Door::Check | Door::Manage | Door::Demo => forward::answer(app, realm, headers, peer.ip()),
+    }
+}

@@ -1,0 +1,17 @@
+//! `/check/nginx`: nginx's `auth_request` (and whatever speaks like it). Knows 200, 401 and 403 only.
+
+use std::net::IpAddr;
+
+use admit_core::check::request::Request;
+use axum::body::Body;
+use http::{HeaderMap, Response};
+
+use super::{Door, forward, render};
+use crate::app::App;
+
+/// Judges what `X-Original-Method`, `X-Original-URI` and `X-Forwarded-Host/Proto/For` describe.
+pub fn answer(app: &App, realm: Option<&str>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
+    let config = app.config.load();
+    let request = Request::from_original(headers, peer, &config.trusted_proxies);
+    render::for_nginx(forward::judged(app, Door::Nginx, realm, request))
+}

@@ -1,0 +1,287 @@
+//! The one pipeline: rule, credential, limits, policy, decision. The same for every door.
+//!
+//! The rule is matched first and speaks late; the order in which refusals win is the contract's (§3.1): request
+//! well-formed, credential, limit of the key or default, no rule, deny or public, limit of the rule, then what the rule
+//! demands. Metrics, usage and records are emitted once, from the decision ([`conclude`]).
+
+use std::sync::Arc;
+
+use admit_core::check::address;
+use admit_core::check::code::Reason;
+use admit_core::check::decision::{Decision, LimitState, Verdict};
+use admit_core::check::request::Request;
+use admit_core::credential::{self, Accept, Place, Presented};
+use admit_core::limit::{Limit, Per};
+use admit_core::policy::index::{Matched, Target};
+use admit_core::policy::judge::{self, Openness};
+use admit_core::policy::rule::Rule;
+use admit_core::principal::Principal;
+use admit_core::secret;
+use admit_core::time::Time;
+
+use super::Door;
+use super::policies::RealmPolicy;
+use super::record::Record;
+use super::usage::Use;
+use crate::app::App;
+use crate::authn::resolve;
+use crate::jobs::notice::Notice;
+
+/// A decision with what the answer and the record need beside it.
+pub struct Judged<'p> {
+    /// The decision.
+    pub decision: Decision,
+    /// The matched rule.
+    pub rule: Option<Matched<'p>>,
+    /// Where the credential stood and what may be shown of it; for refusals only.
+    pub credential: Option<(Place, String)>,
+}
+
+/// Judges one request of a realm and emits what follows from it.
+pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, door: Door, now: Time) -> Judged<'p> {
+    let judged = judge(app, realm, request, now);
+    conclude(app, realm, request, door, &judged, now);
+    judged
+}
+
+/// Judges without counting usage or keeping a record: for hypothetical requests.
+pub fn judge<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, now: Time) -> Judged<'p> {
+    let target = target_of(request);
+    let asked = request.preflight();
+    let asked_rule = asked.as_ref().and_then(|asked| realm.policy.find_for(&target, &asked.method));
+    let matched = match asked_rule.filter(|found| realm.policy.cors(Some(found.rule), &target).is_some()) {
+        Some(found) => Some(found),
+        None => realm.policy.find(&target),
+    };
+    let mut case = Case {
+        app,
+        realm,
+        request,
+        now,
+        rule: matched.as_ref().map(|found| found.rule),
+        decision: Decision::of(app.request_id(now), Verdict::Admitted),
+        presented: Ok(None),
+    };
+    let verdict = case.verdict();
+    case.decision.verdict = match verdict {
+        Ok(verdict) => verdict,
+        Err(reason) if case.may_observe(reason) => {
+            case.decision.observed = Some(reason);
+            Verdict::Admitted
+        }
+        Err(reason) => Verdict::Refused(reason),
+    };
+    case.add_cors();
+    let is_noted = case.decision.reason().is_some() || case.decision.observed.is_some();
+    let credential = match &case.presented {
+        Ok(Some(presented)) if is_noted => Some((presented.place, secret::hint(&presented.text))),
+        _ => None,
+    };
+    Judged { rule: matched, credential, decision: case.decision }
+}
+
+/// What the rules look at.
+pub fn target_of<'r>(request: &'r Request<'_>) -> Target<'r> {
+    Target {
+        host: request.host.as_str(),
+        method: &request.method,
+        path: request.path.as_str(),
+        has_encoded_slash: request.path.has_encoded_slash(),
+    }
+}
+
+struct Case<'c> {
+    app: &'c App,
+    realm: &'c Arc<RealmPolicy>,
+    request: &'c Request<'c>,
+    now: Time,
+    rule: Option<&'c Rule>,
+    decision: Decision,
+    presented: Result<Option<Presented<'c>>, Reason>,
+}
+
+impl<'c> Case<'c> {
+    fn verdict(&mut self) -> Result<Verdict, Reason> {
+        judge::judge_spelling(self.rule, &target_of(self.request))?;
+        if let Some(verdict) = self.preflight() {
+            return verdict;
+        }
+        self.presented = credential::present(self.request.headers, self.request.query, &self.accept());
+        self.authenticate()?;
+        self.limit_caller()?;
+        let Some(rule) = self.rule else { return Err(Reason::NothingMatched) };
+        let openness = judge::judge_openness(rule);
+        if openness == Openness::Denied {
+            return Err(Reason::DenyRule);
+        }
+        let principal = self.decision.principal.clone();
+        if openness == Openness::Guarded && principal.is_none() {
+            return Err(Reason::NoCredential);
+        }
+        self.limit_rule(rule)?;
+        if openness == Openness::Public {
+            return Ok(Verdict::Admitted);
+        }
+        judge::judge_caller(rule, self.request.path.as_str(), principal.as_deref()).map_err(|refused| {
+            self.decision.missing_scopes = refused.missing_scopes;
+            self.decision.missing_roles = refused.missing_roles;
+            refused.reason
+        })?;
+        Ok(Verdict::Admitted)
+    }
+
+    fn accept(&self) -> Accept<'c> {
+        Accept {
+            query: self.rule.and_then(|rule| rule.accept_query.as_deref()),
+            authorization_upstream: self.rule.is_some_and(|rule| rule.authorization_upstream),
+        }
+    }
+
+    /// A preflight carries no credential: it is answered from the rule of the method that it asks for.
+    fn preflight(&mut self) -> Option<Result<Verdict, Reason>> {
+        let asked = self.request.preflight()?;
+        let rule = self.rule?;
+        let cors = self.realm.policy.cors(Some(rule), &target_of(self.request))?;
+        let headers = self.request.headers.get(http::header::ACCESS_CONTROL_REQUEST_HEADERS);
+        let headers = headers.and_then(|value| value.to_str().ok());
+        Some(match cors.preflight(asked.origin, &asked.method, headers, &rule.methods) {
+            Some(fields) => {
+                self.decision.cors = fields;
+                Ok(Verdict::Preflight)
+            }
+            None => Err(Reason::OriginNotListed),
+        })
+    }
+
+    fn authenticate(&mut self) -> Result<(), Reason> {
+        let Some(presented) = self.presented.as_ref().map_err(|reason| *reason)? else { return Ok(()) };
+        let principal = resolve::resolve(self.app, self.realm, presented, self.request.client_ip)?;
+        let usable = principal.usable(self.request.client_ip, self.now);
+        self.decision.principal = Some(principal);
+        usable?;
+        if self.request.is_plain_http() { Err(Reason::PlainHttp) } else { Ok(()) }
+    }
+
+    /// The limit of the key, or the default where neither key nor rule sets one.
+    fn limit_caller(&mut self) -> Result<(), Reason> {
+        let principal = self.decision.principal.clone();
+        let own = principal.as_ref().and_then(|principal| principal.profile.as_ref()?.rate);
+        if let (Some(rate), Some(principal)) = (own, &principal) {
+            let counted = ("key", principal.key);
+            return self.take("key", &counted, &Limit::from(rate), Reason::KeyLimit);
+        }
+        if self.rule.is_some_and(|rule| rule.limit.is_some()) {
+            return Ok(());
+        }
+        let Some((per, limit)) = self.app.config.load().default_limit else { return Ok(()) };
+        let counted = ("default", self.realm.realm.id, self.counted(per, principal.as_deref()));
+        self.take("default", &counted, &limit, Reason::DefaultLimit)
+    }
+
+    fn limit_rule(&mut self, rule: &Rule) -> Result<(), Reason> {
+        let Some(limit) = &rule.limit else { return Ok(()) };
+        let principal = self.decision.principal.clone();
+        let counted = ("rule", self.realm.realm.id, rule.name.as_str(), self.counted(limit.per, principal.as_deref()));
+        self.take(rule.name.as_str(), &counted, &limit.limit, Reason::RuleLimit)
+    }
+
+    /// What is counted together. Who has no grant, subject or client is counted by his address; an organisation that is
+    /// not there by its subject.
+    fn counted(&self, per: Per, principal: Option<&Principal>) -> [u8; 17] {
+        let tagged = |tag: u8, bytes: &[u8; 16]| {
+            let mut counted = [tag; 17];
+            counted[1..].copy_from_slice(bytes);
+            counted
+        };
+        let by_subject = |principal: &Principal| tagged(2, principal.subject.bytes());
+        let by_caller = match (per, principal) {
+            (Per::Rule, _) => return [0; 17],
+            (Per::Ip, _) | (_, None) => None,
+            (Per::Grant, Some(principal)) => principal.grant.map(|grant| tagged(1, grant.bytes())),
+            (Per::Subject, Some(principal)) => Some(by_subject(principal)),
+            (Per::Client, Some(principal)) => {
+                Some(principal.client.map_or_else(|| by_subject(principal), |client| tagged(2, client.bytes())))
+            }
+            (Per::Org, Some(principal)) => {
+                let org = principal.profile.as_ref().and_then(|profile| profile.org);
+                Some(org.map_or_else(|| by_subject(principal), |org| tagged(3, org.bytes())))
+            }
+        };
+        by_caller.unwrap_or_else(|| match self.request.client_ip.map(|ip| address::network(ip).network()) {
+            // One address for IPv4, a /64 for IPv6: a client has as many of those as it likes.
+            Some(std::net::IpAddr::V6(network)) => tagged(4, &network.octets()),
+            _ => match self.request.client_ip {
+                Some(std::net::IpAddr::V4(ip)) => tagged(5, &ip.to_ipv6_mapped().octets()),
+                _ => [6; 17],
+            },
+        })
+    }
+
+    fn take(&mut self, policy: &str, counted: &impl std::hash::Hash, limit: &Limit, reason: Reason) -> Result<(), Reason> {
+        let state = self.app.limiter.take(counted, limit, self.app.clock.monotonic_us());
+        self.decision.limits.push(LimitState { policy: policy.into(), limit: *limit, state });
+        if state.admitted { Ok(()) } else { Err(reason) }
+    }
+
+    /// A rule that only observes admits whatever it would refuse, but for requests that cannot be judged at all.
+    fn may_observe(&self, reason: Reason) -> bool {
+        self.rule.is_some_and(|rule| rule.observe) && reason.code().status() != 400
+    }
+
+    /// Refusals carry the headers that let a browser application read them.
+    fn add_cors(&mut self) {
+        if self.decision.verdict == Verdict::Preflight {
+            return;
+        }
+        if self.rule.is_none() {
+            return;
+        }
+        let Some(cors) = self.realm.policy.cors(self.rule, &target_of(self.request)) else { return };
+        let origin = self.request.headers.get(http::header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        if let Some(fields) = origin.and_then(|origin| cors.allow(origin)) {
+            self.decision.cors = fields;
+        }
+    }
+}
+
+/// Metrics, usage, notices and the record of a refusal: once, from the decision.
+pub fn conclude(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, door: Door, judged: &Judged<'_>, now: Time) {
+    let decision = &judged.decision;
+    app.metrics.decided(door, decision);
+    if let Some(principal) = &decision.principal
+        && let Some(key) = principal.key
+    {
+        let used = Use {
+            realm: realm.realm.id,
+            key,
+            number: principal.secret_number,
+            code: decision.observed.map_or(decision.code(), Reason::code),
+            ip: request.client_ip,
+            headers: request.headers,
+            in_browser: request.from_browser(),
+        };
+        if !app.usage.count(&used, now) {
+            app.metrics.usage_dropped.inc();
+        }
+    }
+    if decision.verdict == Verdict::Admitted && decision.observed.is_none() {
+        return;
+    }
+    if let Some(reason @ (Reason::SecretInWrongPlace | Reason::PlainHttp)) = decision.reason().or(decision.observed) {
+        let target = decision.principal.as_ref().and_then(|principal| principal.key).map(|key| key.to_string());
+        let hint = judged.credential.as_ref().map(|(_, hint)| hint.clone());
+        let notice = Notice::misused(realm.realm.id, reason, target.or(hint), decision.request_id, now);
+        if !app.notices.add(notice) {
+            app.metrics.notices_dropped.inc();
+        }
+    }
+    app.records.keep(Record::of(realm, request, door, judged, now));
+}
+
+/// A request that could not be read as one: refused, counted and recorded like every other.
+pub fn refuse(app: &App, realm: Option<&Arc<RealmPolicy>>, reason: Reason, door: Door, now: Time) -> Judged<'static> {
+    let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
+    app.metrics.decided(door, &decision);
+    app.records.keep(Record::unread(realm, door, &decision, now));
+    Judged { decision, rule: None, credential: None }
+}

@@ -1,0 +1,128 @@
+//! From a decision to the answer that a gateway understands.
+
+use admit_core::check::answer::{self, Upstream};
+use admit_core::check::code::Code;
+use admit_core::check::decision::Decision;
+use admit_core::check::request::Request;
+use admit_core::credential::{self, Accept};
+use admit_core::limit;
+use admit_core::policy::rule::Rule;
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use super::policies::RealmPolicy;
+use crate::http::problem;
+
+/// The id of the request, on every answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("admit-request-id");
+/// The true status, where the gateway knows fewer.
+const STATUS: HeaderName = HeaderName::from_static("admit-status");
+/// The code of a refusal, for gateways that replace the body.
+const CODE: HeaderName = HeaderName::from_static("admit-code");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// Admitted: 200 with the identity headers, each of them always.
+pub fn admitted(realm: &RealmPolicy, rule: Option<&Rule>, request: &Request<'_>, decision: &Decision) -> Response<Body> {
+    let mut headers = HeaderMap::with_capacity(24);
+    let accept = Accept { query: None, authorization_upstream: rule.is_some_and(|rule| rule.authorization_upstream) };
+    let upstream = match credential::strip_credentials(request.headers, &accept) {
+        Ok(upstream) => Upstream {
+            authorization: upstream.authorization.and_then(|value| HeaderValue::from_str(value).ok()),
+            cookie: Some(upstream.cookie).filter(|cookie| !cookie.is_empty()).and_then(|value| HeaderValue::from_str(&value).ok()),
+        },
+        Err(_) => Upstream::default(),
+    };
+    answer::identify(&mut headers, &realm.realm.name, decision.principal.as_deref(), upstream);
+    say(&mut headers, decision);
+    let mut response = Response::new(Body::empty());
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Refused, in full: status, challenge and an RFC 9457 body.
+pub fn refused(app: &crate::app::App, realm: &str, decision: &Decision) -> Response<Body> {
+    let mut headers = HeaderMap::with_capacity(12);
+    say(&mut headers, decision);
+    let told = decision.told();
+    if decision.status() == 204 {
+        return respond(StatusCode::NO_CONTENT, headers, Bytes::new());
+    }
+    headers.insert(CODE, HeaderValue::from_static(told.as_str()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(challenge) = challenge(realm, decision) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = decision.retry_after_s() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    let body = problem::decision_body(&app.config.load().public_url, decision);
+    respond(StatusCode::from_u16(told.status()).unwrap_or(StatusCode::FORBIDDEN), headers, body)
+}
+
+/// nginx knows 200, 401 and 403 only: the true figure goes into `Admit-Status`.
+pub fn for_nginx(mut response: Response<Body>) -> Response<Body> {
+    let status = response.status();
+    if !matches!(status, StatusCode::OK | StatusCode::UNAUTHORIZED) {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    if status != StatusCode::OK {
+        response.headers_mut().insert(STATUS, HeaderValue::from(status.as_u16()));
+    }
+    response
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What every answer carries.
+fn say(headers: &mut HeaderMap, decision: &Decision) {
+    headers.insert(REQUEST_ID, answer::id(decision.request_id));
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    limits(headers, decision);
+    for (name, value) in &decision.cors {
+        headers.append(name, value.clone());
+    }
+}
+
+fn limits(headers: &mut HeaderMap, decision: &Decision) {
+    if decision.limits.is_empty() {
+        return;
+    }
+    let (mut policies, mut states) = (String::new(), String::new());
+    for limit in &decision.limits {
+        if !policies.is_empty() {
+            policies.push_str(", ");
+            states.push_str(", ");
+        }
+        limit::append_policy(&mut policies, &limit.policy, &limit.limit);
+        limit::append_state(&mut states, &limit.policy, &limit.state);
+    }
+    headers.insert(RATE_LIMIT_POLICY, answer::value(policies));
+    headers.insert(RATE_LIMIT, answer::value(states));
+}
+
+/// The Bearer challenge (RFC 6750 §3): no error where nothing was sent.
+fn challenge(realm: &str, decision: &Decision) -> Option<HeaderValue> {
+    let told = decision.told();
+    let text = match told {
+        Code::MissingCredential => format!("Bearer realm=\"{realm}\""),
+        Code::InsufficientScope => {
+            let scopes: Vec<_> = decision.missing_scopes.iter().map(|scope| scope.as_str()).collect();
+            format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"", scopes.join(" "))
+        }
+        _ if told.status() == 401 => {
+            format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{}\"", told.sentence())
+        }
+        _ => return None,
+    };
+    HeaderValue::from_str(&text).ok()
+}

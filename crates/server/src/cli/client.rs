@@ -1,0 +1,258 @@
+//! `admit client …`: applications. A service client acts only as itself.
+
+use serde_json::{Map, Value};
+
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::input::{Extras, fields, some_list};
+use crate::cli::noun::{self, ListOptions, Noun, changed_list};
+use crate::cli::table::Column;
+
+const NOUN: Noun = Noun {
+    plural: "clients",
+    singular: "client",
+    columns: &[
+        Column("NAME", "/name"),
+        Column("TYPE", "/type"),
+        Column("RIGHTS", "/rights"),
+        Column("ROLES", "/roles"),
+        Column("DISABLED", "/disabled_at"),
+        Column("ID", "/id"),
+    ],
+};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Create a client
+    #[command(before_help = "Examples:
+  admit client create --name billing --type service --api https://api.example.com --scope orders:read")]
+    Create(Create),
+    /// List the clients
+    #[command(before_help = "Examples:\n  admit client list")]
+    List(ListOptions),
+    /// Show one client
+    #[command(before_help = "Examples:\n  admit client show billing")]
+    Show(Which),
+    /// Add rights and roles to a client, or take them away
+    #[command(before_help = "Examples:
+  admit client update billing --api https://api.example.com --scope orders:write
+  admit client update billing --remove-role viewer")]
+    Update(Update),
+    /// Switch a client off: nothing it owns is admitted
+    #[command(before_help = "Examples:\n  admit client disable billing")]
+    Disable(Which),
+    /// Switch a client on again
+    #[command(before_help = "Examples:\n  admit client enable billing")]
+    Enable(Which),
+    /// End everything that was issued to a client so far
+    #[command(before_help = "Examples:\n  admit client revoke-all billing")]
+    RevokeAll(Which),
+    /// Delete a client and its keys
+    #[command(before_help = "Examples:\n  admit client delete billing")]
+    Delete(Which),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// The name or id
+    client: String,
+}
+
+/// What somebody may do, for clients and roles alike.
+#[derive(Debug, clap::Args)]
+pub struct Rights {
+    /// The API that --scope is of
+    #[arg(long, value_name = "URI")]
+    pub api: Option<String>,
+    /// A scope; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", requires = "api")]
+    pub scopes: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// What people call it; unique in the realm
+    #[arg(long)]
+    name: String,
+    /// What kind of application it is
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["web", "spa", "native", "service", "device"])]
+    kind: String,
+    #[command(flatten)]
+    rights: Rights,
+    /// A role it holds; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// Where browsers may be sent back to; may be repeated
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// It is the operator's own
+    #[arg(long)]
+    first_party: bool,
+    #[command(flatten)]
+    extras: Extras,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Update {
+    /// The name or id
+    client: String,
+    /// A new name
+    #[arg(long)]
+    name: Option<String>,
+    /// The API that --scope and --remove-scope are of
+    #[arg(long, value_name = "URI")]
+    api: Option<String>,
+    /// A scope to add; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", requires = "api")]
+    scopes: Vec<String>,
+    /// A scope to take away; may be repeated
+    #[arg(long = "remove-scope", value_name = "SCOPE", requires = "api")]
+    remove_scopes: Vec<String>,
+    /// A role to add; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// A role to take away; may be repeated
+    #[arg(long = "remove-role", value_name = "ROLE")]
+    remove_roles: Vec<String>,
+    /// An address to add; may be repeated
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// An address to take away; may be repeated
+    #[arg(long = "remove-redirect-uri", value_name = "URI")]
+    remove_redirect_uris: Vec<String>,
+    #[command(flatten)]
+    extras: Extras,
+}
+
+/// Runs one of them.
+pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    let path = |segments: &[&str]| context.server()?.path(&[&[NOUN.plural], segments].concat());
+    match command {
+        Command::Create(create) => noun::create(context, &NOUN, &path(&[])?, &create.body()).await.map(drop),
+        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::Show(which) => noun::show(context, &path(&[&which.client])?).await,
+        Command::Update(update) => {
+            noun::change(context, &NOUN, &path(&[&update.client])?, &|now| Ok(update.patch(now))).await
+        }
+        Command::Disable(which) => noun::disable(context, &NOUN, &path(&[&which.client])?).await,
+        Command::Enable(which) => noun::enable(context, &NOUN, &path(&[&which.client])?).await,
+        Command::RevokeAll(Which { client }) => {
+            let done = format!("everything issued to client {client} so far is revoked");
+            noun::act(context, &path(&[&client, "revoke-all"])?, &done).await
+        }
+        Command::Delete(Which { client }) => {
+            noun::delete(context, &path(&[&client])?, &format!("client {client} deleted")).await
+        }
+    }
+}
+
+impl Rights {
+    /// `{"https://api.example.com": ["orders:read"]}`.
+    pub fn body(&self) -> Option<Value> {
+        let api = self.api.as_ref().filter(|_| !self.scopes.is_empty())?;
+        Some(Value::Object(Map::from_iter([(api.clone(), self.scopes.as_slice().into())])))
+    }
+}
+
+/// A merge patch of rights: the scopes of one API grow and shrink; an API without scopes goes.
+pub fn changed_rights(now: &Value, api: Option<&str>, add: &[String], remove: &[String]) -> Option<Value> {
+    let api = api?;
+    let scopes = changed_list(now.get("rights").and_then(|rights| rights.get(api)), add, remove)?;
+    let none_left = scopes.as_array().is_some_and(Vec::is_empty);
+    Some(Value::Object(Map::from_iter([(api.to_owned(), if none_left { Value::Null } else { scopes })])))
+}
+
+impl Create {
+    fn body(&self) -> Value {
+        let mut body = fields([
+            ("name", Some(self.name.as_str().into())),
+            ("type", Some(self.kind.as_str().into())),
+            ("rights", self.rights.body()),
+            ("roles", some_list(&self.roles)),
+            ("redirect_uris", some_list(&self.redirect_uris)),
+            ("first_party", self.first_party.then_some(Value::Bool(true))),
+        ]);
+        self.extras.add_to(&mut body, None);
+        body.into()
+    }
+}
+
+impl Update {
+    fn patch(&self, now: &Value) -> Value {
+        let redirects = changed_list(now.get("redirect_uris"), &self.redirect_uris, &self.remove_redirect_uris);
+        let mut body = fields([
+            ("name", self.name.as_deref().map(Value::from)),
+            ("rights", changed_rights(now, self.api.as_deref(), &self.scopes, &self.remove_scopes)),
+            ("roles", changed_list(now.get("roles"), &self.roles, &self.remove_roles)),
+            ("redirect_uris", redirects),
+        ]);
+        self.extras.add_to(&mut body, Some(now));
+        body.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::test_console::{Console, Reply};
+
+    #[test]
+    fn rights_grow_shrink_and_go() {
+        let now = json!({"rights": {"https://a": ["r"]}});
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let change =
+            |add: &[&str], remove: &[&str]| changed_rights(&now, Some("https://a"), &words(add), &words(remove));
+        assert_eq!(change(&["w"], &[]), Some(json!({"https://a": ["r", "w"]})));
+        assert_eq!(change(&[], &["r"]), Some(json!({"https://a": null})));
+        assert_eq!(change(&["r"], &[]), None);
+    }
+
+    #[tokio::test]
+    async fn a_scope_needs_its_api() {
+        let ran = Console::new([]).await.run("client create --name c --type service --scope r").await;
+        assert_eq!(ran.exit, 2);
+        assert!(ran.err.contains("--api <URI>"), "{}", ran.err);
+    }
+
+    #[tokio::test]
+    async fn disable_says_so_in_a_patch() {
+        let console = Console::new([Reply::json(200, json!({})), Reply::json(200, json!({"name": "c"}))]).await;
+        assert_eq!(console.run("client disable c").await.out, "name  c\n");
+        assert_eq!(console.requests()[1].json(), json!({"disabled": true}));
+    }
+
+    #[tokio::test]
+    async fn every_page_of_a_list_is_shown_under_one_heading() {
+        let first = json!({"items": [{"name": "a", "type": "web", "id": "cli_1"}], "next": "c/2"});
+        let second = json!({"items": [{"name": "b", "type": "spa", "id": "cli_2"}], "next": null});
+        let console = Console::new([Reply::json(200, first), Reply::json(200, second)]).await;
+        let ran = console.run("client list").await;
+        let lines: Vec<_> = ran.out.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], "NAME  TYPE  RIGHTS  ROLES  DISABLED  ID");
+        assert_eq!(lines[2], "b     spa   -       -      -         cli_2");
+        assert_eq!(console.requests()[1].line, "GET /v1/realms/default/clients?limit=200&cursor=c%2F2 HTTP/1.1");
+    }
+
+    #[tokio::test]
+    async fn a_list_as_json_is_one_document_over_all_pages() {
+        let page = |name: &str, next: Value| Reply::json(200, json!({"items": [{"name": name}], "next": next}));
+        let console = Console::new([page("a", json!("2")), page("b", Value::Null)]).await;
+        let ran = console.run("client list --json").await;
+        let read: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(read, json!({"items": [{"name": "a"}, {"name": "b"}], "next": null}));
+        let ran =
+            Console::new([Reply::json(200, json!({"items": [], "next": null}))]).await.run("client list --json").await;
+        assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["items"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn a_limit_ends_a_list_early() {
+        let page = json!({"items": [{"name": "a"}], "next": "2"});
+        let console = Console::new([Reply::json(200, page)]).await;
+        assert_eq!(console.run("client list --limit 1").await.out.lines().count(), 2);
+        assert_eq!(console.requests().len(), 1);
+    }
+}

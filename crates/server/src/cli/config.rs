@@ -1,0 +1,40 @@
+//! `admit config check`.
+
+use std::path::PathBuf;
+
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::config::{Config, Overrides};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Say everything that is wrong with a configuration
+    #[command(before_help = "Examples:\n  admit config check\n  admit config check --config admit.toml")]
+    Check {
+        /// The configuration; without it, the environment alone
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// Reads a configuration as `serve` would and reports every problem.
+pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    let Command::Check { config } = command;
+    let overrides = Overrides { data: context.given.data.clone(), ..Overrides::default() };
+    let env =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let problems = Config::load(config.as_deref(), &overrides, env).err().unwrap_or_default();
+    if context.output.json {
+        let items: Vec<_> = problems
+            .iter()
+            .map(|problem| serde_json::json!({ "path": problem.path, "message": problem.message }))
+            .collect();
+        context.output.json(&serde_json::json!({ "problems": items }));
+    }
+    if problems.is_empty() {
+        context.output.note("the configuration is good");
+        return Ok(());
+    }
+    let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {}: {}", problem.path, problem.message)).collect();
+    Err(Failure::failed(format!("the configuration has {} problem(s){}", problems.len(), lines.concat())))
+}

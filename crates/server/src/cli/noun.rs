@@ -1,0 +1,189 @@
+//! What the nouns of the command line share: list, show, create, change, act, delete.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::Context;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Dress, clean};
+use crate::cli::server::with_query;
+use crate::cli::table::{Column, Table, record};
+
+/// The most items that one page has.
+const PAGE_MAX: usize = 200;
+
+/// A kind of thing that the management API has.
+pub struct Noun {
+    /// The segment of its URL.
+    pub plural: &'static str,
+    /// What messages call it.
+    pub singular: &'static str,
+    /// What lists show.
+    pub columns: &'static [Column],
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, clap::Args)]
+pub struct ListOptions {
+    /// Show at most so many
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
+}
+
+/// Prints a list, page by page.
+pub async fn list(
+    context: &Context,
+    noun: &Noun,
+    path: &str,
+    filters: &[(&str, Option<String>)],
+    options: &ListOptions,
+) -> Result<(), Failure> {
+    let server = context.server()?;
+    let (mut left, mut cursor) = (options.limit.unwrap_or(usize::MAX), None);
+    let mut table = Table::new(noun.columns);
+    let mut shown = 0;
+    loop {
+        let page_size = left.clamp(1, PAGE_MAX).to_string();
+        let page = [("limit", Some(page_size)), ("cursor", cursor)];
+        let mut page = server.get(&with_query(path, &[filters, &page].concat())).await?;
+        let mut items = take_items(&mut page);
+        items.truncate(left);
+        left -= items.len();
+        cursor = page.get("next").and_then(Value::as_str).filter(|_| left > 0).map(str::to_owned);
+        print_page(context, &mut table, &items, shown);
+        shown += items.len();
+        if cursor.is_none() || items.is_empty() {
+            break;
+        }
+    }
+    if context.output.json {
+        context.output.line(if shown == 0 { "{\"items\":[],\"next\":null}" } else { "],\"next\":null}" });
+    } else if shown == 0 {
+        context.output.note(&format!("no {}", noun.plural));
+    }
+    Ok(())
+}
+
+/// Prints one thing.
+pub async fn show(context: &Context, path: &str) -> Result<(), Failure> {
+    print(context, &context.server()?.get(path).await?);
+    Ok(())
+}
+
+/// Makes a thing and prints it.
+pub async fn create(context: &Context, noun: &Noun, path: &str, body: &Value) -> Result<Value, Failure> {
+    let made = context.server()?.post(path, body).await?;
+    print(context, &made);
+    context.output.note(&format!("{} created", noun.singular));
+    print_warnings(context, &made);
+    Ok(made)
+}
+
+/// Changes a thing by what it is now, and prints it.
+pub async fn change(
+    context: &Context,
+    noun: &Noun,
+    path: &str,
+    patch: &dyn Fn(&Value) -> Result<Value, Failure>,
+) -> Result<(), Failure> {
+    let patch_with_content = |now: &Value| match patch(now)? {
+        Value::Object(fields) if fields.is_empty() => Err(Failure::usage("nothing to change: say what, see --help")),
+        body => Ok(body),
+    };
+    let changed = context.server()?.change(path, &patch_with_content).await?;
+    print(context, &changed);
+    context.output.note(&format!("{} changed", noun.singular));
+    print_warnings(context, &changed);
+    Ok(())
+}
+
+/// Switches a thing off: nothing of it is admitted.
+pub async fn disable(context: &Context, noun: &Noun, path: &str) -> Result<(), Failure> {
+    change(context, noun, path, &|_| Ok(json!({ "disabled": true }))).await
+}
+
+/// Switches a thing on again.
+pub async fn enable(context: &Context, noun: &Noun, path: &str) -> Result<(), Failure> {
+    change(context, noun, path, &|_| Ok(json!({ "disabled": false }))).await
+}
+
+/// Does something to a thing that answers with it or with nothing.
+pub async fn act(context: &Context, path: &str, done: &str) -> Result<(), Failure> {
+    let answer = context.server()?.post(path, &Value::Object(Map::new())).await?;
+    if !answer.is_null() {
+        print(context, &answer);
+    }
+    context.output.note(done);
+    Ok(())
+}
+
+/// Removes a thing.
+pub async fn delete(context: &Context, path: &str, done: &str) -> Result<(), Failure> {
+    context.server()?.delete(path).await?;
+    context.output.note(done);
+    Ok(())
+}
+
+/// Prints one thing as the caller wants it.
+pub fn print(context: &Context, item: &Value) {
+    if context.output.json {
+        return context.output.json(item);
+    }
+    record(item).iter().for_each(|line| context.output.line(line));
+}
+
+/// Prints the warnings that an answer carries.
+pub fn print_warnings(context: &Context, answer: &Value) {
+    for warning in answer.get("warnings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        context.output.note(&format!("warning: {}", clean(warning)));
+    }
+}
+
+/// The items of a list, taken out of it.
+pub fn take_items(page: &mut Value) -> Vec<Value> {
+    match page.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+/// A list of texts changed: `add` at the end where not there yet, `remove` gone. Nothing where it stays as it is.
+pub fn changed_list(now: Option<&Value>, add: &[String], remove: &[String]) -> Option<Value> {
+    let now: Vec<&str> = now.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut list: Vec<&str> = now.iter().copied().filter(|item| !remove.iter().any(|gone| gone == item)).collect();
+    for item in add {
+        if !list.contains(&item.as_str()) {
+            list.push(item);
+        }
+    }
+    (list != now).then(|| list.into())
+}
+
+fn print_page(context: &Context, table: &mut Table<'_>, items: &[Value], shown: usize) {
+    let output = &context.output;
+    if output.json {
+        for (place, item) in items.iter().enumerate() {
+            output.text(if shown + place == 0 { "{\"items\":[\n" } else { ",\n" });
+            output.text(&item.to_string());
+        }
+        return;
+    }
+    let rows = table.page(items);
+    if shown == 0 && !rows.is_empty() {
+        output.line(&output.dress(&table.headings(), Dress::Bold));
+    }
+    rows.iter().for_each(|row| output.line(row));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_grow_and_shrink_by_name() {
+        let now = json!(["a", "b"]);
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(changed_list(Some(&now), &words(&["b", "c"]), &words(&["a"])), Some(json!(["b", "c"])));
+        assert_eq!(changed_list(Some(&now), &words(&["a"]), &[]), None);
+        assert_eq!(changed_list(None, &words(&["a"]), &[]), Some(json!(["a"])));
+    }
+}

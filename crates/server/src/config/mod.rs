@@ -1,0 +1,142 @@
+//! The configuration: raw → resolved. What the operator typed is not what the program runs on.
+//!
+//! [`Config::load`] reads `admit.toml`, lays `ADMIT__SECTION__KEY` over it and reports every problem at once, each with
+//! its key path. Users, clients, keys and rules are data, not configuration. See the reference in the book.
+
+mod raw;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use admit_core::check::address::TrustedProxies;
+use admit_core::limit::{Limit, Per, Rate};
+use admit_core::policy::rule::Problem;
+use admit_core::time::Span;
+
+pub use resolve::public_authority;
+
+/// What the program runs on. Immutable; a reload makes a new one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The issuer of the realm `default`, without a slash at its end.
+    pub public_url: String,
+    /// Where connections are accepted.
+    pub listen: SocketAddr,
+    /// Peers whose `X-Forwarded-*` and `X-Original-*` count.
+    pub trusted_proxies: Arc<TrustedProxies>,
+    /// The SQLite file.
+    pub store: PathBuf,
+    /// The folder of the store, `server.json`, `operator.key` and, unless said otherwise, the master key.
+    pub data: PathBuf,
+    /// Where the master key comes from.
+    pub master_key: MasterKeySource,
+    /// The bound of the cache of principals, in bytes.
+    pub cache_max_bytes: usize,
+    /// How old the knowledge of revocations may grow before entries are read again.
+    pub max_staleness: Span,
+    /// Where `/metrics` is served; off unless set.
+    pub ops_listen: Option<SocketAddr>,
+    /// The limit that applies where neither key nor rule sets one.
+    pub default_limit: Option<(Per, Limit)>,
+    /// How many unknown credentials one source network may try, and one realm in all.
+    pub unknown: UnknownBudget,
+    /// How logs are written.
+    pub log: LogFormat,
+}
+
+/// Where the master key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MasterKeySource {
+    /// A file with 64 hexadecimal digits.
+    File(PathBuf),
+    /// An environment variable with 64 hexadecimal digits.
+    Env(String),
+    /// A command that prints 64 hexadecimal digits, for a KMS.
+    Command(Vec<String>),
+}
+
+/// Budgets of credentials that turn out to be unknown. Known ones give their unit back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownBudget {
+    /// Per source network (/24, /64) and realm.
+    pub network: Limit,
+    /// Per realm.
+    pub realm: Limit,
+}
+
+impl Default for UnknownBudget {
+    fn default() -> Self {
+        let per_minute = |count| Limit::from(Rate::per_minute(count));
+        Self { network: per_minute(300), realm: per_minute(6000) }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Human,
+}
+
+/// What the command line says over file and environment.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--data`.
+    pub data: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<SocketAddr>,
+    /// `--dev`: another default for the data folder.
+    pub dev: bool,
+}
+
+impl Config {
+    /// Reads a file (or none) and the environment. `env` is an argument so that tests need not change the process.
+    pub fn load(
+        file: Option<&Path>,
+        overrides: &Overrides,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        let text = match file {
+            Some(file) => std::fs::read_to_string(file).map_err(|error| {
+                vec![Problem { path: file.display().to_string(), message: format!("cannot be read: {error}") }]
+            })?,
+            None => String::new(),
+        };
+        Self::parse(&text, overrides, env)
+    }
+
+    /// The same from text.
+    pub fn parse(
+        text: &str,
+        overrides: &Overrides,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Problem>> {
+        resolve::resolve(raw::merge(text, env)?, overrides)
+    }
+
+    /// The issuer of a realm that has no host of its own.
+    pub fn issuer(&self, realm: &str) -> String {
+        if realm == admit_core::realm::DEFAULT { self.public_url.clone() } else { format!("{}/realms/{realm}", self.public_url) }
+    }
+
+    /// What a reload cannot change: these need a restart.
+    pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let mut keys = Vec::new();
+        let mut compare = |name, same: bool| {
+            if !same {
+                keys.push(name);
+            }
+        };
+        compare("listen", self.listen == new.listen);
+        compare("store.url", self.store == new.store);
+        compare("master_key", self.master_key == new.master_key);
+        compare("cache.max_bytes", self.cache_max_bytes == new.cache_max_bytes);
+        compare("ops.listen", self.ops_listen == new.ops_listen);
+        compare("log.format", self.log == new.log);
+        keys
+    }
+}

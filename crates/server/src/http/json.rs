@@ -1,0 +1,162 @@
+//! JSON bodies: bounded, UTF-8, no duplicate members anywhere, nothing after the end.
+//!
+//! Two members of one name mean one thing to us and another to the next program; so they are refused at every level
+//! (RFC 8259 §4 leaves it open). Depth is bounded by serde_json (128).
+
+use std::collections::HashSet;
+use std::fmt;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::problem::Problem;
+
+/// The largest body, in bytes.
+pub const BODY_MAX: usize = 64 << 10;
+/// The largest body of `apply` and `import`, in bytes.
+pub const LARGE_BODY_MAX: usize = 4 << 20;
+
+/// A JSON body of at most [`BODY_MAX`], and a JSON answer.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+/// A JSON body of at most [`LARGE_BODY_MAX`].
+#[derive(Debug)]
+pub struct Large<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => {
+                let mut response = Response::new(Body::from(body));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+            Err(error) => Problem::unavailable(error).into_response(),
+        }
+    }
+}
+
+impl<T: Serialize> Json<T> {
+    /// The answer with another status than 200.
+    pub fn with_status(self, status: StatusCode) -> Response {
+        (status, self).into_response()
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        read(request, BODY_MAX).await.map(Json)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Large<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        read(request, LARGE_BODY_MAX).await.map(Large)
+    }
+}
+
+async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, Problem> {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(415, "unsupported_media_type", "Send the body as Content-Type: application/json."));
+    }
+    let body = to_bytes(request.into_body(), limit).await.map_err(|error| too_large_or_broken(&error, limit))?;
+    parse(&body)
+}
+
+fn too_large_or_broken(error: &axum::Error, limit: usize) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<http_body_util::LengthLimitError>() {
+            return Problem::new(413, "body_too_large", format!("The body may have at most {limit} bytes."));
+        }
+        cause = inner.source();
+    }
+    Problem::new(400, "invalid_request", "The body broke off.")
+}
+
+/// Reads a JSON text.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let invalid = |error: serde_json::Error| Problem::new(400, "invalid_request", format!("The body is not as it should be: {error}"));
+    serde_json::from_slice::<Strict>(body).map_err(invalid)?;
+    serde_json::from_slice(body).map_err(invalid)
+}
+
+/// Any JSON without duplicate members; keeps nothing.
+struct Strict;
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Strict;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without duplicate members")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_unit<E>(self) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Strict, A::Error> {
+        while items.next_element::<Strict>()?.is_some() {}
+        Ok(Strict)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Strict, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(name) = members.next_key::<String>()? {
+            members.next_value::<Strict>()?;
+            if seen.contains(&name) {
+                return Err(serde::de::Error::custom(format_args!("member {name:?} stands there twice")));
+            }
+            seen.insert(name);
+        }
+        Ok(Strict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ht_05_json_that_could_be_read_in_two_ways_is_refused() {
+        let refused = |text: &[u8]| parse::<serde_json::Value>(text).unwrap_err();
+        assert!(refused(br#"{"a":1,"b":{"c":1,"c":2}}"#).detail().contains("\"c\" stands there twice"));
+        let deep = "[".repeat(100_000);
+        for bad in [&br#"{"a":NaN}"#[..], br#"{"a":1e999999}"#, br#"{"a":"\ud800"}"#, b"\xef\xbb\xbf{}", br"{} x", br"/* c */ {}", b"\xff\xfe{\0}\0", deep.as_bytes()] {
+            assert_eq!(refused(bad).status(), 400, "{}", String::from_utf8_lossy(&bad[..bad.len().min(30)]));
+        }
+        assert!(parse::<serde_json::Value>(br#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());
+    }
+}

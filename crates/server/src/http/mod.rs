@@ -1,0 +1,50 @@
+//! HTTP itself: connections, dispatch, the shapes of errors and bodies.
+//!
+//! `/check/*` is dispatched before the router and passes no layer; everything else goes through axum. See ADR 0004.
+
+pub mod headers;
+pub mod host;
+pub mod json;
+pub mod listen;
+pub mod problem;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::body::Body;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use crate::app::App;
+use crate::check::{self, Door};
+use problem::Problem;
+
+/// Where a connection comes from; an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Answers one request.
+pub async fn dispatch(app: App, router: Router, peer: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    if let Some((door, realm)) = Door::of_path(request.uri().path()) {
+        return Ok(check_door(&app, door, realm, &request, peer));
+    }
+    if let Err(problem) = host::judge(&app, &request) {
+        return Ok(headers::harden(problem.respond(&app)));
+    }
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(Peer(peer));
+    let Ok(response) = router.oneshot(request).await;
+    Ok(headers::harden(response))
+}
+
+/// Gateways ask with any method; a body is neither needed nor read.
+fn check_door(app: &App, door: Door, realm: Option<&str>, request: &Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    if request.method() == Method::CONNECT || request.method() == Method::TRACE {
+        return Problem::new(405, "method_not_allowed", "Ask with GET; the original method goes into a header.").respond(app);
+    }
+    let response = check::answer(app, door, realm, request.headers(), peer);
+    debug_assert!(response.status() != StatusCode::NOT_FOUND, "a check is answered with a verdict");
+    response
+}

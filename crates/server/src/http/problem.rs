@@ -1,0 +1,171 @@
+//! Errors on the wire: RFC 9457 with a stable `type` and `code`, a `detail` that names the next command, the request id.
+
+use std::fmt::Write as _;
+
+use admit_core::check::decision::Decision;
+use admit_core::policy::rule;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+
+use crate::app::App;
+use crate::check::render::REQUEST_ID;
+
+/// One error. `code` is for programs, `detail` for people; the cause of a failure goes to the log only.
+#[derive(Debug)]
+pub struct Problem {
+    status: u16,
+    code: &'static str,
+    detail: String,
+    problems: Vec<rule::Problem>,
+    allow: Option<&'static str>,
+    retry_after_s: Option<u32>,
+}
+
+impl Problem {
+    /// An error of this status and code.
+    pub fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), problems: Vec::new(), allow: None, retry_after_s: None }
+    }
+
+    /// 404: nothing of this name in the realm, which is also what other realms' ids are.
+    pub fn not_found(what: &str, name: &str) -> Self {
+        let name: String = name.chars().filter(|letter| !admit_core::name::is_unprintable(*letter)).take(200).collect();
+        Self::new(404, "not_found", format!("There is no {what} \"{name}\" in this realm."))
+    }
+
+    /// 400 with everything that is wrong.
+    pub fn invalid(problems: Vec<rule::Problem>) -> Self {
+        let detail = problems.first().map_or_else(String::new, |problem| format!("{}: {}", problem.path, problem.message));
+        Self { problems, ..Self::new(400, "invalid_request", detail) }
+    }
+
+    /// 503: cannot be done now. The cause is logged here, once.
+    pub fn unavailable(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(error = %cause, "a request cannot be carried out");
+        Self { retry_after_s: Some(1), ..Self::new(503, "unavailable", "This cannot be done right now; try again.") }
+    }
+
+    /// Adds the command that comes next.
+    pub fn with_next(mut self, command: impl std::fmt::Display) -> Self {
+        let _ = write!(self.detail, " Next: {command}");
+        self
+    }
+
+    /// Names the methods that are allowed (405).
+    pub fn with_allow(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The code for programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The sentence for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The answer, with the id of this request and a `type` that opens the page of its code.
+    pub fn respond(self, app: &App) -> Response<Body> {
+        let request_id = app.request_id(app.now()).to_string();
+        let public_url = app.config.load().public_url.clone();
+        self.render(&public_url, Some(&request_id))
+    }
+
+    fn render(self, public_url: &str, request_id: Option<&str>) -> Response<Body> {
+        let mut body = serde_json::json!({
+            "type": format!("{public_url}/v1/docs#{}", self.code),
+            "title": title(self.code),
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        });
+        if let Some(request_id) = request_id {
+            body["request_id"] = request_id.into();
+        }
+        if !self.problems.is_empty() {
+            body["problems"] = serde_json::to_value(&self.problems).unwrap_or_default();
+        }
+        let mut response = Response::new(Body::from(body.to_string()));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(request_id) = request_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(REQUEST_ID, request_id);
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// `not_found` becomes `Not found`.
+fn title(code: &str) -> String {
+    let spaced = code.replace('_', " ");
+    let mut letters = spaced.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A handler that returns a problem knows neither request id nor public URL: [`complete`] fills them in.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(std::sync::Arc::new(parking_lot::Mutex::new(Some(self))));
+        response
+    }
+}
+
+/// Renders the problem that a handler left in its response.
+pub fn complete(app: &App, response: Response<Body>) -> Response<Body> {
+    let left = response.extensions().get::<std::sync::Arc<parking_lot::Mutex<Option<Problem>>>>();
+    match left.and_then(|left| left.lock().take()) {
+        Some(problem) => problem.respond(app),
+        None => response,
+    }
+}
+
+impl From<admit_store::Error> for Problem {
+    fn from(error: admit_store::Error) -> Self {
+        match error {
+            admit_store::Error::Conflict { what } => {
+                Self::new(409, "already_exists", format!("Another one has this {what} already."))
+            }
+            admit_store::Error::NulInText => Self::new(400, "invalid_request", "Text may not contain NUL."),
+            other => Self::unavailable(other),
+        }
+    }
+}
+
+/// The body of a refusal.
+pub fn decision_body(public_url: &str, decision: &Decision) -> Bytes {
+    let told = decision.told();
+    let mut body = serde_json::json!({
+        "type": format!("{public_url}/v1/docs#{told}"),
+        "title": told.sentence(),
+        "status": told.status(),
+        "code": told,
+        "request_id": decision.request_id,
+    });
+    if !decision.missing_scopes.is_empty() {
+        body["missing"]["scopes"] = serde_json::json!(decision.missing_scopes);
+    }
+    if !decision.missing_roles.is_empty() {
+        body["missing"]["roles"] = serde_json::json!(decision.missing_roles);
+    }
+    Bytes::from(body.to_string())
+}

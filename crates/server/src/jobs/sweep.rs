@@ -1,0 +1,27 @@
+//! Deletes what nobody needs any more, a hundred rows at a time, so that no sweep holds up a write.
+
+use admit_store::{End, Result, Tx};
+
+use crate::app::App;
+
+/// The most batches of one kind in one sweep; the next one goes on.
+const BATCHES_MAX: usize = 1000;
+
+/// Sweeps once.
+pub async fn run(app: &App) {
+    let now = app.now();
+    let kinds: [fn(&mut Tx<'_>, admit_core::time::Time) -> Result<usize>; 3] =
+        [|tx, now| tx.sweep_changes(now), |tx, now| tx.sweep_usage(now), |tx, now| tx.sweep_idempotency(now)];
+    for sweep in kinds {
+        for _ in 0..BATCHES_MAX {
+            match app.store.write(move |tx| sweep(tx, now).map(End::Commit)).await {
+                Ok(100..) => tokio::task::yield_now().await,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(error = %error, "old rows cannot be swept");
+                    break;
+                }
+            }
+        }
+    }
+}

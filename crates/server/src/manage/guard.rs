@@ -1,0 +1,329 @@
+//! Who may call the management API: the value that a handler must hold.
+//!
+//! Rules that guard `/v1` are built in: no data opens or closes them. A caller is the operator key of this start (as
+//! Bearer, from a direct loopback peer), a key of the realm itself for its management API, or a key of the realm of
+//! operators for that realm's or the server's API. Refusals are counted and recorded like those of every other door.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use admit_core::check::code::Reason;
+use admit_core::check::decision::{Decision, Verdict};
+use admit_core::check::request::Request;
+use admit_core::credential::{self, Accept, Place, Presented};
+use admit_core::id::{RealmId, RequestId};
+use admit_core::name::{self, RealmName, ScopeName};
+use admit_core::principal::{CredentialKind, Principal};
+use admit_core::realm::OPERATORS;
+use admit_core::scope::{self, Rights};
+use admit_core::secret::{self, SecretKind};
+use admit_core::time::Time;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use crate::app::App;
+use crate::authn::resolve;
+use crate::check::pipeline::{self, Judged};
+use crate::check::policies::RealmPolicy;
+use crate::check::{Door, render};
+use crate::http::Peer;
+use crate::http::problem::Problem;
+
+/// A scope of the management API, as a type.
+pub trait Demand: Send + Sync + 'static {
+    /// The scope of the realm's management API.
+    const SCOPE: &'static str;
+}
+
+/// Declares the demands, one per line.
+macro_rules! demands {
+    ($($name:ident = $scope:literal;)*) => {$(
+        #[doc = concat!("`", $scope, "`")]
+        pub enum $name {}
+        impl Demand for $name { const SCOPE: &'static str = $scope; }
+    )*};
+}
+
+demands! {
+    ApisRead = "apis:read"; ApisWrite = "apis:write";
+    ClientsRead = "clients:read"; ClientsWrite = "clients:write";
+    UsersRead = "users:read"; UsersWrite = "users:write";
+    RolesRead = "roles:read"; RolesWrite = "roles:write";
+    RulesRead = "rules:read"; RulesWrite = "rules:write";
+    KeysRead = "keys:read"; KeysWrite = "keys:write";
+    GrantsRead = "grants:read"; GrantsWrite = "grants:write";
+    EventsRead = "events:read";
+    DecisionsRead = "decisions:read";
+    RealmRead = "realm:read"; RealmWrite = "realm:write";
+    Check = "check";
+    ServerRead = "server:read"; ServerWrite = "server:write";
+}
+
+/// What an authorized call may build on.
+pub struct Access {
+    /// The realm that is managed.
+    pub realm: Arc<RealmPolicy>,
+    /// Who calls.
+    pub caller: Arc<Principal>,
+    /// The realm that the caller belongs to.
+    pub caller_realm: RealmName,
+    /// The id of this request.
+    pub request_id: RequestId,
+    /// The moment of this request.
+    pub now: Time,
+}
+
+impl Access {
+    /// The realm that is managed.
+    pub fn realm_id(&self) -> RealmId {
+        self.realm.realm.id
+    }
+
+    /// Who calls, as the audit names him.
+    pub fn actor(&self) -> String {
+        match self.caller.credential {
+            CredentialKind::OperatorKey => "operator".to_owned(),
+            CredentialKind::ApiKey => {
+                self.caller.key.map_or_else(|| self.caller.subject.to_string(), |key| key.to_string())
+            }
+        }
+    }
+
+    /// True for those who may do everything: the operator key, and operators that manage the whole server.
+    pub fn may_do_everything(&self) -> bool {
+        let standing = &self.caller.standing;
+        let manages_server = standing.api.as_ref() == Some(&name::server_api())
+            && standing.scopes.iter().any(|scope| scope.as_str() == ServerWrite::SCOPE);
+        self.caller.credential == CredentialKind::OperatorKey || (self.caller_realm.as_str() == OPERATORS && manages_server)
+    }
+
+    /// Nobody hands out a right over Admit that he does not hold.
+    pub fn must_hold(&self, wanted: &Rights) -> Result<(), Problem> {
+        if self.may_do_everything() {
+            return Ok(());
+        }
+        let standing = &self.caller.standing;
+        let own = standing.api.iter().map(|api| (api.clone(), standing.scopes.iter().cloned().collect()));
+        let excess = scope::exceeding(wanted, &own.collect());
+        let Some((api, scopes)) = excess.iter().next() else { return Ok(()) };
+        let scopes: Vec<_> = scopes.iter().map(ScopeName::as_str).collect();
+        let detail = format!("This would hand out {} on {api}, which you do not hold yourself.", scopes.join(" "));
+        Err(Problem::new(403, "exceeds_own_rights", detail))
+    }
+}
+
+/// A call on one realm that its caller may make.
+pub struct Permit<S> {
+    access: Access,
+    scope: PhantomData<fn() -> S>,
+}
+
+impl<S> Deref for Permit<S> {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
+    }
+}
+
+impl<S: Demand> FromRequestParts<App> for Permit<S> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let params = RawPathParams::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
+        let name = params.iter().find(|(key, _)| *key == "realm").map(|(_, value)| value.to_owned());
+        let (caller, caller_realm) = authenticate(parts, app)?;
+        let target = match &name {
+            Some(name) => app.policies.named(app, Some(name)),
+            None => app.policies.named(app, Some(caller_realm.realm.name.as_str())),
+        };
+        let realm = match target {
+            Ok(Some(realm)) => realm,
+            // Only who could see every realm learns which there are.
+            Ok(None) => {
+                let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
+                call.authorize(None, S::SCOPE)?;
+                return Err(Problem::new(404, "not_found", format!("There is no realm \"{}\".", name.unwrap_or_default()))
+                    .with_next("admit realm list")
+                    .into_response());
+            }
+            Err(_) => return Err(Problem::unavailable("the realm cannot be read").into_response()),
+        };
+        let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
+        let (request_id, now) = (call.authorize(Some(&realm), S::SCOPE)?, call.now);
+        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now };
+        Ok(Self { access, scope: PhantomData })
+    }
+}
+
+/// A call on the whole server that its caller may make.
+pub struct ServerPermit<S>(Permit<S>);
+
+impl<S> Deref for ServerPermit<S> {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.0.access
+    }
+}
+
+impl<S: Demand> FromRequestParts<App> for ServerPermit<S> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let (caller, caller_realm) = authenticate(parts, app)?;
+        let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
+        let (request_id, now) = (call.authorize(None, S::SCOPE)?, call.now);
+        let realm = app.policies.of(app, app.operators).ok().flatten();
+        let realm = realm.ok_or_else(|| Problem::unavailable("the realm of operators cannot be read").into_response())?;
+        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now };
+        Ok(Self(Permit { access, scope: PhantomData }))
+    }
+}
+
+/// Who calls, whatever he may do: for `whoami` and idempotency.
+pub fn authenticate(parts: &Parts, app: &App) -> Result<(Arc<Principal>, Arc<RealmPolicy>), Response> {
+    let now = app.now();
+    let Some(peer) = parts.extensions.get::<Peer>().copied() else {
+        return Err(Problem::unavailable("the peer of a connection is not known").into_response());
+    };
+    let config = app.config.load();
+    let own = Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies);
+    let request = own.map_err(|reason| render::refused(app, OPERATORS, &pipeline::refuse(app, None, reason, Door::Manage, now).decision))?;
+    let caller = Caller { app, request: &request, is_direct: is_direct(parts, peer), now };
+    caller.authenticate()
+}
+
+/// No proxy stands between: a proxy on the same machine would make the whole world a loopback peer.
+fn is_direct(parts: &Parts, peer: Peer) -> bool {
+    let forwarded = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via"];
+    peer.0.ip().is_loopback() && forwarded.iter().all(|name| !parts.headers.contains_key(*name))
+}
+
+struct Caller<'c> {
+    app: &'c App,
+    request: &'c Request<'c>,
+    is_direct: bool,
+    now: Time,
+}
+
+type Authenticated = (Arc<Principal>, Arc<RealmPolicy>);
+
+impl Caller<'_> {
+    fn authenticate(&self) -> Result<Authenticated, Response> {
+        let presented = credential::present(self.request.headers, None, &Accept::default());
+        let presented = match presented {
+            Ok(Some(presented)) => presented,
+            Ok(None) => return Err(self.refuse(None, Reason::NoCredential, None, None)),
+            Err(reason) => return Err(self.refuse(None, reason, None, None)),
+        };
+        let shown = Some((presented.place, secret::hint(&presented.text)));
+        let realm = self.realm_of(&presented).map_err(|reason| self.refuse(None, reason, None, shown.clone()))?;
+        if let Some(operator) = self.operator(&presented) {
+            return Ok((operator, realm));
+        }
+        let principal = resolve::resolve(self.app, &realm, &presented, self.request.client_ip)
+            .map_err(|reason| self.refuse(Some(&realm), reason, None, shown.clone()))?;
+        let usable = principal.usable(self.request.client_ip, self.now);
+        let usable = usable.and(if self.request.is_plain_http() { Err(Reason::PlainHttp) } else { Ok(()) });
+        match usable {
+            Ok(()) => Ok((principal, realm)),
+            Err(reason) => Err(self.refuse(Some(&realm), reason, Some(principal), shown)),
+        }
+    }
+
+    fn operator(&self, presented: &Presented<'_>) -> Option<Arc<Principal>> {
+        let may_be = presented.place == Place::Bearer && self.is_direct;
+        may_be.then(|| resolve::operator(self.app, &presented.text)).flatten()
+    }
+
+    /// The prefix of a key says whose it is. Text that says nothing is judged, and refused, in the realm `default`.
+    fn realm_of(&self, presented: &Presented<'_>) -> Result<Arc<RealmPolicy>, Reason> {
+        let app = self.app;
+        let id = match secret::read(&presented.text) {
+            Ok(opaque) if opaque.kind == SecretKind::OperatorKey => Some(app.operators),
+            Ok(opaque) => app.directory.of_prefix(opaque.prefix, &app.store).map_err(|_| Reason::StoreUnavailable)?,
+            Err(_) => None,
+        };
+        app.policies.of(app, id.unwrap_or(app.default_realm))?.ok_or(Reason::UnknownShape)
+    }
+
+    fn refuse(&self, realm: Option<&Arc<RealmPolicy>>, reason: Reason, principal: Option<Arc<Principal>>, credential: Option<(Place, String)>) -> Response {
+        let mut decision = Decision::of(self.app.request_id(self.now), Verdict::Refused(reason));
+        decision.principal = principal;
+        let name = realm.map_or(OPERATORS, |realm| realm.realm.name.as_str());
+        let response = render::refused(self.app, name, &decision);
+        let operators = self.app.policies.of(self.app, self.app.operators).ok().flatten();
+        if let Some(realm) = realm.cloned().or(operators) {
+            let judged = Judged { decision, rule: None, credential };
+            pipeline::conclude(self.app, &realm, self.request, Door::Manage, &judged, self.now);
+        }
+        response
+    }
+}
+
+/// One authenticated call, before it is authorized.
+struct Call<'c> {
+    app: &'c App,
+    parts: &'c Parts,
+    caller: &'c Arc<Principal>,
+    caller_realm: &'c Arc<RealmPolicy>,
+    now: Time,
+}
+
+impl Call<'_> {
+    /// The id of the request, if the caller may make it. `realm` is none for calls on the whole server.
+    fn authorize(&self, realm: Option<&Arc<RealmPolicy>>, scope: &'static str) -> Result<RequestId, Response> {
+        let mut decision = Decision::of(self.app.request_id(self.now), Verdict::Admitted);
+        decision.principal = Some(self.caller.clone());
+        if let Err(reason) = self.judge(realm, scope) {
+            decision.verdict = Verdict::Refused(reason);
+            if reason == Reason::ScopeMissing {
+                decision.missing_scopes = ScopeName::parse(scope).into_iter().collect();
+            }
+        }
+        let response = decision.reason().map(|_| render::refused(self.app, self.caller_realm.realm.name.as_str(), &decision));
+        let request_id = decision.request_id;
+        self.conclude(decision);
+        response.map_or(Ok(request_id), Err)
+    }
+
+    fn judge(&self, realm: Option<&Arc<RealmPolicy>>, scope: &'static str) -> Result<(), Reason> {
+        if self.caller.credential == CredentialKind::OperatorKey {
+            return Ok(());
+        }
+        let is_operator = self.caller_realm.realm.id == self.app.operators;
+        let own_realm = realm.is_some_and(|realm| realm.realm.id == self.caller_realm.realm.id);
+        if !is_operator && !own_realm {
+            return Err(Reason::OtherRealm);
+        }
+        let standing = &self.caller.standing;
+        let has = |scope: &str| standing.scopes.iter().any(|held| held.as_str() == scope);
+        let Some(api) = &standing.api else { return Err(Reason::ScopeMissing) };
+        if is_operator && *api == name::server_api() {
+            let reads = scope.ends_with(":read") || scope == Check::SCOPE;
+            let suffices = has(ServerWrite::SCOPE) || (reads && has(ServerRead::SCOPE));
+            return if suffices { Ok(()) } else { Err(Reason::ScopeMissing) };
+        }
+        let is_management = realm.is_some_and(|realm| *api == name::management_api(&realm.realm.name));
+        // `check` may be held on a single API: then decisions are given for that API only.
+        let is_narrow_check = scope == Check::SCOPE && own_realm && !name::is_built_in(api);
+        if !is_management && !is_narrow_check {
+            return Err(Reason::OtherAudience);
+        }
+        if has(scope) { Ok(()) } else { Err(Reason::ScopeMissing) }
+    }
+
+    fn conclude(&self, decision: Decision) {
+        let peer = self.parts.extensions.get::<Peer>().copied();
+        let config = self.app.config.load();
+        let request = peer.and_then(|peer| {
+            Request::own(self.parts.method.clone(), &self.parts.uri, &self.parts.headers, peer.0.ip(), &config.trusted_proxies).ok()
+        });
+        let Some(request) = request else { return };
+        let judged = Judged { decision, rule: None, credential: None };
+        pipeline::conclude(self.app, self.caller_realm, &request, Door::Manage, &judged, self.now);
+    }
+}

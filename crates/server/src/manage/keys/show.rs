@@ -1,0 +1,96 @@
+//! `GET keys` and `GET keys/{key}`.
+
+use admit_core::time::Span;
+use admit_store::KeyFilter;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::find;
+use super::view::{KeyView, view};
+use crate::app::App;
+use crate::http::json::Json;
+use crate::http::problem::Problem;
+use crate::jobs::flush;
+use crate::manage::etag::with_etag;
+use crate::manage::guard::{KeysRead, Permit};
+use crate::manage::page::{Ignored, List, Paging, Parameters};
+use crate::manage::subject;
+use crate::manage::work;
+
+/// Which keys.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    owner: Option<String>,
+    name: Option<String>,
+    external_id: Option<String>,
+    expiring: Option<Span>,
+    #[serde(default)]
+    state: Which,
+    #[serde(rename = "limit")]
+    _limit: Ignored,
+    #[serde(rename = "cursor")]
+    _cursor: Ignored,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Which {
+    #[default]
+    Live,
+    All,
+}
+
+/// Keys by age. Without `state=all` those that are neither revoked nor past their end.
+#[utoipa::path(get, path = "/v1/realms/{realm}/keys", tag = "keys",
+    params(("realm" = String, Path, description = "the name of the realm"),
+           ("owner" = Option<String>, Query, description = "id, name or e-mail address"), ("name" = Option<String>, Query),
+           ("external_id" = Option<String>, Query), ("expiring" = Option<String>, Query, description = "within `30d`"),
+           ("state" = Option<String>, Query, description = "`live` or `all`"),
+           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "a page of keys", body = List<KeyView>)))]
+pub async fn list(
+    State(app): State<App>,
+    permit: Permit<KeysRead>,
+    paging: Paging,
+    Parameters(filter): Parameters<Filter>,
+) -> Result<Json<List<KeyView>>, Problem> {
+    flush::now(&app).await;
+    let rows = work::read(&app, move |tx| {
+        let (realm, now) = (permit.realm_id(), permit.now);
+        let owner = match &filter.owner {
+            Some(text) => Some(subject::find(tx, realm, text, "owner")?.id()),
+            None => None,
+        };
+        let wanted = KeyFilter {
+            owner,
+            name: filter.name.clone(),
+            external_id: filter.external_id.clone(),
+            expiring_before: filter.expiring.map(|span| now + span),
+            live_only: filter.state == Which::Live,
+        };
+        let issued = tx.list_keys(realm, &wanted, &paging.page(), now)?;
+        issued.into_iter().map(|issued| view(tx, issued, now)).collect::<Result<Vec<_>, _>>()
+    });
+    Ok(Json(paging.list(rows.await?, |key| *key.id.bytes(), &app)))
+}
+
+/// One key, with the last use of each of its secrets.
+#[utoipa::path(get, path = "/v1/realms/{realm}/keys/{key}", tag = "keys",
+    params(("realm" = String, Path, description = "the name of the realm"), ("key" = String, Path, description = "id or name")),
+    responses((status = 200, description = "the key", body = KeyView), (status = 404, description = "there is none"),
+              (status = 409, description = "several have this name")))]
+pub async fn get(
+    State(app): State<App>,
+    permit: Permit<KeysRead>,
+    Path((_realm, key)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    flush::now(&app).await;
+    let shown = work::read(&app, move |tx| {
+        let issued = find(tx, permit.realm_id(), &key, permit.now)?;
+        view(tx, issued, permit.now)
+    });
+    let shown = shown.await?;
+    Ok(with_etag(shown.version, Json(shown)))
+}

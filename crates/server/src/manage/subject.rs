@@ -1,0 +1,55 @@
+//! Whom a name means: clients and people by id, name or e-mail address.
+
+use admit_core::grant::Subject;
+use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
+use admit_core::policy::rule::Problem as Wrong;
+use admit_store::Tx;
+
+use super::work::Stop;
+use crate::http::problem::Problem;
+
+/// The subject that `text` names, as the value of the parameter `path`. Nobody, or two of that name, are a problem that
+/// says what to do.
+pub fn find(tx: &mut Tx<'_>, realm: RealmId, text: &str, path: &str) -> Result<Subject, Stop> {
+    if let Some(subject) = by_id(tx, realm, text)? {
+        return Ok(subject);
+    }
+    let client = tx.find_client_named(realm, text)?;
+    let user = match tx.find_user_named(realm, text)? {
+        None if text.contains('@') => tx.find_user_by_email(realm, text)?,
+        found => found,
+    };
+    match (client, user) {
+        (Some(client), None) => Ok(Subject::Client(client)),
+        (None, Some(user)) => Ok(Subject::User(user)),
+        (Some(client), Some(user)) => {
+            let detail = format!(
+                "A client ({}) and a user ({}) are called \"{text}\". Say which by the id.",
+                client.id, user.id
+            );
+            Err(Problem::new(409, "ambiguous_name", detail).into())
+        }
+        (None, None) => Err(unknown(text, path).into()),
+    }
+}
+
+fn by_id(tx: &mut Tx<'_>, realm: RealmId, text: &str) -> Result<Option<Subject>, Stop> {
+    if !ClientId::looks_like(text) && !UserId::looks_like(text) {
+        return Ok(None);
+    }
+    match text.parse::<SubjectId>() {
+        Ok(id) => Ok(tx.find_subject(realm, id)?),
+        Err(_) => Ok(None),
+    }
+}
+
+fn unknown(text: &str, path: &str) -> Problem {
+    let shown: String = text.chars().filter(|letter| !admit_core::name::is_unprintable(*letter)).take(200).collect();
+    let next = if text.contains('@') {
+        format!("admit user create --name \"{shown}\" --email \"{shown}\"")
+    } else {
+        format!("admit client create --name \"{shown}\" --type service")
+    };
+    let message = format!("there is no client or user \"{shown}\" in this realm. Create it: {next}");
+    Problem::invalid(vec![Wrong { path: path.to_owned(), message }])
+}

@@ -1,0 +1,55 @@
+//! Units of work of handlers: one closure loads, asks core, applies; a problem rolls everything back.
+//!
+//! The closure may run again, so that it borrows what it uses; ids and secrets are drawn outside.
+
+use admit_store::{End, Tx};
+
+use crate::app::App;
+use crate::http::problem::Problem;
+
+/// Why a unit of work did not come to its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The caller is told so.
+    Problem(Problem),
+    /// The store failed.
+    Store(admit_store::Error),
+}
+
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<admit_store::Error> for Stop {
+    fn from(error: admit_store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Runs the work in one transaction and answers once it is durable.
+pub async fn write<T: Send + 'static>(
+    app: &App,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Stop> + Send + 'static,
+) -> Result<T, Problem> {
+    let settled = app.store.write(move |tx| match work(tx) {
+        Ok(done) => Ok(End::Commit(Ok(done))),
+        Err(Stop::Problem(problem)) => Ok(End::Rollback(Err(problem))),
+        Err(Stop::Store(error)) => Err(error),
+    });
+    settled.await?
+}
+
+/// Runs the work over one snapshot.
+pub async fn read<T: Send + 'static>(
+    app: &App,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Stop> + Send + 'static,
+) -> Result<T, Problem> {
+    let settled = app.store.read(move |tx| match work(tx) {
+        Ok(done) => Ok(Ok(done)),
+        Err(Stop::Problem(problem)) => Ok(Err(problem)),
+        Err(Stop::Store(error)) => Err(error),
+    });
+    settled.await?
+}

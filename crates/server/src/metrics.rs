@@ -1,0 +1,112 @@
+//! What `/metrics` shows. Labels come from closed lists only, so that no caller can make them grow.
+
+use admit_core::check::code::Code;
+use admit_core::check::decision::Decision;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::app::App;
+use crate::check::Door;
+
+type Labels = [(&'static str, &'static str); 2];
+
+/// Counters of this start.
+pub struct Metrics {
+    registry: Registry,
+    decisions: Vec<Counter>,
+    /// Decisions of rules that only observe and would have refused.
+    pub observed: Counter,
+    /// Look-ups in the store because the cache had no current entry.
+    pub cache_misses: Counter,
+    /// Uses of keys that could not be counted.
+    pub usage_dropped: Counter,
+    /// Security notices that could not be kept.
+    pub notices_dropped: Counter,
+    entries: Gauge,
+    cache_bytes: Gauge,
+    unknown_entries: Gauge,
+    limits: Gauge,
+    writer_queue: Gauge,
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("admit");
+        let family = Family::<Labels, Counter>::default();
+        let mut decisions = Vec::with_capacity(Door::ALL.len() * Code::ALL.len());
+        for door in Door::ALL {
+            for code in Code::ALL {
+                decisions.push(family.get_or_create(&[("door", door.as_str()), ("code", code.as_str())]).clone());
+            }
+        }
+        registry.register("decisions", "Judged requests by door and code", family);
+        let mut counter = |name, help| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let observed = counter("observed_refusals", "Requests that a rule in observe mode would have refused");
+        let cache_misses = counter("cache_misses", "Credentials looked up in the store");
+        let usage_dropped = counter("usage_dropped", "Uses of keys that could not be counted");
+        let notices_dropped = counter("notices_dropped", "Security notices that could not be kept");
+        let mut gauge = |name, help| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        let entries = gauge("cache_entries", "Known credentials in the cache");
+        let cache_bytes = gauge("cache_bytes", "Bytes that the cache of known credentials takes");
+        let unknown_entries = gauge("unknown_entries", "Unknown credentials that are remembered");
+        let limits = gauge("limiter_entries", "Counts that the limiter keeps");
+        let writer_queue = gauge("writer_queue", "Writes that wait for the store");
+        Self {
+            registry,
+            decisions,
+            observed,
+            cache_misses,
+            usage_dropped,
+            notices_dropped,
+            entries,
+            cache_bytes,
+            unknown_entries,
+            limits,
+            writer_queue,
+        }
+    }
+
+    /// Counts a decision.
+    pub fn decided(&self, door: Door, decision: &Decision) {
+        let place = door as usize * Code::ALL.len() + decision.code() as usize;
+        if let Some(counter) = self.decisions.get(place) {
+            counter.inc();
+        }
+        if decision.observed.is_some() {
+            self.observed.inc();
+        }
+    }
+
+    /// The page, in the OpenMetrics text format.
+    pub fn page(&self, app: &App) -> String {
+        let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.entries.set(size(app.principals.len()));
+        self.cache_bytes.set(size(app.principals.bytes()));
+        self.unknown_entries.set(size(app.unknown.len()));
+        self.limits.set(size(app.limiter.len()));
+        self.writer_queue.set(size(app.store.queued()));
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,36 @@
+//! What machines ask: `/healthz`, `/readyz`, and `/metrics` on a listener of its own.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::http::listen;
+
+/// Liveness and readiness.
+pub fn health() -> Router<App> {
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
+}
+
+/// Ready while the store answers.
+async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
+    match app.store.point(|tx| tx.position()) {
+        Ok(_) => (StatusCode::OK, "ready\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+    }
+}
+
+/// Serves the metrics. Off unless `[ops] listen` is set.
+pub async fn serve(app: App, listener: TcpListener, stop: watch::Receiver<bool>) {
+    let router = Router::new().route("/metrics", get(metrics)).with_state(app.clone());
+    listen::serve(app, listener, router, stop).await;
+}
+
+async fn metrics(State(app): State<App>) -> ([(http::HeaderName, HeaderValue); 1], String) {
+    let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    ([(CONTENT_TYPE, content_type)], app.metrics.page(&app))
+}

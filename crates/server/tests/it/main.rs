@@ -1,0 +1,4 @@
+//! The whole server, in process, over real connections. Folders mirror URLs; a test is a short conversation.
+
+mod app;
+mod check;
