@@ -52,6 +52,21 @@ fn a_grant_is_revoked_once_and_the_feed_says_so() {
 }
 
 #[test]
+fn the_scopes_and_the_end_of_a_live_grant_change_and_those_of_a_revoked_one_do_not() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, id) = (all.realm.id, all.grant.id);
+    let wanted = Grant { scopes: vec![], expires_at: None, ..all.grant.clone() };
+    let (asked, back) = (wanted.clone(), all.grant.clone());
+    assert!(store.put(move |tx| tx.update_grant(&asked, NOW)));
+    assert_eq!(store.get(|tx| tx.find_grant(home, id)), Some(wanted.clone()));
+    assert_eq!(store.told().last().unwrap().kind, ChangeKind::Grant);
+    store.put(move |tx| tx.revoke_grant(home, id, NOW));
+    assert!(!store.put(move |tx| tx.update_grant(&back, NOW)));
+    assert_eq!(store.get(|tx| tx.find_grant(home, id)).unwrap().expires_at, None);
+}
+
+#[test]
 fn grants_are_listed_by_subject_and_by_life() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");

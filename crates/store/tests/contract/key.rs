@@ -28,6 +28,7 @@ fn a_key_comes_back_as_it_was_with_what_a_list_shows() {
         disabled_at: Some(NOW),
         seen_in_browser_at: Some(NOW),
         lifetime: None,
+        rate: Some("100/1m".parse().unwrap()),
         ..key(&granted, "Räksmörgås ☃")
     };
     let proof = secret(&whole, 1);
