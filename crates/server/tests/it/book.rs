@@ -84,7 +84,10 @@ impl Reader {
         };
         let log = self.desk.path().join(format!("{port}.log"));
         let mut program = Program::start(&mut self.command(&format!("exec {line}")), &log);
-        program.wait_until_listening(self.address(port));
+        match port {
+            ADMIT => program.wait_until("ready", |program| program.printed().contains("ready\n")),
+            _ => program.wait_until_listening(self.address(port)),
+        }
         self.programs.push(program);
     }
 

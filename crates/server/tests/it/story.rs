@@ -113,6 +113,26 @@ async fn the_first_use_works_as_typed() {
     assert_eq!(echo.seen(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_doctor_finds_nothing_wrong_with_the_gateways() {
+    let (mut desk, echo) = (Desk::new(), Echo::new().await);
+    desk.serve("");
+    for line in [API, RULE, KEY, "chmod 600 ci.key"] {
+        desk.works(line);
+    }
+    for gateway in Gateway::both(echo.address, desk.address) {
+        let url = format!("http://{}/orders/42", gateway.address);
+        let (line, kind) = (format!("admit doctor --gateway {url} --host shop.test --key-file ci.key"), gateway.kind);
+        // The command blocks this thread, and the application behind the gateway lives on the same one.
+        let found = tokio::task::block_in_place(|| desk.works(&line));
+        let bad: Vec<_> = found.lines().filter(|line| line.starts_with(['✗', '!']) && !line.contains("master key")).collect();
+        assert!(bad.is_empty(), "{kind:?} {bad:?}\n{found}");
+        for told in ["and Admit judged it", "the key itself does not arrive", "with the key, spoofed identity headers: did not arrive"] {
+            assert!(found.contains(told), "{kind:?} {told}\n{found}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_error_names_the_next_command() {
     let mut desk = Desk::new();

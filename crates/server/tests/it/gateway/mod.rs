@@ -1,7 +1,6 @@
 //! The real gateways, with exactly the configurations that `admit gateway-config` prints, in front of a real server or of
 //! an impostor, and an application behind them that tells what reached it.
 
-
 mod away;
 mod caddy;
 mod echo;
