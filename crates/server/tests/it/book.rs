@@ -41,7 +41,9 @@ impl Reader {
     /// The text with the ports of this test.
     fn here(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (command, port) in [("admit serve", ADMIT), ("gateway-config nginx", GATEWAY), ("gateway-config caddy", GATEWAY)] {
+        for (command, port) in
+            [("admit serve", ADMIT), ("gateway-config nginx", GATEWAY), ("gateway-config caddy", GATEWAY)]
+        {
             text = text.replace(command, &format!("{command} --listen {}", self.address(port)));
         }
         self.ports.iter().fold(text, |text, (written, free)| text.replace(written, &free.port().to_string()))
@@ -135,7 +137,10 @@ fn behind_a_gateway(page: &str) {
     let printed = &reader.printed;
     assert!(printed.contains("{\"order\": 42}"), "{printed}");
     assert!(printed.contains("nearly: rule \"GET shop.test/orders/**\""), "{printed}");
-    assert!(printed.contains("without a credential the gateway answers 401 Unauthorized, and Admit judged it"), "{printed}");
+    assert!(
+        printed.contains("without a credential the gateway answers 401 Unauthorized, and Admit judged it"),
+        "{printed}"
+    );
     assert!(printed.contains("spoofed identity headers: ignored"), "{printed}");
 }
 

@@ -87,7 +87,8 @@ async fn the_first_use_works_as_typed() {
     desk.works(RULE);
     desk.works(KEY);
     let listen = free_address();
-    let config = format!("admit gateway-config nginx --host shop.test --upstream http://{} --listen {listen}", echo.address);
+    let config =
+        format!("admit gateway-config nginx --host shop.test --upstream http://{} --listen {listen}", echo.address);
     let nginx = Gateway::with(Kind::Nginx, &desk.works(&config), listen);
     let key = desk.key();
 
@@ -125,9 +126,14 @@ async fn the_doctor_finds_nothing_wrong_with_the_gateways() {
         let (line, kind) = (format!("admit doctor --gateway {url} --host shop.test --key-file ci.key"), gateway.kind);
         // The command blocks this thread, and the application behind the gateway lives on the same one.
         let found = tokio::task::block_in_place(|| desk.works(&line));
-        let bad: Vec<_> = found.lines().filter(|line| line.starts_with(['✗', '!']) && !line.contains("master key")).collect();
+        let bad: Vec<_> =
+            found.lines().filter(|line| line.starts_with(['✗', '!']) && !line.contains("master key")).collect();
         assert!(bad.is_empty(), "{kind:?} {bad:?}\n{found}");
-        for told in ["and Admit judged it", "the key itself does not arrive", "with the key, spoofed identity headers: did not arrive"] {
+        for told in [
+            "and Admit judged it",
+            "the key itself does not arrive",
+            "with the key, spoofed identity headers: did not arrive",
+        ] {
             assert!(found.contains(told), "{kind:?} {told}\n{found}");
         }
     }

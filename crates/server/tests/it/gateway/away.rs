@@ -43,7 +43,10 @@ async fn fa_11_what_is_not_admit_s_answer_admits_nobody() {
         ("another protocol", Say::Last("SSH-2.0-OpenSSH_9.2\r\n".to_owned())),
         ("nothing", Say::Last(String::new())),
         ("half a header", Say::Last("HTTP/1.1 200 OK\r\nAdmit-Request-Id: req_1\r\nAdmit-Sub".to_owned())),
-        ("a header without end", Say::Last(format!("HTTP/1.1 200 OK\r\nAdmit-Request-Id: req_1\r\nX: {}", "x".repeat(100_000)))),
+        (
+            "a header without end",
+            Say::Last(format!("HTTP/1.1 200 OK\r\nAdmit-Request-Id: req_1\r\nX: {}", "x".repeat(100_000))),
+        ),
     ];
     for gateway in &gateways {
         for (what, say) in &strays {

@@ -112,13 +112,15 @@ async fn a_large_body_arrives_whole() {
 #[tokio::test]
 async fn fa_06_a_websocket_opens_for_who_is_admitted() {
     let shop = Shop::open().await;
-    let upgrade = |ask: Ask| ask.with("Connection", "Upgrade").with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13");
+    let upgrade =
+        |ask: Ask| ask.with("Connection", "Upgrade").with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13");
     for gateway in &shop.gateways {
         let (kind, seen) = (gateway.kind, shop.echo.seen());
         let refused = gateway.ask(&upgrade(Ask::new("GET /orders/live"))).await;
         assert_eq!((refused.status, shop.echo.seen()), (401, seen), "{kind:?}");
         let mut connection = Connection::to(gateway.address).await;
-        let ask = upgrade(Ask::new("GET /orders/live").key(&shop.reader)).with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let ask = upgrade(Ask::new("GET /orders/live").key(&shop.reader))
+            .with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
         assert_eq!(connection.ask(&ask).await.status, 101, "{kind:?}\n{}", gateway.printed());
         let mut stream = connection.into_stream();
         stream.write_all(b"there and back").await.unwrap();

@@ -174,7 +174,11 @@ impl Connection {
     }
 
     async fn more(&mut self) {
-        assert!(read_some(&mut self.stream, &mut self.read).await, "closed after {:?}", String::from_utf8_lossy(&self.read));
+        assert!(
+            read_some(&mut self.stream, &mut self.read).await,
+            "closed after {:?}",
+            String::from_utf8_lossy(&self.read)
+        );
     }
 }
 

@@ -178,7 +178,9 @@ async fn fa_08_one_host_is_judged_and_served() {
     let shop = Shop::open().await;
     for gateway in &shop.gateways {
         let kind = gateway.kind;
-        for (line, host) in [("GET http://shop.test/orders/42", "evil.test"), ("GET http://evil.test/orders/42", "shop.test")] {
+        for (line, host) in
+            [("GET http://shop.test/orders/42", "evil.test"), ("GET http://evil.test/orders/42", "shop.test")]
+        {
             let seen = shop.echo.seen();
             let answer = gateway.ask(&Ask::new(line).host(host).key(&shop.reader)).await;
             match answer.status {

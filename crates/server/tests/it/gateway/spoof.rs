@@ -121,7 +121,8 @@ async fn fa_12_no_credential_reaches_the_application() {
         for target in ["GET /orders/42", "GET /health"] {
             for (name, value) in [("Authorization", &*bearer), ("Authorization", &*basic), ("X-API-Key", reader)] {
                 let cookies = format!("admit.default={reader}; theme=dark; __Host-admit.default={reader}");
-                assert_leaves_nothing(gateway, Ask::new(target).with(name, value).with("Cookie", &cookies), reader).await;
+                assert_leaves_nothing(gateway, Ask::new(target).with(name, value).with("Cookie", &cookies), reader)
+                    .await;
             }
         }
     }
