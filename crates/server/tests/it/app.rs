@@ -181,3 +181,10 @@ impl TestApp {
         record.decision.reason().or(record.decision.observed)
     }
 }
+
+impl TestApp {
+    /// The latest request that was recorded.
+    pub fn last_request(&self) -> Option<admit_core::id::RequestId> {
+        self.app.records.latest(self.app.default_realm, None, 1).pop().map(|record| record.decision.request_id)
+    }
+}

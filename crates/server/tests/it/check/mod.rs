@@ -1,3 +1,4 @@
 //! `/check/*` and `/v1/check`.
 
 mod nginx;
+pub mod table;
