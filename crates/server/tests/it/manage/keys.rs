@@ -20,9 +20,13 @@ async fn issuer(app: &TestApp) -> String {
 #[tokio::test]
 async fn a_key_is_shown_once_and_works_at_once() {
     let app = with_api().await;
-    let made = app.key(json!({"name": "ci", "scopes": ["orders:read"], "metadata": {"plan": "pro"}, "limit": "100/1m"})).await;
+    let made =
+        app.key(json!({"name": "ci", "scopes": ["orders:read"], "metadata": {"plan": "pro"}, "limit": "100/1m"})).await;
     assert!(secret::read(made["key"].as_str().unwrap()).is_ok());
-    assert_eq!((&made["api"], &made["owner_name"], &made["state"]), (&json!("https://api.shop.test"), &json!("ci"), &json!("active")));
+    assert_eq!(
+        (&made["api"], &made["owner_name"], &made["state"]),
+        (&json!("https://api.shop.test"), &json!("ci"), &json!("active"))
+    );
     assert_eq!(made["effective_scopes"], json!(["orders:read"]));
     assert_eq!(made["limit"], "100/1m");
     assert_eq!(judge(&app, &made["key"]).await, "ok");
@@ -39,9 +43,15 @@ async fn everything_that_is_wrong_is_said_at_once_with_the_next_command() {
     let app = with_api().await;
     let request = json!({"name": "ci", "scopes": ["orders:eat"], "expires_in_s": 0, "metadata": []});
     let refused = app.manage("POST", KEYS, request).await.expect(400);
-    let paths: Vec<_> = refused["problems"].as_array().unwrap().iter().map(|problem| problem["path"].as_str().unwrap()).collect();
+    let paths: Vec<_> =
+        refused["problems"].as_array().unwrap().iter().map(|problem| problem["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["expires_in_s", "scopes", "metadata"]);
-    assert!(refused["problems"][1]["message"].as_str().unwrap().contains("admit api update https://api.shop.test --scope orders:eat"));
+    assert!(
+        refused["problems"][1]["message"]
+            .as_str()
+            .unwrap()
+            .contains("admit api update https://api.shop.test --scope orders:eat")
+    );
     let refused = app.manage("POST", KEYS, json!({"name": "ci", "owner": "nobody"})).await.expect(400);
     assert!(refused["detail"].as_str().unwrap().contains("admit client create --name \"nobody\""), "{refused}");
 }
@@ -55,7 +65,11 @@ async fn a_name_may_be_taken_twice_and_then_wants_an_id() {
     assert_eq!(refused["code"], "ambiguous_name");
     assert!(refused["detail"].as_str().unwrap().contains(first["id"].as_str().unwrap()));
     app.manage("DELETE", &path(&first, ""), Value::Null).await.expect(204);
-    assert_eq!(app.manage("GET", &format!("{KEYS}/ci"), Value::Null).await.expect(200)["id"], second["id"], "the other is over");
+    assert_eq!(
+        app.manage("GET", &format!("{KEYS}/ci"), Value::Null).await.expect(200)["id"],
+        second["id"],
+        "the other is over"
+    );
     app.manage("GET", &format!("{KEYS}/nobody"), Value::Null).await.expect(404);
 }
 
@@ -71,7 +85,9 @@ async fn ak_01_nobody_issues_more_than_he_has() {
     let strong = app.key(strong).await;
     let owned = json!({"name": "d", "owner": strong["owner"]});
     assert_eq!(ask(owned).await.expect(403)["code"], "exceeds_own_rights", "the owner has more");
-    for (method, rest, body) in [("POST", "/roll", json!({})), ("PATCH", "", json!({"ip": []})), ("POST", "/enable", Value::Null)] {
+    for (method, rest, body) in
+        [("POST", "/roll", json!({})), ("PATCH", "", json!({"ip": []})), ("POST", "/enable", Value::Null)]
+    {
         let refused = app.manage_as(&issuer, method, &path(&strong, rest), body).await.expect(403);
         assert_eq!(refused["code"], "exceeds_own_rights", "{method} {rest}");
     }
@@ -83,8 +99,14 @@ async fn ak_01_nobody_issues_more_than_he_has() {
 async fn a_change_names_what_changes_and_an_old_version_changes_nothing() {
     let app = with_api().await;
     let key = app.key(json!({"name": "ci", "scopes": ["orders:read"]})).await;
-    let changed = app.manage("PATCH", &path(&key, ""), json!({"name": "cd", "never_expires": true, "limit": "1/1s"})).await.expect(200);
-    assert_eq!((&changed["name"], &changed["expires_at"], &changed["limit"]), (&json!("cd"), &Value::Null, &json!("1/1s")));
+    let changed = app
+        .manage("PATCH", &path(&key, ""), json!({"name": "cd", "never_expires": true, "limit": "1/1s"}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&changed["name"], &changed["expires_at"], &changed["limit"]),
+        (&json!("cd"), &Value::Null, &json!("1/1s"))
+    );
     assert!(changed["warnings"][0].as_str().unwrap().contains("never expires"));
     let bearer = format!("Bearer {}", app.operator());
     let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("if-match", "\"v1\"")];
@@ -114,7 +136,10 @@ async fn a_key_is_switched_off_and_on_and_ended_for_ever() {
     }
     assert_eq!(events(&app, 3).await, ["key.revoked", "key.enabled", "key.disabled"], "once");
     assert_eq!(app.manage("GET", KEYS, Value::Null).await.expect(200)["items"], json!([]));
-    assert_eq!(app.manage("GET", &format!("{KEYS}?state=all"), Value::Null).await.expect(200)["items"][0]["state"], "revoked");
+    assert_eq!(
+        app.manage("GET", &format!("{KEYS}?state=all"), Value::Null).await.expect(200)["items"][0]["state"],
+        "revoked"
+    );
 }
 
 #[tokio::test]
@@ -163,7 +188,8 @@ async fn lists_come_in_pages_and_by_filter() {
 #[tokio::test]
 async fn keys_of_another_system_go_on_working() {
     let app = with_api().await;
-    let (plain, hash) = ("sk_live_4242424242424242", |text: &str| data_encoding::HEXLOWER.encode(&secret::digest(text)));
+    let (plain, hash) =
+        ("sk_live_4242424242424242", |text: &str| data_encoding::HEXLOWER.encode(&secret::digest(text)));
     let import = json!({"pattern": "sk_*", "scopes": ["orders:read"], "never_expires": true,
         "keys": [{"sha256": hash(plain), "external_id": "cus_1"}, {"sha256": hash(plain)}, {"sha256": plain}]});
     let answer = app.manage("POST", &format!("{KEYS}/import"), import.clone()).await.expect(200);

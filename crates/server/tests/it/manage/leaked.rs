@@ -17,7 +17,8 @@ async fn a_key_that_is_handed_in_is_revoked_and_the_answer_says_nothing() {
     let key = app.key(json!({"name": "ci"})).await;
     let mut unknown = key["key"].as_str().unwrap().to_owned();
     unknown.replace_range(8..9, "_");
-    let answers = [hand_in(&app, &json!(unknown)).await, hand_in(&app, &json!("")).await, hand_in(&app, &key["key"]).await];
+    let answers =
+        [hand_in(&app, &json!(unknown)).await, hand_in(&app, &json!("")).await, hand_in(&app, &key["key"]).await];
     assert!(answers.iter().all(|answer| *answer == (202, "{}".to_owned())), "{answers:?}");
     assert_eq!(judge(&app, &key["key"]).await, "revoked_credential");
     assert_eq!(hand_in(&app, &key["key"]).await.0, 202);

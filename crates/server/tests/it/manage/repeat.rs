@@ -14,7 +14,11 @@ use crate::app::{Reply, TestApp};
 
 async fn post(app: &TestApp, path: &str, idempotency_key: &str, body: &Value) -> Reply {
     let bearer = format!("Bearer {}", app.operator());
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", idempotency_key)];
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("idempotency-key", idempotency_key),
+    ];
     app.send("POST", path, &headers, Some(body.to_string().into_bytes())).await
 }
 
@@ -97,7 +101,8 @@ async fn fill(app: &TestApp, owner: ClientId, count: i64) {
                 version: 1,
             };
             let (hash, hint) = (SecretHash(state.random()), "admit_…AbCd".to_owned());
-            let secret = KeySecret { hash, lookup_key: 1, key: key.id, number: 1, hint, created_at: now, expires_at: None };
+            let secret =
+                KeySecret { hash, lookup_key: 1, key: key.id, number: 1, hint, created_at: now, expires_at: None };
             (grant, key, secret)
         })
         .collect();
