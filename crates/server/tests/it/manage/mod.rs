@@ -4,6 +4,7 @@ mod grants;
 mod keys;
 mod leaked;
 mod repeat;
+mod resources;
 
 use admit_core::api::{Api, ApiSpec};
 use admit_core::name::{ApiUri, ScopeName};
