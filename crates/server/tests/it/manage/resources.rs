@@ -83,7 +83,7 @@ async fn manager(app: &TestApp, scopes: &[&str]) -> String {
     let client = json!({"name": "manager", "type": "service", "rights": {api: scopes}});
     app.manage("POST", &format!("{REALM}/clients"), client).await.expect(201);
     let key = json!({"name": "manager", "owner": "manager", "api": api, "scopes": scopes});
-    app.manage("POST", &format!("{REALM}/keys"), key).await.expect(201)["key"].as_str().unwrap().to_owned()
+    app.manage("POST", &format!("{REALM}/keys"), key).await.expect(201)["key"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
