@@ -93,6 +93,16 @@ impl ApiSpec {
         }
     }
 
+    /// What rules need to know of it.
+    pub fn owned(&self) -> ApiRealm {
+        ApiRealm {
+            uri: self.uri.clone(),
+            scopes: self.scopes.keys().cloned().collect(),
+            hosts: self.hosts.clone(),
+            cors: self.cors.as_ref().and_then(|cors| cors.resolve().ok()),
+        }
+    }
+
     /// Brings hosts into canonical form and reports everything that cannot be.
     pub fn resolve(mut self) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
@@ -130,12 +140,7 @@ impl ApiSpec {
 impl Api {
     /// What rules need to know of it.
     pub fn owned(&self) -> ApiRealm {
-        ApiRealm {
-            uri: self.spec.uri.clone(),
-            scopes: self.spec.scopes.keys().cloned().collect(),
-            hosts: self.spec.hosts.clone(),
-            cors: self.spec.cors.as_ref().and_then(|cors| cors.resolve().ok()),
-        }
+        self.spec.owned()
     }
 }
 

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::check_metadata;
 use crate::id::{ClientId, OrgId, RealmId};
 use crate::name::{ExternalId, Label, RoleName};
-use crate::scope::Rights;
+use crate::policy::rule::Problem;
+use crate::role;
+use crate::scope::{self, Rights};
 use crate::time::Time;
 
 /// One client of a realm.
@@ -75,7 +78,40 @@ pub struct ClientSpec {
     pub metadata: serde_json::Value,
 }
 
+/// The most places that one client may send browsers back to.
+pub const REDIRECTS_MAX: usize = 50;
+/// The longest of them, in bytes.
+pub const REDIRECT_MAX: usize = 2048;
+
 impl ClientSpec {
+    /// The client with its roles in order, or everything that is wrong with it.
+    pub fn resolve(mut self) -> Result<Self, Vec<Problem>> {
+        let mut problems = scope::too_many(&self.rights);
+        if ClientId::looks_like(self.name.as_str()) {
+            problems.push(Problem::new("name", "must not look like an id"));
+        }
+        match role::resolve_held(self.roles) {
+            Ok(roles) => self.roles = roles,
+            Err(problem) => {
+                self.roles = Vec::new();
+                problems.push(problem);
+            }
+        }
+        if self.redirect_uris.len() > REDIRECTS_MAX {
+            let count = self.redirect_uris.len();
+            problems.push(Problem::new("redirect_uris", format!("has {count}: at most {REDIRECTS_MAX} are allowed")));
+        }
+        for (place, _) in self.redirect_uris.iter().enumerate().filter(|(_, uri)| !is_redirect(uri)) {
+            let message =
+                format!("must be an absolute URI without fragment and wildcard, of at most {REDIRECT_MAX} bytes");
+            problems.push(Problem::new(format!("redirect_uris[{place}]"), message));
+        }
+        if let Err(message) = check_metadata(&self.metadata) {
+            problems.push(Problem::new("metadata", message));
+        }
+        if problems.is_empty() { Ok(self) } else { Err(problems) }
+    }
+
     /// A service client of this name with these rights.
     pub fn service(name: Label, rights: Rights) -> Self {
         Self {
@@ -87,6 +123,71 @@ impl ClientSpec {
             first_party: false,
             external_id: None,
             metadata: serde_json::Value::Null,
+        }
+    }
+}
+
+/// RFC 6749 §3.1.2. A scheme of one's own (RFC 8252 §7.1) may stand for a native application.
+fn is_redirect(uri: &str) -> bool {
+    let letters_well = uri.bytes().all(|letter| letter.is_ascii_graphic() && !b"\"<>\\^`{|}#*".contains(&letter));
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let scheme_well = scheme.starts_with(|letter: char| letter.is_ascii_lowercase())
+        && scheme
+            .bytes()
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
+    let is_script = matches!(scheme, "javascript" | "data" | "vbscript" | "file" | "blob" | "about");
+    uri.len() <= REDIRECT_MAX && letters_well && scheme_well && !is_script && !rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn client() -> ClientSpec {
+        ClientSpec::service(Label::parse("shop").unwrap(), Rights::new())
+    }
+
+    fn refused(spec: ClientSpec) -> Vec<String> {
+        spec.resolve()
+            .map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
+    }
+
+    #[test]
+    fn where_browsers_go_is_said_exactly() {
+        for good in ["https://app.test/cb", "http://127.0.0.1:3000/cb?a=b", "com.example.app:/cb"] {
+            assert!(is_redirect(good), "{good}");
+        }
+        for bad in [
+            "",
+            "app.test/cb",
+            "https:",
+            "https://app.test/#x",
+            "https://*.app.test/",
+            "javascript:alert(1)",
+            "https://a b",
+        ] {
+            assert!(!is_redirect(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_hold_at_their_edge() {
+        let with = |count: usize, length: usize| {
+            let uri = format!("https://{}", "a".repeat(length - 8));
+            refused(ClientSpec { redirect_uris: vec![uri; count], ..client() })
+        };
+        assert_eq!(with(REDIRECTS_MAX, REDIRECT_MAX), [""; 0]);
+        assert_eq!(with(REDIRECTS_MAX + 1, 20), ["redirect_uris"]);
+        assert_eq!(with(1, REDIRECT_MAX + 1), ["redirect_uris[0]"]);
+        assert_eq!(refused(ClientSpec { name: Label::parse("cli_x").unwrap(), ..client() }), ["name"]);
+        assert_eq!(refused(ClientSpec { metadata: serde_json::json!(1), ..client() }), ["metadata"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_place_or_refused(uri in ".{0,80}") {
+            let _ = is_redirect(&uri);
         }
     }
 }

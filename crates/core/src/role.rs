@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{RealmId, RoleId};
-use crate::name::{self, RealmName, RoleName, ScopeName};
-use crate::scope::{CHECK, RESOURCES, Rights};
+use crate::name::{self, RealmName, RoleName, ScopeName, is_unprintable};
+use crate::policy::rule::Problem;
+use crate::scope::{self, CHECK, RESOURCES, Rights};
 use crate::time::Time;
 
 /// One role of a realm.
@@ -40,6 +41,39 @@ pub struct RoleSpec {
     pub rights: Rights,
 }
 
+/// The most roles that one subject may hold.
+pub const ROLES_MAX: usize = 100;
+
+impl RoleSpec {
+    /// The role, or everything that is wrong with it.
+    pub fn resolve(self) -> Result<Self, Vec<Problem>> {
+        let mut problems = scope::too_many(&self.rights);
+        if RoleId::looks_like(self.name.as_str()) {
+            problems.push(Problem::new("name", "must not look like an id"));
+        }
+        if self.description.chars().count() > 200 || self.description.chars().any(is_unprintable) {
+            problems.push(Problem::new("description", "must be one line of at most 200 letters"));
+        }
+        if problems.is_empty() { Ok(self) } else { Err(problems) }
+    }
+}
+
+/// The roles that a subject is given, each once and in order, or what is wrong with them.
+pub fn resolve_held(mut roles: Vec<RoleName>) -> Result<Vec<RoleName>, Problem> {
+    roles.sort();
+    roles.dedup();
+    let count = roles.len();
+    let problem = || Problem::new("roles", format!("has {count} roles: at most {ROLES_MAX} may be held"));
+    (count <= ROLES_MAX).then_some(roles).ok_or_else(problem)
+}
+
+/// True for the roles that every realm has and nobody changes.
+pub fn is_ready(role: &RoleName) -> bool {
+    READY.contains(&role.as_str())
+}
+
+const READY: [&str; 4] = ["operator", "viewer", "key-issuer", "gateway"];
+
 /// The roles that every realm has from its first moment, made of the scopes of its management API.
 pub fn ready_roles(realm: &RealmName) -> Vec<RoleSpec> {
     let all_reads = || RESOURCES.iter().map(|resource| format!("{resource}:read"));
@@ -67,4 +101,40 @@ pub fn ready_roles(realm: &RealmName) -> Vec<RoleSpec> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(description: String) -> RoleSpec {
+        RoleSpec { name: "a".parse().unwrap(), description, rights: Rights::new() }
+    }
+
+    #[test]
+    fn ready_roles_are_known_by_name() {
+        let realm = RealmName::parse("default").unwrap();
+        let roles = ready_roles(&realm);
+        assert_eq!(roles.len(), READY.len());
+        assert!(roles.iter().all(|role| is_ready(&role.name)));
+        let known = scope::management_scopes();
+        let given = || roles.iter().flat_map(|role| role.rights.values().flatten());
+        assert!(given().all(|scope| known.contains_key(scope)), "a ready role names a scope that does not exist");
+    }
+
+    #[test]
+    fn limits_hold_at_their_edge() {
+        assert!(role("é".repeat(200)).resolve().is_ok());
+        assert_eq!(role("é".repeat(201)).resolve().unwrap_err()[0].path, "description");
+        let held = |count: usize| (0..count).map(|number| format!("r{number}").parse().unwrap()).collect::<Vec<_>>();
+        assert_eq!(resolve_held(held(ROLES_MAX)).map(|roles| roles.len()), Ok(ROLES_MAX));
+        assert_eq!(resolve_held(held(ROLES_MAX + 1)).unwrap_err().path, "roles");
+        assert_eq!(resolve_held(["b", "a", "b"].map(|role| role.parse().unwrap()).to_vec()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_name_is_no_id() {
+        let spec = RoleSpec { name: "rol_x".parse().unwrap(), ..role(String::new()) };
+        assert_eq!(spec.resolve().unwrap_err()[0].path, "name");
+    }
 }

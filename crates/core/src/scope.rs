@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::{self, ApiUri, ScopeName};
+use crate::policy::rule::Problem;
 
 /// What may be done where: per API the names of its scopes.
 pub type Rights = BTreeMap<ApiUri, BTreeSet<ScopeName>>;
@@ -34,6 +35,41 @@ pub fn exceeding(wanted: &Rights, held: &Rights) -> Rights {
         }
     }
     excess
+}
+
+/// The most APIs that one set of rights may name.
+pub const RIGHTS_MAX: usize = 100;
+
+/// What is too long in a set of rights.
+pub fn too_many(rights: &Rights) -> Vec<Problem> {
+    let apis = (rights.len() > RIGHTS_MAX)
+        .then(|| Problem::new("rights", format!("names {} APIs: at most {RIGHTS_MAX} are allowed", rights.len())));
+    let long = rights.iter().filter(|(_, scopes)| scopes.len() > SCOPES_MAX);
+    let scopes = long.map(|(api, scopes)| {
+        Problem::new(format!("rights.{api}"), format!("has {} scopes: at most {SCOPES_MAX} are allowed", scopes.len()))
+    });
+    apis.into_iter().chain(scopes).collect()
+}
+
+/// What of a set of rights no API defines, each with the command that would define it.
+pub fn undefined<'a>(
+    rights: &Rights,
+    find: impl Fn(&ApiUri) -> Option<&'a BTreeMap<ScopeName, String>>,
+) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (api, scopes) in rights {
+        let Some(defined) = find(api) else {
+            let first = scopes.first().map_or_else(String::new, |scope| format!(" --scope {scope}"));
+            let message = format!("there is no such API. Create it: admit api create {api}{first}");
+            problems.push(Problem::new(format!("rights.{api}"), message));
+            continue;
+        };
+        for scope in scopes.iter().filter(|scope| scope.as_str() != CHECK && !defined.contains_key(*scope)) {
+            let message = format!("it defines no scope {scope}. Add it: admit api update {api} --scope {scope}");
+            problems.push(Problem::new(format!("rights.{api}"), message));
+        }
+    }
+    problems
 }
 
 /// The scopes of a realm's management API: for each resource `read` and `write`, and the two that gateways use.
@@ -84,5 +120,28 @@ mod tests {
         );
         assert_eq!(exceeding(&rights("urn:admit:server", &["server:read"]), &held).len(), 1);
         assert!(exceeding(&rights("https://api.example.com", &["orders:read"]), &held).is_empty());
+    }
+
+    #[test]
+    fn rights_are_bounded_and_defined() {
+        let long = |count: usize| {
+            let scopes = (0..count).map(|number| ScopeName::parse(&format!("s{number}")).unwrap()).collect();
+            Rights::from([(ApiUri::parse("https://a").unwrap(), scopes)])
+        };
+        assert!(too_many(&long(SCOPES_MAX)).is_empty());
+        assert_eq!(too_many(&long(SCOPES_MAX + 1))[0].path, "rights.https://a");
+        let wide = |count: usize| {
+            (0..count).map(|number| (ApiUri::parse(&format!("https://a{number}")).unwrap(), BTreeSet::new())).collect()
+        };
+        assert!(too_many(&wide(RIGHTS_MAX)).is_empty());
+        assert_eq!(too_many(&wide(RIGHTS_MAX + 1))[0].path, "rights");
+
+        let defined = BTreeMap::from([(ScopeName::parse("a").unwrap(), String::new())]);
+        let wanted = rights("https://known", &["a", "b", "check"]);
+        let problems = undefined(&wanted, |api| (api.as_str() == "https://known").then_some(&defined));
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.contains("admit api update https://known --scope b"));
+        let problems = undefined(&wanted, |_| None);
+        assert!(problems[0].message.contains("admit api create https://known --scope a"));
     }
 }

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::check_metadata;
 use crate::id::{OrgId, RealmId, UserId};
 use crate::name::{ExternalId, Label, RoleName};
+use crate::policy::rule::Problem;
+use crate::role;
 use crate::time::Time;
 
 /// One person of a realm.
@@ -47,4 +50,96 @@ pub struct UserSpec {
     /// Free JSON of at most 4 kB.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub metadata: serde_json::Value,
+}
+
+/// The longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3).
+pub const EMAIL_MAX: usize = 254;
+
+impl UserSpec {
+    /// The person with the roles in order, or everything that is wrong.
+    ///
+    /// Names and addresses stand for one another wherever a person is named, so a name with `@` in it must be that
+    /// person's own address.
+    pub fn resolve(mut self) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let name = self.name.as_str();
+        let is_own = || self.email.as_ref().is_some_and(|email| email.as_str().to_lowercase() == name.to_lowercase());
+        if UserId::looks_like(name) {
+            problems.push(Problem::new("name", "must not look like an id"));
+        } else if name.contains('@') && !is_own() {
+            problems.push(Problem::new("name", "has an @ and is not the e-mail address of the same person"));
+        }
+        if self.email.as_ref().is_some_and(|email| !is_email(email.as_str())) {
+            let message = format!("must be an address such as alice@example.com, of at most {EMAIL_MAX} bytes");
+            problems.push(Problem::new("email", message));
+        }
+        match role::resolve_held(self.roles) {
+            Ok(roles) => self.roles = roles,
+            Err(problem) => {
+                self.roles = Vec::new();
+                problems.push(problem);
+            }
+        }
+        if let Err(message) = check_metadata(&self.metadata) {
+            problems.push(Problem::new("metadata", message));
+        }
+        if problems.is_empty() { Ok(self) } else { Err(problems) }
+    }
+}
+
+/// One `@` with something on both sides and no space. What is delivered is an address; nothing else tells.
+fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    let part = |text: &str| !text.is_empty() && !text.contains(|letter: char| letter == '@' || letter.is_whitespace());
+    text.len() <= EMAIL_MAX && part(local) && part(domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn user(name: &str, email: Option<&str>) -> UserSpec {
+        UserSpec {
+            name: name.parse().unwrap(),
+            email: email.map(|email| email.parse().unwrap()),
+            roles: Vec::new(),
+            external_id: None,
+            metadata: serde_json::Value::Null,
+        }
+    }
+
+    fn refused(spec: UserSpec) -> Vec<String> {
+        spec.resolve()
+            .map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
+    }
+
+    #[test]
+    fn ad_02_a_name_is_nobody_elses_address() {
+        assert_eq!(refused(user("alice", Some("alice@example.com"))), [""; 0]);
+        assert_eq!(refused(user("Alice@example.com", Some("alice@Example.com"))), [""; 0]);
+        assert_eq!(refused(user("bob@example.com", Some("alice@example.com"))), ["name"]);
+        assert_eq!(refused(user("bob@example.com", None)), ["name"]);
+        assert_eq!(refused(user("usr_1", None)), ["name"]);
+    }
+
+    #[test]
+    fn an_address_has_two_halves() {
+        for bad in ["a", "@", "a@", "@b", "a@b@c", "a b@c"] {
+            assert_eq!(refused(user("alice", Some(bad))), ["email"], "{bad}");
+        }
+        let long = |length: usize| format!("a@{}", "b".repeat(length - 2));
+        assert!(is_email(&long(EMAIL_MAX)));
+        assert!(!is_email(&long(EMAIL_MAX + 1)));
+        assert_eq!(refused(UserSpec { metadata: serde_json::json!([]), ..user("a", None) }), ["metadata"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_address_or_refused(text in ".{0,80}") {
+            if is_email(&text) {
+                prop_assert_eq!(text.matches('@').count(), 1);
+            }
+        }
+    }
 }

@@ -24,6 +24,11 @@ impl TrustedProxies {
         Self(networks.into_iter().map(unified_network).collect())
     }
 
+    /// The networks.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
+
     /// True where the address is a trusted proxy's.
     pub fn trusts(&self, ip: IpAddr) -> bool {
         let ip = unified(ip);

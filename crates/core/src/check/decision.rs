@@ -101,7 +101,8 @@ impl Decision {
 
     /// Seconds after which another try makes sense: for 429 and 503.
     pub fn retry_after_s(&self) -> Option<i64> {
-        let worst = || self.limits.iter().filter(|limit| !limit.state.admitted).map(|limit| limit.state.retry_after_s).max();
+        let worst =
+            || self.limits.iter().filter(|limit| !limit.state.admitted).map(|limit| limit.state.retry_after_s).max();
         match self.told().status() {
             429 => Some(worst().unwrap_or(1).max(1)),
             503 => Some(1),

@@ -135,7 +135,8 @@ impl Story<'_> {
             Code::WrongIp,
             Code::InsecureTransport,
         ];
-        let ended = self.ends_with(&about_credential) || (self.reason == Some(Reason::UnknownBudget) && self.ends_with(&[Code::RateLimited]));
+        let ended = self.ends_with(&about_credential)
+            || (self.reason == Some(Reason::UnknownBudget) && self.ends_with(&[Code::RateLimited]));
         if !ended && let Some(principal) = &self.case.decision.principal {
             let text = live_text(principal);
             self.add(Mark::Ok, text);
@@ -154,7 +155,10 @@ impl Story<'_> {
 
     fn tell_rule(&mut self) -> bool {
         let Some(rule) = self.case.rule else {
-            self.add(Mark::Failed, format!("no rule matches {} {}{}", self.case.method, self.case.host, self.case.path));
+            self.add(
+                Mark::Failed,
+                format!("no rule matches {} {}{}", self.case.method, self.case.host, self.case.path),
+            );
             let near: Vec<_> = self.near_misses().iter().map(near_text).collect();
             near.into_iter().for_each(|text| self.add(Mark::Skipped, text));
             return true;
@@ -178,8 +182,16 @@ impl Story<'_> {
         };
         let list = |words: Vec<&str>| words.join(" ");
         let demands = [
-            (Code::WrongSubjectKind, list(require.subjects.iter().map(|kind| kind.as_str()).collect()), "caller is one of: "),
-            (Code::WrongCredentialKind, list(require.credentials.iter().map(|kind| kind.as_str()).collect()), "credential is one of: "),
+            (
+                Code::WrongSubjectKind,
+                list(require.subjects.iter().map(|kind| kind.as_str()).collect()),
+                "caller is one of: ",
+            ),
+            (
+                Code::WrongCredentialKind,
+                list(require.credentials.iter().map(|kind| kind.as_str()).collect()),
+                "credential is one of: ",
+            ),
             (Code::WrongAudience, audience, ""),
             (Code::InsufficientRole, list(require.roles.iter().map(|role| role.as_str()).collect()), "role, one of: "),
             (Code::InsufficientScope, list(require.scopes.iter().map(|scope| scope.as_str()).collect()), "scopes: "),
@@ -231,9 +243,13 @@ impl Story<'_> {
             Reason::UnknownSecret | Reason::Checksum | Reason::UnknownShape => {
                 vec!["admit key inspect   (paste the key: says what it is)".to_owned(), "admit key list".to_owned()]
             }
-            Reason::PeerNotTrusted => vec!["trusted_proxies = [\"<address of the gateway>/32\"]   (in admit.toml)".to_owned()],
+            Reason::PeerNotTrusted => {
+                vec!["trusted_proxies = [\"<address of the gateway>/32\"]   (in admit.toml)".to_owned()]
+            }
             Reason::SecretInWrongPlace => vec!["find out who sends it: that secret is leaked where it goes".to_owned()],
-            Reason::DenyRule => self.case.rule.map(|rule| format!("admit rule remove \"{}\"", rule.name)).into_iter().collect(),
+            Reason::DenyRule => {
+                self.case.rule.map(|rule| format!("admit rule remove \"{}\"", rule.name)).into_iter().collect()
+            }
             _ => Vec::new(),
         };
         self.trace.advice.extend(advice);
@@ -249,7 +265,8 @@ impl Story<'_> {
     }
 
     fn scope_advice(&self, key: &str) -> Vec<String> {
-        let scopes = self.case.decision.missing_scopes.iter().map(|scope| format!(" --scope {scope}")).collect::<String>();
+        let scopes =
+            self.case.decision.missing_scopes.iter().map(|scope| format!(" --scope {scope}")).collect::<String>();
         let Some(principal) = &self.case.decision.principal else { return Vec::new() };
         let api = match &principal.standing.api {
             Some(api) => format!(" --api {api}"),
@@ -268,7 +285,11 @@ impl Story<'_> {
     }
 
     fn subject(&self) -> String {
-        self.case.decision.principal.as_ref().map_or_else(|| "NAME".to_owned(), |principal| principal.subject.to_string())
+        self.case
+            .decision
+            .principal
+            .as_ref()
+            .map_or_else(|| "NAME".to_owned(), |principal| principal.subject.to_string())
     }
 }
 
@@ -300,7 +321,9 @@ fn standing_text(principal: &Principal) -> String {
     let scopes = if scopes.is_empty() { "no scopes".to_owned() } else { scopes.join(" ") };
     match (principal.credential, principal.key) {
         (CredentialKind::OperatorKey, _) => "the operator key of this server".to_owned(),
-        (_, Some(key)) => format!("it is key {key} (secret {}) of \"{}\": {api}, {scopes}", principal.secret_number, principal.name),
+        (_, Some(key)) => {
+            format!("it is key {key} (secret {}) of \"{}\": {api}, {scopes}", principal.secret_number, principal.name)
+        }
         (_, None) => format!("it is \"{}\": {api}, {scopes}", principal.name),
     }
 }
@@ -328,7 +351,9 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::PathNotAbsolute => "the path does not begin with /",
         Reason::PathDotSegment => "the path has a . or .. segment",
         Reason::PathEmptySegment => "the path has an empty segment (//)",
-        Reason::PathEncodedSlash => "the path has an encoded slash, which the rule does not keep (encoded_slash = \"keep\")",
+        Reason::PathEncodedSlash => {
+            "the path has an encoded slash, which the rule does not keep (encoded_slash = \"keep\")"
+        }
         Reason::PathBackslash => "the path has a backslash",
         Reason::PathControl => "the path has a control character",
         Reason::PathDoubleEncoding => "the path is encoded twice",

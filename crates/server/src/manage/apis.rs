@@ -1,0 +1,200 @@
+//! `apis`: protected resources with their scopes and hosts.
+//!
+//! A change that would break a rule of the realm is refused with everything that it breaks. A URI never changes: it is
+//! in tokens, in keys and in other people's configurations.
+
+use admit_core::api::{Api, ApiSpec};
+use admit_core::audit::Event;
+use admit_core::id::{ApiId, RealmId};
+use admit_core::name;
+use admit_core::policy::rule::Problem as Flaw;
+use admit_core::time::Time;
+use admit_store::{Page, Tx};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer;
+use super::etag::{self, IfMatch, with_etag};
+use super::event::event;
+use super::guard::{ApisRead, ApisWrite, Permit};
+use super::idempotency::{Begun, Once};
+use super::page::{List, Paging};
+use super::rules;
+use super::work::{self, Stop};
+use crate::app::App;
+use crate::check::policies::{APIS_MAX, all_apis};
+use crate::http::json::Json;
+use crate::http::problem::Problem;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, update, delete))
+}
+
+/// An API as it is shown.
+#[derive(Debug, Serialize)]
+pub struct View {
+    id: ApiId,
+    #[serde(flatten)]
+    spec: ApiSpec,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<Api> for View {
+    fn from(api: Api) -> Self {
+        Self { id: api.id, spec: api.spec, created_at: api.created_at, updated_at: api.updated_at }
+    }
+}
+
+/// Lists the APIs of a realm, the built-in ones too.
+#[utoipa::path(get, path = "/v1/realms/{realm}/apis", tag = "apis",
+    params(("realm" = String, Path, description = "the name of the realm"),
+           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    responses((status = 200, description = "a page of APIs", body = ref("#/components/schemas/ApiList"))))]
+pub async fn list(State(app): State<App>, permit: Permit<ApisRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+    let (realm, page) = (permit.realm_id(), paging.page());
+    let apis = work::read(&app, move |tx| Ok(tx.list_apis(realm, &page)?)).await?;
+    Ok(Json(paging.list(apis, |api| *api.id.bytes(), &app).map(View::from)))
+}
+
+/// Makes an API.
+#[utoipa::path(post, path = "/v1/realms/{realm}/apis", tag = "apis", request_body(content = ref("#/components/schemas/ApiSpec")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
+    responses((status = 201, description = "the API", body = ref("#/components/schemas/Api")), (status = 409, description = "there is one with this URI")))]
+pub async fn create(State(app): State<App>, permit: Permit<ApisWrite>, once: Once<ApiSpec>) -> Result<Response, Problem> {
+    let pledge = match once.attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
+    let spec = once.body.resolve().map_err(Problem::invalid)?;
+    if name::is_built_in(&spec.uri) {
+        return Err(answer::built_in("Every API whose URI begins with urn:admit:"));
+    }
+    let (now, realm) = (permit.now, permit.realm_id());
+    let api = Api { id: app.id(now), realm, spec, created_at: now, updated_at: now, version: 1 };
+    let event = event(&permit, &app, "api.created", api.id);
+    let made = work::write(&app, move |tx| {
+        insert(tx, &api)?;
+        tx.insert_event(&Event { detail: json!({ "uri": api.spec.uri }), ..event.clone() })?;
+        answer::keep(&pledge, tx, &View::from(api.clone()))?;
+        Ok(api.clone())
+    });
+    made.await.map(|api| answer::created(api.version, View::from(api)))
+}
+
+/// Shows an API.
+#[utoipa::path(get, path = "/v1/realms/{realm}/apis/{api}", tag = "apis",
+    params(("realm" = String, Path, description = "the name of the realm"), ("api" = String, Path, description = "id or URI")),
+    responses((status = 200, description = "the API", body = ref("#/components/schemas/Api")), (status = 404, description = "there is no such API")))]
+pub async fn show(State(app): State<App>, permit: Permit<ApisRead>, Path((_, api)): Path<(String, String)>) -> Result<Response, Problem> {
+    let realm = permit.realm_id();
+    let api = work::read(&app, move |tx| find(tx, realm, &api)).await?;
+    Ok(with_etag(api.version, Json(View::from(api))))
+}
+
+/// Changes an API by a merge patch (RFC 7396).
+#[utoipa::path(patch, path = "/v1/realms/{realm}/apis/{api}", tag = "apis", request_body(content = ref("#/components/schemas/ApiPatch")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("api" = String, Path, description = "id or URI"),
+           ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
+    responses((status = 200, description = "the API", body = ref("#/components/schemas/Api")), (status = 412, description = "it has changed meanwhile")))]
+pub async fn update(
+    State(app): State<App>,
+    permit: Permit<ApisWrite>,
+    Path((_, api)): Path<(String, String)>,
+    seen: IfMatch,
+    Json(patch): Json<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let (now, realm) = (permit.now, permit.realm_id());
+    let event = event(&permit, &app, "api.updated", "");
+    let changed = work::write(&app, move |tx| {
+        let api = find(tx, realm, &api)?;
+        seen.judge(api.version)?;
+        let spec = answer::patched(&api.spec, &patch)?;
+        let changed = replace(tx, &api, spec, now)?;
+        let detail = json!({ "uri": changed.spec.uri, "fields": patch.keys().collect::<Vec<_>>() });
+        tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
+        Ok(changed)
+    });
+    changed.await.map(|api| with_etag(api.version, Json(View::from(api))))
+}
+
+/// Removes an API. Keys and grants for it end with it; rules that need it stand against it.
+#[utoipa::path(delete, path = "/v1/realms/{realm}/apis/{api}", tag = "apis",
+    params(("realm" = String, Path, description = "the name of the realm"), ("api" = String, Path, description = "id or URI"),
+           ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
+    responses((status = 204, description = "it is gone"), (status = 400, description = "rules need it")))]
+pub async fn delete(
+    State(app): State<App>,
+    permit: Permit<ApisWrite>,
+    Path((_, api)): Path<(String, String)>,
+    seen: IfMatch,
+) -> Result<StatusCode, Problem> {
+    let (now, realm) = (permit.now, permit.realm_id());
+    let event = event(&permit, &app, "api.deleted", "");
+    let gone = work::write(&app, move |tx| {
+        let api = find(tx, realm, &api)?;
+        seen.judge(api.version)?;
+        let detail = json!({ "uri": api.spec.uri, "roles": roles_on(tx, &api)? });
+        remove(tx, &api, now)?;
+        Ok(tx.insert_event(&Event { target: api.id.to_string(), detail, ..event.clone() })?)
+    });
+    gone.await.map(|_| StatusCode::NO_CONTENT)
+}
+
+/// The API of this id or URI.
+pub fn find(tx: &mut Tx<'_>, realm: RealmId, api: &str) -> Result<Api, Stop> {
+    let found = match api.parse() {
+        Ok(id) => tx.find_api(realm, id)?,
+        Err(_) => tx.find_api_by_uri(realm, api)?,
+    };
+    found.ok_or_else(|| Problem::not_found("API", api).with_next("admit api list").into())
+}
+
+/// Stores a new API.
+pub fn insert(tx: &mut Tx<'_>, api: &Api) -> Result<(), Stop> {
+    if all_apis(tx, api.realm)?.len() >= APIS_MAX {
+        return Err(Problem::new(409, "too_many", format!("A realm has at most {APIS_MAX} APIs.")).into());
+    }
+    let before = rules::policy(tx, api.realm)?;
+    tx.insert_api(api)?;
+    rules::must_stay_whole(tx, api.realm, &before)
+}
+
+/// Stores another form of an API.
+pub fn replace(tx: &mut Tx<'_>, api: &Api, spec: ApiSpec, now: Time) -> Result<Api, Stop> {
+    let spec = spec.resolve().map_err(Problem::invalid)?;
+    if name::is_built_in(&api.spec.uri) {
+        return Err(answer::built_in(api.spec.uri.as_str()).into());
+    }
+    if spec.uri != api.spec.uri {
+        let message = "never changes: tokens, keys and services know it. Create another API, and remove this one later";
+        return Err(Problem::invalid(vec![Flaw::new("uri", message)]).into());
+    }
+    let before = rules::policy(tx, api.realm)?;
+    let changed = tx.update_api(api.realm, &Api { spec, ..api.clone() }, now)?.ok_or_else(etag::changed)?;
+    rules::must_stay_whole(tx, api.realm, &before)?;
+    Ok(changed)
+}
+
+/// Removes an API that no rule needs.
+pub fn remove(tx: &mut Tx<'_>, api: &Api, now: Time) -> Result<(), Stop> {
+    if name::is_built_in(&api.spec.uri) {
+        return Err(answer::built_in(api.spec.uri.as_str()).into());
+    }
+    let before = rules::policy(tx, api.realm)?;
+    tx.delete_api(api.realm, api.id, now)?;
+    rules::must_stay_whole(tx, api.realm, &before)
+}
+
+/// The first roles that give rights on an API.
+fn roles_on(tx: &mut Tx<'_>, api: &Api) -> Result<Vec<String>, Stop> {
+    let roles = tx.list_roles(api.realm, &Page::first(1_000))?;
+    let on = roles.into_iter().filter(|role| role.spec.rights.contains_key(&api.spec.uri));
+    Ok(on.map(|role| role.spec.name.to_string()).take(20).collect())
+}

@@ -1,0 +1,216 @@
+//! `clients`: applications. A service client acts only as itself; keys belong to clients or users.
+//!
+//! Nobody gives a client rights over Admit, by its own row or by roles, that he does not hold himself; nor does he change
+//! one that has them.
+
+use admit_core::audit::Event;
+use admit_core::client::{Client, ClientSpec};
+use admit_core::id::{ClientId, RealmId, SubjectId};
+use admit_core::scope;
+use admit_core::time::{Span, Time};
+use admit_store::{GrantFilter, Page, Tx};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer;
+use super::etag::{self, IfMatch, with_etag};
+use super::event::event;
+use super::guard::{Access, ClientsRead, ClientsWrite, Permit};
+use super::idempotency::{Begun, Once};
+use super::page::{List, Paging};
+use super::roles;
+use super::work::{self, Stop};
+use crate::app::App;
+use crate::http::json::Json;
+use crate::http::problem::Problem;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, update, delete)).routes(routes!(revoke_all))
+}
+
+/// A client as it is shown.
+#[derive(Debug, Serialize)]
+pub struct View {
+    id: ClientId,
+    #[serde(flatten)]
+    spec: ClientSpec,
+    disabled_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<Client> for View {
+    fn from(client: Client) -> Self {
+        let Client { id, spec, disabled_at, created_at, updated_at, .. } = client;
+        Self { id, spec, disabled_at, created_at, updated_at }
+    }
+}
+
+/// Lists the clients of a realm.
+#[utoipa::path(get, path = "/v1/realms/{realm}/clients", tag = "clients",
+    params(("realm" = String, Path, description = "the name of the realm"),
+           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    responses((status = 200, description = "a page of clients", body = ref("#/components/schemas/ClientList"))))]
+pub async fn list(State(app): State<App>, permit: Permit<ClientsRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+    let (realm, page) = (permit.realm_id(), paging.page());
+    let clients = work::read(&app, move |tx| Ok(tx.list_clients(realm, &page)?)).await?;
+    Ok(Json(paging.list(clients, |client| *client.id.bytes(), &app).map(View::from)))
+}
+
+/// Makes a client.
+#[utoipa::path(post, path = "/v1/realms/{realm}/clients", tag = "clients", request_body(content = ref("#/components/schemas/ClientSpec")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
+    responses((status = 201, description = "the client", body = ref("#/components/schemas/Client")), (status = 403, description = "it would have rights that the caller has not")))]
+pub async fn create(State(app): State<App>, permit: Permit<ClientsWrite>, once: Once<ClientSpec>) -> Result<Response, Problem> {
+    let pledge = match once.attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
+    let spec = once.body.resolve().map_err(Problem::invalid)?;
+    let client = new(app.id(permit.now), permit.realm_id(), spec, permit.now);
+    let event = event(&permit, &app, "client.created", client.id);
+    let made = work::write(&app, move |tx| {
+        insert(tx, &permit, &client)?;
+        tx.insert_event(&Event { detail: json!({ "name": client.spec.name }), ..event.clone() })?;
+        answer::keep(&pledge, tx, &View::from(client.clone()))?;
+        Ok(client.clone())
+    });
+    made.await.map(|client| answer::created(client.version, View::from(client)))
+}
+
+/// Shows a client.
+#[utoipa::path(get, path = "/v1/realms/{realm}/clients/{client}", tag = "clients",
+    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name")),
+    responses((status = 200, description = "the client", body = ref("#/components/schemas/Client")), (status = 404, description = "there is no such client")))]
+pub async fn show(State(app): State<App>, permit: Permit<ClientsRead>, Path((_, client)): Path<(String, String)>) -> Result<Response, Problem> {
+    let realm = permit.realm_id();
+    let client = work::read(&app, move |tx| find(tx, realm, &client)).await?;
+    Ok(with_etag(client.version, Json(View::from(client))))
+}
+
+/// Changes a client by a merge patch (RFC 7396); `disabled` switches it off and on.
+#[utoipa::path(patch, path = "/v1/realms/{realm}/clients/{client}", tag = "clients", request_body(content = ref("#/components/schemas/ClientPatch")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name"),
+           ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
+    responses((status = 200, description = "the client", body = ref("#/components/schemas/Client")), (status = 412, description = "it has changed meanwhile")))]
+pub async fn update(
+    State(app): State<App>,
+    permit: Permit<ClientsWrite>,
+    Path((_, client)): Path<(String, String)>,
+    seen: IfMatch,
+    Json(mut patch): Json<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let fields: Vec<String> = patch.keys().cloned().collect();
+    let switch = answer::take_switch(&mut patch)?;
+    let (now, realm) = (permit.now, permit.realm_id());
+    let event = event(&permit, &app, "client.updated", "");
+    let changed = work::write(&app, move |tx| {
+        let mut client = find(tx, realm, &client)?;
+        seen.judge(client.version)?;
+        if let Some(disabled) = switch {
+            client.disabled_at = disabled.then(|| client.disabled_at.unwrap_or(now));
+        }
+        let spec = answer::patched(&client.spec, &patch)?;
+        let changed = replace(tx, &permit, &client, spec)?;
+        let detail = json!({ "name": changed.spec.name, "fields": fields, "disabled": switch });
+        tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
+        Ok(changed)
+    });
+    changed.await.map(|client| with_etag(client.version, Json(View::from(client))))
+}
+
+/// Removes a client; everything that it owns ends with it.
+#[utoipa::path(delete, path = "/v1/realms/{realm}/clients/{client}", tag = "clients",
+    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name"),
+           ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
+    responses((status = 204, description = "it is gone"), (status = 404, description = "there is no such client")))]
+pub async fn delete(
+    State(app): State<App>,
+    permit: Permit<ClientsWrite>,
+    Path((_, client)): Path<(String, String)>,
+    seen: IfMatch,
+) -> Result<StatusCode, Problem> {
+    let (now, realm) = (permit.now, permit.realm_id());
+    let event = event(&permit, &app, "client.deleted", "");
+    let gone = work::write(&app, move |tx| {
+        let client = find(tx, realm, &client)?;
+        seen.judge(client.version)?;
+        let detail = json!({ "name": client.spec.name, "grants": live_grants(tx, realm, SubjectId::Client(client.id), now)? });
+        tx.delete_client(realm, client.id, now)?;
+        Ok(tx.insert_event(&Event { target: client.id.to_string(), detail, ..event.clone() })?)
+    });
+    gone.await.map(|_| StatusCode::NO_CONTENT)
+}
+
+/// Ends everything that a client was given before this moment.
+#[utoipa::path(post, path = "/v1/realms/{realm}/clients/{client}/revoke-all", tag = "clients",
+    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name")),
+    responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such client")))]
+pub async fn revoke_all(State(app): State<App>, permit: Permit<ClientsWrite>, Path((_, client)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
+    let (now, realm) = (permit.now, permit.realm_id());
+    let cutoff = cutoff(now);
+    let event = event(&permit, &app, "client.revoked_all", "");
+    let done = work::write(&app, move |tx| {
+        let client = find(tx, realm, &client)?;
+        tx.update_client(realm, &Client { valid_after: Some(cutoff), ..client.clone() }, now)?.ok_or_else(etag::changed)?;
+        Ok(tx.insert_event(&Event { target: client.id.to_string(), detail: json!({ "name": client.spec.name }), ..event.clone() })?)
+    });
+    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+}
+
+/// What was issued in this very millisecond ends too.
+pub fn cutoff(now: Time) -> Time {
+    now + Span::ms(1)
+}
+
+/// The client of this id or name.
+pub fn find(tx: &mut Tx<'_>, realm: RealmId, client: &str) -> Result<Client, Stop> {
+    let found = match client.parse() {
+        Ok(id) => tx.find_client(realm, id)?,
+        Err(_) => tx.find_client_named(realm, client)?,
+    };
+    found.ok_or_else(|| Problem::not_found("client", client).with_next("admit client list").into())
+}
+
+/// A client that is not stored yet.
+pub fn new(id: ClientId, realm: RealmId, spec: ClientSpec, now: Time) -> Client {
+    Client { id, realm, org: None, spec, disabled_at: None, valid_after: None, created_at: now, updated_at: now, version: 1 }
+}
+
+/// Stores a new client.
+pub fn insert(tx: &mut Tx<'_>, access: &Access, client: &Client) -> Result<(), Stop> {
+    roles::must_be_defined(tx, client.realm, &client.spec.rights)?;
+    may_have(tx, access, client.realm, &client.spec)?;
+    Ok(tx.insert_client(client)?)
+}
+
+/// Stores another form of a client.
+pub fn replace(tx: &mut Tx<'_>, access: &Access, client: &Client, spec: ClientSpec) -> Result<Client, Stop> {
+    let spec = spec.resolve().map_err(Problem::invalid)?;
+    if spec.rights != client.spec.rights {
+        roles::must_be_defined(tx, client.realm, &spec.rights)?;
+    }
+    may_have(tx, access, client.realm, &client.spec)?;
+    may_have(tx, access, client.realm, &spec)?;
+    let changed = tx.update_client(client.realm, &Client { spec, ..client.clone() }, access.now)?;
+    changed.ok_or_else(|| etag::changed().into())
+}
+
+/// How many grants of a subject live, counted up to 200.
+pub fn live_grants(tx: &mut Tx<'_>, realm: RealmId, subject: SubjectId, now: Time) -> Result<usize, Stop> {
+    let filter = GrantFilter { subject: Some(subject), live_only: true };
+    Ok(tx.list_grants(realm, &filter, &Page::first(200), now)?.len())
+}
+
+/// Refuses rights over Admit that the caller has not.
+fn may_have(tx: &mut Tx<'_>, access: &Access, realm: RealmId, spec: &ClientSpec) -> Result<(), Stop> {
+    let mut rights = roles::rights_of(tx, realm, &spec.roles)?;
+    scope::unite(&mut rights, &spec.rights);
+    Ok(access.must_hold(&rights)?)
+}

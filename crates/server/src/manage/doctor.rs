@@ -1,0 +1,188 @@
+//! `doctor`: what an operator should know of this server before somebody else finds out. Changes nothing.
+
+use admit_core::policy::rule::Demand;
+use admit_core::realm::Realm;
+use admit_core::time::{Span, Time};
+use admit_store::{EventFilter, KeyFilter, Page, Tx};
+use axum::extract::State;
+use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::guard::{ServerPermit, ServerRead};
+use super::work::{self, Stop};
+use super::rules;
+use crate::app::App;
+use crate::config::{Config, MasterKeySource};
+use crate::http::json::Json;
+use crate::http::problem::Problem;
+
+/// How many realms are looked at.
+const REALMS: u32 = 200;
+/// How many keys of a realm are looked at.
+const KEYS: u32 = 2_000;
+/// How soon an end is worth a word.
+const SOON: Span = Span::days(7);
+/// How far the clock may be behind what is stored.
+const BEHIND: Span = Span::seconds(5);
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get))
+}
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// All is well.
+    Ok,
+    /// Somebody should look.
+    Warning,
+    /// Somebody must act.
+    Error,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    level: Level,
+    what: String,
+    fix: Option<String>,
+}
+
+/// All findings.
+#[derive(Debug, Serialize)]
+pub struct Findings {
+    items: Vec<Finding>,
+}
+
+/// Looks over the server and its realms.
+#[utoipa::path(get, path = "/v1/doctor", tag = "doctor",
+    responses((status = 200, description = "what was found", body = ref("#/components/schemas/Findings"))))]
+pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Result<Json<Findings>, Problem> {
+    crate::jobs::flush::now(&app).await;
+    let now = permit.now;
+    let mut items = of_config(&app.config.load());
+    let of_realms = work::read(&app, move |tx| {
+        let realms = tx.list_realms(&Page::first(REALMS))?;
+        let mut found = Vec::new();
+        for realm in &realms {
+            found.extend(of_rules(tx, realm)?);
+            found.extend(of_keys(tx, realm, now)?);
+            found.extend(of_clock(tx, realm, now)?);
+        }
+        Ok(found)
+    });
+    items.extend(of_realms.await?);
+    if items.is_empty() {
+        items.push(Finding { level: Level::Ok, what: "Nothing needs your attention.".to_owned(), fix: None });
+    }
+    Ok(Json(Findings { items }))
+}
+
+fn warning(what: String, fix: impl Into<String>) -> Finding {
+    Finding { level: Level::Warning, what, fix: Some(fix.into()) }
+}
+
+fn of_config(config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if let MasterKeySource::File(path) = &config.master_key
+        && path.starts_with(&config.data)
+    {
+        let what = "The master key lies beside the store: who copies the folder has both.".to_owned();
+        found.push(warning(what, "keep it elsewhere: [master_key] file, env or command"));
+    }
+    for network in config.trusted_proxies.networks() {
+        let widest = if network.addr().is_ipv4() { 16 } else { 48 };
+        if network.prefix_len() < widest && !network.addr().is_loopback() {
+            let what = format!("trusted_proxies has {network}: every machine in it can say where a request comes from.");
+            found.push(warning(what, "list the addresses of your gateways only"));
+        }
+    }
+    found
+}
+
+fn of_rules(tx: &mut Tx<'_>, realm: &Realm) -> Result<Vec<Finding>, Stop> {
+    let (policy, name) = (rules::policy(tx, realm.id)?, &realm.name);
+    let mut found: Vec<_> = policy
+        .problems()
+        .iter()
+        .map(|problem| Finding {
+            level: Level::Error,
+            what: format!("Realm {name}: {problem}. Until then it refuses all that it matches."),
+            fix: Some(format!("admit rule list --realm {name}")),
+        })
+        .collect();
+    for rule in policy.rules().map(|matched| matched.rule) {
+        if rule.observe {
+            let what = format!("Realm {name}: rule \"{}\" observes and admits everything.", rule.name);
+            found.push(warning(what, "take mode = \"observe\" out of it when you have seen enough"));
+        } else if rule.demand == Demand::Public {
+            let what = format!("Realm {name}: rule \"{}\" ({}) is open to the public.", rule.name, rule.summary());
+            found.push(Finding { level: Level::Ok, what, fix: None });
+        }
+    }
+    Ok(found)
+}
+
+fn of_keys(tx: &mut Tx<'_>, realm: &Realm, now: Time) -> Result<Vec<Finding>, Stop> {
+    let filter = KeyFilter { live_only: true, ..KeyFilter::default() };
+    let keys = tx.list_keys(realm.id, &filter, &Page::first(KEYS), now)?;
+    let (mut endless, mut ending, mut seen) = (0, 0, Vec::new());
+    for issued in &keys {
+        match issued.grant.expires_at {
+            None => endless += 1,
+            Some(end) if end <= now + SOON => ending += 1,
+            Some(_) => {}
+        }
+        if issued.key.seen_in_browser_at.is_some() {
+            seen.push(issued.key.id);
+        }
+    }
+    let (name, more) = (&realm.name, if keys.len() == KEYS as usize { " (of those looked at)" } else { "" });
+    let mut found = Vec::new();
+    if endless > 0 {
+        let fix = format!("give them an end: admit key update KEY --expires 90d --realm {name}");
+        found.push(warning(format!("Realm {name}: {} never expire{more}.", keys_of(endless)), fix));
+    }
+    if ending > 0 {
+        let fix = format!("admit key list --expiring 7d --realm {name}");
+        found.push(warning(format!("Realm {name}: {} expire within 7 days{more}.", keys_of(ending)), fix));
+    }
+    for key in seen.iter().take(20) {
+        let what = format!("Realm {name}: {key} was sent by a browser: whoever opens that page can read it.");
+        found.push(warning(what, format!("admit key roll {key} --realm {name}")));
+    }
+    Ok(found)
+}
+
+fn keys_of(count: usize) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
+}
+
+fn of_clock(tx: &mut Tx<'_>, realm: &Realm, now: Time) -> Result<Option<Finding>, Stop> {
+    let newest = tx.list_latest_events(realm.id, &EventFilter::default(), None, 1)?;
+    let Some(event) = newest.first().filter(|event| event.at > now + BEHIND) else { return Ok(None) };
+    let what = format!("The clock says {now}, but realm {} has an event of {}.", realm.name, event.at);
+    Ok(Some(Finding { level: Level::Error, what, fix: Some("set the clock of this machine".to_owned()) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Overrides;
+
+    fn said(text: &str) -> Vec<String> {
+        let config = Config::parse(text, &Overrides::default(), []).unwrap();
+        of_config(&config).into_iter().map(|finding| finding.what).collect()
+    }
+
+    #[test]
+    fn ad_07_wide_proxies_and_a_key_beside_the_store_are_told() {
+        let found = said("trusted_proxies = ['10.0.0.0/8', '192.168.0.0/16', '127.0.0.1/32', 'fd00::/8']");
+        assert!(found[0].contains("master key"), "{found:?}");
+        assert!(found[1].contains("10.0.0.0/8") && found[2].contains("fd00::/8") && found.len() == 3, "{found:?}");
+        assert!(said("[master_key]\nenv = 'ADMIT_MASTER_KEY'").is_empty());
+    }
+}

@@ -1,0 +1,247 @@
+//! `realms`: isolated populations, seen by those who manage the server.
+//!
+//! The realm of operators stays as it is. Name and prefix never change: they are in URLs and in keys.
+
+use admit_core::api::check_metadata;
+use admit_core::audit::Event;
+use admit_core::check::host;
+use admit_core::id::RealmId;
+use admit_core::name::{self, RealmName, ScopeName};
+use admit_core::policy::rule::Problem as Flaw;
+use admit_core::realm::{OPERATORS, Realm, default_prefix};
+use admit_core::scope::Rights;
+use admit_core::secret::Prefix;
+use admit_core::time::Time;
+use admit_store::Tx;
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer;
+use super::clients::cutoff;
+use super::etag::{self, IfMatch, with_etag};
+use super::event::event;
+use super::guard::{Demand, Permit, RealmRead, RealmWrite, ServerPermit, ServerRead, ServerWrite};
+use super::idempotency::{Begun, Once};
+use super::page::{List, Paging};
+use super::work::{self, Stop};
+use crate::app::{self, App};
+use crate::config::public_authority;
+use crate::http::json::Json;
+use crate::http::problem::Problem;
+use crate::realm::insert_realm;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, update)).routes(routes!(revoke_all))
+}
+
+/// What is said of a new realm.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRealm {
+    name: RealmName,
+    prefix: Option<String>,
+    host: Option<String>,
+    #[serde(default)]
+    metadata: Value,
+}
+
+/// What becomes another; `null` takes away.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RealmPatch {
+    #[serde(default, deserialize_with = "said")]
+    host: Option<Option<String>>,
+    disabled: Option<bool>,
+    #[serde(default, deserialize_with = "said")]
+    metadata: Option<Value>,
+}
+
+/// Tells `null` from nothing.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// A realm as it is shown.
+#[derive(Debug, Serialize)]
+pub struct View {
+    id: RealmId,
+    name: RealmName,
+    prefix: String,
+    host: Option<String>,
+    issuer: String,
+    disabled_at: Option<Time>,
+    metadata: Value,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl View {
+    fn of(app: &App, realm: Realm) -> Self {
+        let (issuer, prefix) = (app.issuer(&realm), realm.prefix.as_str().to_owned());
+        let Realm { id, name, host, disabled_at, metadata, created_at, updated_at, .. } = realm;
+        Self { id, name, prefix, host, issuer, disabled_at, metadata, created_at, updated_at }
+    }
+}
+
+/// Lists the realms of the server.
+#[utoipa::path(get, path = "/v1/realms", tag = "realms",
+    params(("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    responses((status = 200, description = "a page of realms", body = ref("#/components/schemas/RealmList"))))]
+pub async fn list(State(app): State<App>, _: ServerPermit<ServerRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+    let page = paging.page();
+    let realms = work::read(&app, move |tx| Ok(tx.list_realms(&page)?)).await?;
+    Ok(Json(paging.list(realms, |realm| *realm.id.bytes(), &app).map(|realm| View::of(&app, realm))))
+}
+
+/// Makes a realm with its management API and its ready roles.
+#[utoipa::path(post, path = "/v1/realms", tag = "realms", request_body(content = ref("#/components/schemas/NewRealm")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
+    responses((status = 201, description = "the realm", body = ref("#/components/schemas/Realm")), (status = 409, description = "name, prefix or host is another's")))]
+pub async fn create(State(app): State<App>, permit: ServerPermit<ServerWrite>, once: Once<NewRealm>) -> Result<Response, Problem> {
+    let pledge = match once.attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
+    let realm = once.body.resolve(&app, permit.now)?;
+    let (operators, now) = (app.operators, permit.now);
+    let event = event(&permit, &app, "realm.created", realm.id);
+    let view = View::of(&app, realm.clone());
+    let made = work::write(&app, move |tx| {
+        insert_realm(tx, &realm, Some(operators), now, &mut app::random)?;
+        tx.insert_event(&Event { detail: json!({ "name": realm.name, "prefix": realm.prefix.as_str() }), ..event.clone() })?;
+        answer::keep(&pledge, tx, &view)?;
+        Ok(realm.clone())
+    });
+    made.await.map(|realm| answer::created(realm.version, View::of(&app, realm)))
+}
+
+/// Shows a realm.
+#[utoipa::path(get, path = "/v1/realms/{realm}", tag = "realms",
+    params(("realm" = String, Path, description = "the name of the realm")),
+    responses((status = 200, description = "the realm", body = ref("#/components/schemas/Realm")), (status = 404, description = "there is no such realm")))]
+pub async fn show(State(app): State<App>, permit: Permit<RealmRead>) -> Result<Response, Problem> {
+    let id = permit.realm_id();
+    let realm = work::read(&app, move |tx| find(tx, id)).await?;
+    Ok(with_etag(realm.version, Json(View::of(&app, realm))))
+}
+
+/// Changes a realm. Its host and its switch are the server's to set.
+#[utoipa::path(patch, path = "/v1/realms/{realm}", tag = "realms", request_body(content = ref("#/components/schemas/RealmPatch")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
+    responses((status = 200, description = "the realm", body = ref("#/components/schemas/Realm")), (status = 412, description = "it has changed meanwhile")))]
+pub async fn update(State(app): State<App>, permit: Permit<RealmWrite>, seen: IfMatch, Json(patch): Json<RealmPatch>) -> Result<Response, Problem> {
+    if permit.realm.realm.name.as_str() == OPERATORS {
+        return Err(answer::built_in("The realm operators"));
+    }
+    if patch.host.is_some() || patch.disabled.is_some() {
+        permit.must_hold(&manages_server())?;
+    }
+    let host = patch.host.map(|host| host.map(|host| own_host(&app, &host)).transpose()).transpose()?;
+    let metadata = patch.metadata.map(read_metadata).transpose()?;
+    let (id, now, disabled) = (permit.realm_id(), permit.now, patch.disabled);
+    let event = event(&permit, &app, "realm.updated", id);
+    let changed = work::write(&app, move |tx| {
+        let old = find(tx, id)?;
+        seen.judge(old.version)?;
+        let mut new = old.clone();
+        if let Some(host) = &host {
+            new.host.clone_from(host);
+        }
+        if let Some(disabled) = disabled {
+            new.disabled_at = disabled.then(|| old.disabled_at.unwrap_or(now));
+        }
+        if let Some(metadata) = &metadata {
+            new.metadata.clone_from(metadata);
+        }
+        let changed = tx.update_realm(&new, now)?.ok_or_else(etag::changed)?;
+        let detail = json!({ "name": changed.name, "host": changed.host, "disabled": changed.disabled_at.is_some() });
+        tx.insert_event(&Event { detail, ..event.clone() })?;
+        Ok(changed)
+    });
+    changed.await.map(|realm| with_etag(realm.version, Json(View::of(&app, realm))))
+}
+
+/// Ends everything that was issued in a realm before this moment.
+#[utoipa::path(post, path = "/v1/realms/{realm}/revoke-all", tag = "realms",
+    params(("realm" = String, Path, description = "the name of the realm")),
+    responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked"))))]
+pub async fn revoke_all(State(app): State<App>, permit: Permit<RealmWrite>) -> Result<Json<Value>, Problem> {
+    let (id, now, cutoff) = (permit.realm_id(), permit.now, cutoff(permit.now));
+    let event = event(&permit, &app, "realm.revoked_all", id);
+    let done = work::write(&app, move |tx| {
+        let realm = find(tx, id)?;
+        tx.update_realm(&Realm { valid_after: Some(cutoff), ..realm.clone() }, now)?.ok_or_else(etag::changed)?;
+        Ok(tx.insert_event(&Event { detail: json!({ "name": realm.name }), ..event.clone() })?)
+    });
+    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+}
+
+impl NewRealm {
+    fn resolve(self, app: &App, now: Time) -> Result<Realm, Problem> {
+        if RealmId::looks_like(self.name.as_str()) {
+            return Err(Problem::invalid(vec![Flaw::new("name", "must not look like an id")]));
+        }
+        let taken = || "must be said: choose what keys of this realm begin with, such as acme_live".to_owned();
+        let rule = |text: &str| format!("is {text:?}: must be a-z, 0-9 and single _, begin with a letter, have at most 20 letters and be none of Admit's own kinds");
+        let prefix = match &self.prefix {
+            Some(text) => Prefix::parse(text).ok_or_else(|| rule(text)),
+            None => default_prefix(&self.name).ok_or_else(taken),
+        };
+        let prefix = prefix.map_err(|message| Problem::invalid(vec![Flaw::new("prefix", message)]))?;
+        let host = self.host.map(|host| own_host(app, &host)).transpose()?;
+        let metadata = read_metadata(self.metadata)?;
+        let id = app.id(now);
+        Ok(Realm { id, name: self.name, prefix, host, disabled_at: None, valid_after: None, metadata, created_at: now, updated_at: now, version: 1 })
+    }
+}
+
+fn find(tx: &mut Tx<'_>, id: RealmId) -> Result<Realm, Stop> {
+    tx.find_realm(id)?.ok_or_else(|| Problem::not_found("realm", &id.to_string()).into())
+}
+
+/// A host of the realm's own. That of `public_url` is the realm `default`'s.
+fn own_host(app: &App, written: &str) -> Result<String, Problem> {
+    let flaw = |message: String| Problem::invalid(vec![Flaw::new("host", message)]);
+    let canonical = host::from_rule(written).map_err(|_| flaw(format!("is {written:?}: must be a host such as auth.acme.com")))?;
+    let config = app.config.load();
+    let public = host::from_rule(public_authority(&config.public_url)).unwrap_or_default();
+    if canonical == public {
+        return Err(flaw("is that of public_url, which belongs to the realm default".to_owned()));
+    }
+    Ok(canonical)
+}
+
+fn read_metadata(metadata: Value) -> Result<Value, Problem> {
+    check_metadata(&metadata).map_err(|message| Problem::invalid(vec![Flaw::new("metadata", message)]))?;
+    Ok(metadata)
+}
+
+fn manages_server() -> Rights {
+    ScopeName::parse(ServerWrite::SCOPE).map(|scope| Rights::from([(name::server_api(), [scope].into())])).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_takes_away_and_nothing_leaves_alone() {
+        let patch = |text: &str| serde_json::from_str::<RealmPatch>(text).unwrap();
+        assert_eq!(patch("{}").host, None);
+        assert_eq!(patch(r#"{"host":null}"#).host, Some(None));
+        assert_eq!(patch(r#"{"host":"a.test"}"#).host, Some(Some("a.test".to_owned())));
+        assert_eq!((patch("{}").metadata, patch(r#"{"metadata":null}"#).metadata), (None, Some(Value::Null)));
+        assert!(serde_json::from_str::<RealmPatch>(r#"{"name":"b"}"#).unwrap_err().to_string().contains("unknown field"));
+    }
+
+    #[test]
+    fn ad_02_host_and_switch_need_rights_over_the_server() {
+        assert_eq!(manages_server().len(), 1);
+        assert!(manages_server().values().flatten().all(|scope| scope.as_str() == "server:write"));
+    }
+}

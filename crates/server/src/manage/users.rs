@@ -1,0 +1,202 @@
+//! `users`: people. How they sign in is not here.
+//!
+//! Nobody gives a user a role with rights over Admit that he does not hold himself; nor does he change one who has it.
+
+use admit_core::audit::Event;
+use admit_core::id::{RealmId, SubjectId, UserId};
+use admit_core::time::Time;
+use admit_core::user::{User, UserSpec};
+use admit_store::Tx;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer;
+use super::clients::{cutoff, live_grants};
+use super::etag::{self, IfMatch, with_etag};
+use super::event::event;
+use super::guard::{Access, UsersRead, UsersWrite, Permit};
+use super::idempotency::{Begun, Once};
+use super::page::{List, Paging};
+use super::roles;
+use super::work::{self, Stop};
+use crate::app::App;
+use crate::http::json::Json;
+use crate::http::problem::Problem;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, update, delete)).routes(routes!(revoke_all))
+}
+
+/// A user as it is shown.
+#[derive(Debug, Serialize)]
+pub struct View {
+    id: UserId,
+    #[serde(flatten)]
+    spec: UserSpec,
+    disabled_at: Option<Time>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+impl From<User> for View {
+    fn from(user: User) -> Self {
+        let User { id, spec, disabled_at, created_at, updated_at, .. } = user;
+        Self { id, spec, disabled_at, created_at, updated_at }
+    }
+}
+
+/// Lists the users of a realm.
+#[utoipa::path(get, path = "/v1/realms/{realm}/users", tag = "users",
+    params(("realm" = String, Path, description = "the name of the realm"),
+           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    responses((status = 200, description = "a page of users", body = ref("#/components/schemas/UserList"))))]
+pub async fn list(State(app): State<App>, permit: Permit<UsersRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+    let (realm, page) = (permit.realm_id(), paging.page());
+    let users = work::read(&app, move |tx| Ok(tx.list_users(realm, &page)?)).await?;
+    Ok(Json(paging.list(users, |user| *user.id.bytes(), &app).map(View::from)))
+}
+
+/// Makes a user.
+#[utoipa::path(post, path = "/v1/realms/{realm}/users", tag = "users", request_body(content = ref("#/components/schemas/UserSpec")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
+    responses((status = 201, description = "the user", body = ref("#/components/schemas/User")), (status = 403, description = "the user would have rights that the caller has not")))]
+pub async fn create(State(app): State<App>, permit: Permit<UsersWrite>, once: Once<UserSpec>) -> Result<Response, Problem> {
+    let pledge = match once.attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
+    let spec = once.body.resolve().map_err(Problem::invalid)?;
+    let user = new(app.id(permit.now), permit.realm_id(), spec, permit.now);
+    let event = event(&permit, &app, "user.created", user.id);
+    let made = work::write(&app, move |tx| {
+        insert(tx, &permit, &user)?;
+        tx.insert_event(&Event { detail: json!({ "name": user.spec.name }), ..event.clone() })?;
+        answer::keep(&pledge, tx, &View::from(user.clone()))?;
+        Ok(user.clone())
+    });
+    made.await.map(|user| answer::created(user.version, View::from(user)))
+}
+
+/// Shows a user.
+#[utoipa::path(get, path = "/v1/realms/{realm}/users/{user}", tag = "users",
+    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address")),
+    responses((status = 200, description = "the user", body = ref("#/components/schemas/User")), (status = 404, description = "there is no such user")))]
+pub async fn show(State(app): State<App>, permit: Permit<UsersRead>, Path((_, user)): Path<(String, String)>) -> Result<Response, Problem> {
+    let realm = permit.realm_id();
+    let user = work::read(&app, move |tx| find(tx, realm, &user)).await?;
+    Ok(with_etag(user.version, Json(View::from(user))))
+}
+
+/// Changes a user by a merge patch (RFC 7396); `disabled` switches the user off and on.
+#[utoipa::path(patch, path = "/v1/realms/{realm}/users/{user}", tag = "users", request_body(content = ref("#/components/schemas/UserPatch")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address"),
+           ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
+    responses((status = 200, description = "the user", body = ref("#/components/schemas/User")), (status = 412, description = "it has changed meanwhile")))]
+pub async fn update(
+    State(app): State<App>,
+    permit: Permit<UsersWrite>,
+    Path((_, user)): Path<(String, String)>,
+    seen: IfMatch,
+    Json(mut patch): Json<Map<String, Value>>,
+) -> Result<Response, Problem> {
+    let fields: Vec<String> = patch.keys().cloned().collect();
+    let switch = answer::take_switch(&mut patch)?;
+    let (now, realm) = (permit.now, permit.realm_id());
+    let event = event(&permit, &app, "user.updated", "");
+    let changed = work::write(&app, move |tx| {
+        let mut user = find(tx, realm, &user)?;
+        seen.judge(user.version)?;
+        if let Some(disabled) = switch {
+            user.disabled_at = disabled.then(|| user.disabled_at.unwrap_or(now));
+        }
+        let spec = answer::patched(&user.spec, &patch)?;
+        let changed = replace(tx, &permit, &user, spec)?;
+        let detail = json!({ "name": changed.spec.name, "fields": fields, "disabled": switch });
+        tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
+        Ok(changed)
+    });
+    changed.await.map(|user| with_etag(user.version, Json(View::from(user))))
+}
+
+/// Removes a user; everything that the user owns ends too.
+#[utoipa::path(delete, path = "/v1/realms/{realm}/users/{user}", tag = "users",
+    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address"),
+           ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
+    responses((status = 204, description = "it is gone"), (status = 404, description = "there is no such user")))]
+pub async fn delete(
+    State(app): State<App>,
+    permit: Permit<UsersWrite>,
+    Path((_, user)): Path<(String, String)>,
+    seen: IfMatch,
+) -> Result<StatusCode, Problem> {
+    let (now, realm) = (permit.now, permit.realm_id());
+    let event = event(&permit, &app, "user.deleted", "");
+    let gone = work::write(&app, move |tx| {
+        let user = find(tx, realm, &user)?;
+        seen.judge(user.version)?;
+        let detail = json!({ "name": user.spec.name, "grants": live_grants(tx, realm, SubjectId::User(user.id), now)? });
+        tx.delete_user(realm, user.id, now)?;
+        Ok(tx.insert_event(&Event { target: user.id.to_string(), detail, ..event.clone() })?)
+    });
+    gone.await.map(|_| StatusCode::NO_CONTENT)
+}
+
+/// Ends everything that a user was given before this moment.
+#[utoipa::path(post, path = "/v1/realms/{realm}/users/{user}/revoke-all", tag = "users",
+    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address")),
+    responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such user")))]
+pub async fn revoke_all(State(app): State<App>, permit: Permit<UsersWrite>, Path((_, user)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
+    let (now, realm) = (permit.now, permit.realm_id());
+    let cutoff = cutoff(now);
+    let event = event(&permit, &app, "user.revoked_all", "");
+    let done = work::write(&app, move |tx| {
+        let user = find(tx, realm, &user)?;
+        tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
+        Ok(tx.insert_event(&Event { target: user.id.to_string(), detail: json!({ "name": user.spec.name }), ..event.clone() })?)
+    });
+    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+}
+
+/// The user of this id, e-mail address or name.
+pub fn find(tx: &mut Tx<'_>, realm: RealmId, user: &str) -> Result<User, Stop> {
+    let found = match user.parse() {
+        Ok(id) => tx.find_user(realm, id)?,
+        Err(_) => match tx.find_user_named(realm, user)? {
+            None if user.contains('@') => tx.find_user_by_email(realm, user)?,
+            named => named,
+        },
+    };
+    found.ok_or_else(|| Problem::not_found("user", user).with_next("admit user list").into())
+}
+
+/// A user that is not stored yet.
+pub fn new(id: UserId, realm: RealmId, spec: UserSpec, now: Time) -> User {
+    User { id, realm, org: None, spec, disabled_at: None, valid_after: None, created_at: now, updated_at: now, version: 1 }
+}
+
+/// Stores a new user.
+pub fn insert(tx: &mut Tx<'_>, access: &Access, user: &User) -> Result<(), Stop> {
+    may_have(tx, access, user.realm, &user.spec)?;
+    Ok(tx.insert_user(user)?)
+}
+
+/// Stores another form of a user.
+pub fn replace(tx: &mut Tx<'_>, access: &Access, user: &User, spec: UserSpec) -> Result<User, Stop> {
+    let spec = spec.resolve().map_err(Problem::invalid)?;
+    may_have(tx, access, user.realm, &user.spec)?;
+    may_have(tx, access, user.realm, &spec)?;
+    let changed = tx.update_user(user.realm, &User { spec, ..user.clone() }, access.now)?;
+    changed.ok_or_else(|| etag::changed().into())
+}
+
+/// Refuses rights over Admit that the caller has not.
+fn may_have(tx: &mut Tx<'_>, access: &Access, realm: RealmId, spec: &UserSpec) -> Result<(), Stop> {
+    let rights = roles::rights_of(tx, realm, &spec.roles)?;
+    Ok(access.must_hold(&rights)?)
+}
