@@ -13,7 +13,8 @@ pub fn start(format: LogFormat) {
     let begun = match format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).finish().try_init(),
         LogFormat::Human => {
-            let is_plain = std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let is_plain =
+                std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());
             builder.with_ansi(!is_plain).with_target(false).finish().try_init()
         }
     };

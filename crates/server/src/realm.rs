@@ -1,37 +1,48 @@
-//! The making of a realm: the row, its management API and its ready roles, in one transaction.
-//!
-//! Used by `POST /v1/realms` and by the first start. Knows nothing of HTTP and of who asks.
+//! A realm as a whole: its row, its management API and its ready roles, made in one transaction.
 
 use admit_core::api::{Api, ApiSpec};
 use admit_core::id::{Id, RealmId};
-use admit_core::name::{self, ApiUri, ScopeName};
+use admit_core::name;
 use admit_core::realm::Realm;
-use admit_core::role::{self, Role};
+use admit_core::role::{Role, ready_roles};
 use admit_core::scope;
 use admit_core::time::Time;
 use admit_store::{Result, Tx};
-use std::collections::BTreeMap;
 
-/// Stores a realm with what every realm has.
-///
-/// `operators` is the realm of operators, in which the management API is known too, so that an operator can hold rights
-/// over one realm only; none says that this realm is the realm of operators itself, and then it knows the server's API.
-pub fn insert_realm(tx: &mut Tx<'_>, realm: &Realm, operators: Option<RealmId>, now: Time, ids: &mut dyn FnMut() -> [u8; 10]) -> Result<()> {
+/// Draws the random part of one id.
+pub type Draw<'d> = &'d mut dyn FnMut() -> [u8; 10];
+
+/// Inserts a realm with its management API and ready roles. The realm of operators (`None` while that is the one being
+/// made) gets the same API, so that an operator can hold rights over this realm alone; it has the server's API besides.
+pub fn insert_realm(
+    tx: &mut Tx<'_>,
+    realm: &Realm,
+    operators: Option<RealmId>,
+    now: Time,
+    draw: Draw<'_>,
+) -> Result<()> {
     tx.insert_realm(realm)?;
-    let mut insert_api = |tx: &mut Tx<'_>, owner: RealmId, uri: ApiUri, scopes: BTreeMap<ScopeName, String>| {
-        let spec = ApiSpec::new(uri, scopes);
-        tx.insert_api(&Api { id: Id::new(now, ids()), realm: owner, spec, created_at: now, updated_at: now, version: 1 })
-    };
-    let management = name::management_api(&realm.name);
-    insert_api(tx, realm.id, management.clone(), scope::management_scopes())?;
+    let management = ApiSpec::new(name::management_api(&realm.name), scope::management_scopes());
+    tx.insert_api(&api(realm.id, management.clone(), now, draw))?;
     match operators {
-        Some(operators) => insert_api(tx, operators, management, scope::management_scopes())?,
-        None => insert_api(tx, realm.id, name::server_api(), scope::server_scopes())?,
+        Some(operators) => tx.insert_api(&api(operators, management, now, draw))?,
+        None => tx.insert_api(&api(realm.id, ApiSpec::new(name::server_api(), scope::server_scopes()), now, draw))?,
     }
-    for spec in role::ready_roles(&realm.name) {
-        tx.insert_role(&Role { id: Id::new(now, ids()), realm: realm.id, spec, created_at: now, updated_at: now, version: 1 })?;
+    for spec in ready_roles(&realm.name) {
+        tx.insert_role(&Role {
+            id: Id::new(now, draw()),
+            realm: realm.id,
+            spec,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })?;
     }
     Ok(())
+}
+
+fn api(realm: RealmId, spec: ApiSpec, now: Time, draw: Draw<'_>) -> Api {
+    Api { id: Id::new(now, draw()), realm, spec, created_at: now, updated_at: now, version: 1 }
 }
 
 #[cfg(test)]
@@ -43,7 +54,18 @@ mod tests {
     fn realm(name: &str, number: u8) -> Realm {
         let name = name.parse().unwrap();
         let (now, prefix) = (Time::from_unix_ms(1_000), default_prefix(&name).unwrap());
-        Realm { id: RealmId::from_bytes([number; 16]), name, prefix, host: None, disabled_at: None, valid_after: None, metadata: serde_json::Value::Null, created_at: now, updated_at: now, version: 1 }
+        Realm {
+            id: RealmId::from_bytes([number; 16]),
+            name,
+            prefix,
+            host: None,
+            disabled_at: None,
+            valid_after: None,
+            metadata: serde_json::Value::Null,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
     }
 
     #[test]

@@ -89,7 +89,9 @@ impl Directory {
 impl Maps {
     fn put(&mut self, realm: &Realm) {
         let (name, prefix) = (realm.name.as_str().to_owned(), realm.prefix.as_str().to_owned());
-        if let Some((_, _, Some(host))) = self.names.insert(realm.id, (name.clone(), prefix.clone(), realm.host.clone())) {
+        if let Some((_, _, Some(host))) =
+            self.names.insert(realm.id, (name.clone(), prefix.clone(), realm.host.clone()))
+        {
             self.by_host.remove(&host);
         }
         self.by_name.insert(name, realm.id);

@@ -47,7 +47,11 @@ impl Epochs {
                     self.raise(of_realm, change.number);
                     self.raise(policy_slot(change.realm), change.number);
                 }
-                ChangeKind::Client | ChangeKind::User | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Credential => {}
+                ChangeKind::Client
+                | ChangeKind::User
+                | ChangeKind::Grant
+                | ChangeKind::Key
+                | ChangeKind::Credential => {}
             }
         }
     }

@@ -22,7 +22,12 @@ use crate::app::App;
 use crate::check::policies::RealmPolicy;
 
 /// Resolves an API key of a realm. Says nothing of expiry, address or rights.
-pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, client_ip: Option<IpAddr>) -> Result<Arc<Principal>, Reason> {
+pub fn resolve(
+    app: &App,
+    realm: &RealmPolicy,
+    presented: &Presented<'_>,
+    client_ip: Option<IpAddr>,
+) -> Result<Arc<Principal>, Reason> {
     let text = presented.text.as_ref();
     let is_imported = realm.has_imported_shape(text);
     match secret::read(text) {
@@ -57,7 +62,12 @@ fn of_other_realm(app: &App, prefix: &str) -> Reason {
     }
 }
 
-fn look_up(app: &App, realm: &RealmPolicy, hash: &SecretHash, client_ip: Option<IpAddr>) -> Result<Arc<Principal>, Reason> {
+fn look_up(
+    app: &App,
+    realm: &RealmPolicy,
+    hash: &SecretHash,
+    client_ip: Option<IpAddr>,
+) -> Result<Arc<Principal>, Reason> {
     let budget = app.config.load().unknown;
     let source = client_ip.map(address::network);
     let now_us = app.clock.monotonic_us();

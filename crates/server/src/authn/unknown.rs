@@ -85,7 +85,8 @@ mod tests {
         let (unknown, epochs) = (Unknown::new(1 << 16), Epochs::default());
         unknown.insert(tag(1), 4);
         assert!(unknown.has(&tag(1), &epochs));
-        let change = Change { number: 5, realm: RealmId::from_bytes([1; 16]), kind: ChangeKind::Credential, id: tag(1) };
+        let change =
+            Change { number: 5, realm: RealmId::from_bytes([1; 16]), kind: ChangeKind::Credential, id: tag(1) };
         epochs.apply(&[change]);
         assert!(!unknown.has(&tag(1), &epochs));
         unknown.insert(tag(1), 4);

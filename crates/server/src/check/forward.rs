@@ -24,12 +24,20 @@ pub fn judged(app: &App, door: Door, realm: Option<&str>, request: Result<Reques
     let policy = match app.policies.named(app, realm) {
         Ok(Some(policy)) => policy,
         // A realm that is not there has no rules.
-        Ok(None) => return render::refused(app, named, &pipeline::refuse(app, None, Reason::NothingMatched, door, now).decision),
+        Ok(None) => {
+            return render::refused(
+                app,
+                named,
+                &pipeline::refuse(app, None, Reason::NothingMatched, door, now).decision,
+            );
+        }
         Err(reason) => return render::refused(app, named, &pipeline::refuse(app, None, reason, door, now).decision),
     };
     let request = match request {
         Ok(request) => request,
-        Err(reason) => return render::refused(app, named, &pipeline::refuse(app, Some(&policy), reason, door, now).decision),
+        Err(reason) => {
+            return render::refused(app, named, &pipeline::refuse(app, Some(&policy), reason, door, now).decision);
+        }
     };
     let judged = pipeline::run(app, &policy, &request, door, now);
     if judged.decision.is_admitted() {

@@ -95,7 +95,12 @@ pub struct Options {
 #[utoipa::path(post, path = "/v1/check", tag = "check", request_body = CheckRequest,
     params(("trace" = Option<bool>, Query, description = "add the steps of the decision")),
     responses((status = 200, description = "the decision, admitted or refused"), (status = 401, description = "who asks?"), (status = 403, description = "may not ask")))]
-pub async fn post(State(app): State<App>, permit: Permit<Check>, Query(options): Query<Options>, Json(asked): Json<CheckRequest>) -> Result<Json<serde_json::Value>, Problem> {
+pub async fn post(
+    State(app): State<App>,
+    permit: Permit<Check>,
+    Query(options): Query<Options>,
+    Json(asked): Json<CheckRequest>,
+) -> Result<Json<serde_json::Value>, Problem> {
     answer(&app, &permit, &asked, &options)
 }
 
@@ -103,11 +108,21 @@ pub async fn post(State(app): State<App>, permit: Permit<Check>, Query(options):
 #[utoipa::path(post, path = "/v1/realms/{realm}/check", tag = "check", request_body = CheckRequest,
     params(("realm" = String, Path, description = "the name of the realm"), ("trace" = Option<bool>, Query, description = "add the steps of the decision")),
     responses((status = 200, description = "the decision, admitted or refused"), (status = 401, description = "who asks?"), (status = 403, description = "may not ask")))]
-pub async fn post_realm(State(app): State<App>, permit: Permit<Check>, Query(options): Query<Options>, Json(asked): Json<CheckRequest>) -> Result<Json<serde_json::Value>, Problem> {
+pub async fn post_realm(
+    State(app): State<App>,
+    permit: Permit<Check>,
+    Query(options): Query<Options>,
+    Json(asked): Json<CheckRequest>,
+) -> Result<Json<serde_json::Value>, Problem> {
     answer(&app, &permit, &asked, &options)
 }
 
-fn answer(app: &App, access: &Access, asked: &CheckRequest, options: &Options) -> Result<Json<serde_json::Value>, Problem> {
+fn answer(
+    app: &App,
+    access: &Access,
+    asked: &CheckRequest,
+    options: &Options,
+) -> Result<Json<serde_json::Value>, Problem> {
     let headers = asked.headers()?;
     let method = asked.method.as_deref().unwrap_or("GET");
     let url = asked.url.as_deref().unwrap_or(NOWHERE);
@@ -154,21 +169,28 @@ impl CheckRequest {
                 return Err(invalid("Send credential or headers, not both."));
             }
             let value = HeaderValue::try_from(format!("Bearer {credential}"));
-            headers.insert(http::header::AUTHORIZATION, value.map_err(|_| invalid("credential is not visible ASCII."))?);
+            headers
+                .insert(http::header::AUTHORIZATION, value.map_err(|_| invalid("credential is not visible ASCII."))?);
             return Ok(headers);
         }
         for (name, values) in self.headers.iter().flatten() {
-            let name = HeaderName::try_from(name.as_str()).map_err(|_| invalid("headers has a name that is no header name."))?;
+            let name = HeaderName::try_from(name.as_str())
+                .map_err(|_| invalid("headers has a name that is no header name."))?;
             let values = match values {
                 OneOrMany::One(value) => std::slice::from_ref(value),
                 OneOrMany::Many(values) => values,
             };
             for value in values {
-                let value = HeaderValue::try_from(value.as_str()).map_err(|_| invalid("headers has a value that no header may have."))?;
+                let value = HeaderValue::try_from(value.as_str())
+                    .map_err(|_| invalid("headers has a value that no header may have."))?;
                 headers.append(name.clone(), value);
             }
             if headers.len() > HEADERS_MAX {
-                return Err(Problem::new(400, "invalid_request", format!("headers may have at most {HEADERS_MAX} lines.")));
+                return Err(Problem::new(
+                    400,
+                    "invalid_request",
+                    format!("headers may have at most {HEADERS_MAX} lines."),
+                ));
             }
         }
         Ok(headers)

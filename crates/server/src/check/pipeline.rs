@@ -217,7 +217,13 @@ impl<'c> Case<'c> {
         })
     }
 
-    fn take(&mut self, policy: &str, counted: &impl std::hash::Hash, limit: &Limit, reason: Reason) -> Result<(), Reason> {
+    fn take(
+        &mut self,
+        policy: &str,
+        counted: &impl std::hash::Hash,
+        limit: &Limit,
+        reason: Reason,
+    ) -> Result<(), Reason> {
         let state = self.app.limiter.take(counted, limit, self.app.clock.monotonic_us());
         self.decision.limits.push(LimitState { policy: policy.into(), limit: *limit, state });
         if state.admitted { Ok(()) } else { Err(reason) }
@@ -245,7 +251,14 @@ impl<'c> Case<'c> {
 }
 
 /// Metrics, usage, notices and the record of a refusal: once, from the decision.
-pub fn conclude(app: &App, realm: &Arc<RealmPolicy>, request: &Request<'_>, door: Door, judged: &Judged<'_>, now: Time) {
+pub fn conclude(
+    app: &App,
+    realm: &Arc<RealmPolicy>,
+    request: &Request<'_>,
+    door: Door,
+    judged: &Judged<'_>,
+    now: Time,
+) {
     let decision = &judged.decision;
     app.metrics.decided(door, decision);
     if let Some(principal) = &decision.principal

@@ -125,6 +125,11 @@ impl Ring {
             key.is_none() || record.decision.principal.as_ref().is_some_and(|principal| principal.key == key)
         };
         let ring = self.0.lock();
-        ring.iter().rev().filter(|record| record.realm() == Some(realm) && of_key(record)).take(limit).cloned().collect()
+        ring.iter()
+            .rev()
+            .filter(|record| record.realm() == Some(realm) && of_key(record))
+            .take(limit)
+            .cloned()
+            .collect()
     }
 }

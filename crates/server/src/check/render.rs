@@ -26,13 +26,20 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Admitted: 200 with the identity headers, each of them always.
-pub fn admitted(realm: &RealmPolicy, rule: Option<&Rule>, request: &Request<'_>, decision: &Decision) -> Response<Body> {
+pub fn admitted(
+    realm: &RealmPolicy,
+    rule: Option<&Rule>,
+    request: &Request<'_>,
+    decision: &Decision,
+) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(24);
     let accept = Accept { query: None, authorization_upstream: rule.is_some_and(|rule| rule.authorization_upstream) };
     let upstream = match credential::strip_credentials(request.headers, &accept) {
         Ok(upstream) => Upstream {
             authorization: upstream.authorization.and_then(|value| HeaderValue::from_str(value).ok()),
-            cookie: Some(upstream.cookie).filter(|cookie| !cookie.is_empty()).and_then(|value| HeaderValue::from_str(&value).ok()),
+            cookie: Some(upstream.cookie)
+                .filter(|cookie| !cookie.is_empty())
+                .and_then(|value| HeaderValue::from_str(&value).ok()),
         },
         Err(_) => Upstream::default(),
     };

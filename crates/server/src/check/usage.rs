@@ -91,7 +91,8 @@ impl Usage {
             return false;
         }
         let agent = used.headers.get(USER_AGENT).map(readable);
-        let pending = Pending { realm: used.realm, count: 1, last_at: now, ip: used.ip, agent, in_browser: used.in_browser };
+        let pending =
+            Pending { realm: used.realm, count: 1, last_at: now, ip: used.ip, agent, in_browser: used.in_browser };
         shard.insert(counted, pending);
         true
     }

@@ -120,7 +120,11 @@ impl Config {
 
     /// The issuer of a realm that has no host of its own.
     pub fn issuer(&self, realm: &str) -> String {
-        if realm == admit_core::realm::DEFAULT { self.public_url.clone() } else { format!("{}/realms/{realm}", self.public_url) }
+        if realm == admit_core::realm::DEFAULT {
+            self.public_url.clone()
+        } else {
+            format!("{}/realms/{realm}", self.public_url)
+        }
     }
 
     /// What a reload cannot change: these need a restart.

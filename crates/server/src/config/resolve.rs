@@ -24,7 +24,8 @@ pub fn resolve(table: Table, overrides: &Overrides) -> Result<Config, Vec<Proble
     let public_url = public_url(&mut root, listen);
     let trusted_proxies = trusted_proxies(&mut root, listen);
     let trusts_anybody = !trusted_proxies.is_empty();
-    let data = overrides.data.clone().unwrap_or_else(|| PathBuf::from(if overrides.dev { "admit-dev" } else { "admit-data" }));
+    let data =
+        overrides.data.clone().unwrap_or_else(|| PathBuf::from(if overrides.dev { "admit-dev" } else { "admit-data" }));
     let store = store(&mut root, &data);
     let data = match overrides.data {
         Some(_) => data,
@@ -212,8 +213,9 @@ mod tests {
 
     fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::parse(text, &Overrides::default(), env)
-            .map_err(|problems| problems.into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect())
+        Config::parse(text, &Overrides::default(), env).map_err(|problems| {
+            problems.into_iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect()
+        })
     }
 
     #[test]
@@ -230,8 +232,20 @@ mod tests {
         let text = "public_url = 'http://auth.example.com'\nlisten = 'nowhere'\ntrusted_proxies = ['0.0.0.0/0']\n\
                     surprise = 1\n[cache]\nmax_bytes = 'many'\n[store]\nurl = 'mysql:x'\n[master_key]\nfile = 'a'\nenv = 'B'";
         let problems = load(text, &[]).unwrap_err();
-        for path in ["public_url:", "listen:", "trusted_proxies:", "surprise:", "cache.max_bytes:", "store.url:", "master_key.file:"] {
-            assert_eq!(problems.iter().filter(|problem| problem.starts_with(path)).count(), 1, "{path} in {problems:#?}");
+        for path in [
+            "public_url:",
+            "listen:",
+            "trusted_proxies:",
+            "surprise:",
+            "cache.max_bytes:",
+            "store.url:",
+            "master_key.file:",
+        ] {
+            assert_eq!(
+                problems.iter().filter(|problem| problem.starts_with(path)).count(),
+                1,
+                "{path} in {problems:#?}"
+            );
         }
     }
 

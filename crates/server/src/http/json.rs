@@ -88,7 +88,9 @@ fn too_large_or_broken(error: &axum::Error, limit: usize) -> Problem {
 
 /// Reads a JSON text.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let invalid = |error: serde_json::Error| Problem::new(400, "invalid_request", format!("The body is not as it should be: {error}"));
+    let invalid = |error: serde_json::Error| {
+        Problem::new(400, "invalid_request", format!("The body is not as it should be: {error}"))
+    };
     serde_json::from_slice::<Strict>(body).map_err(invalid)?;
     serde_json::from_slice(body).map_err(invalid)
 }
@@ -154,7 +156,16 @@ mod tests {
         let refused = |text: &[u8]| parse::<serde_json::Value>(text).unwrap_err();
         assert!(refused(br#"{"a":1,"b":{"c":1,"c":2}}"#).detail().contains("\"c\" stands there twice"));
         let deep = "[".repeat(100_000);
-        for bad in [&br#"{"a":NaN}"#[..], br#"{"a":1e999999}"#, br#"{"a":"\ud800"}"#, b"\xef\xbb\xbf{}", br"{} x", br"/* c */ {}", b"\xff\xfe{\0}\0", deep.as_bytes()] {
+        for bad in [
+            &br#"{"a":NaN}"#[..],
+            br#"{"a":1e999999}"#,
+            br#"{"a":"\ud800"}"#,
+            b"\xef\xbb\xbf{}",
+            br"{} x",
+            br"/* c */ {}",
+            b"\xff\xfe{\0}\0",
+            deep.as_bytes(),
+        ] {
             assert_eq!(refused(bad).status(), 400, "{}", String::from_utf8_lossy(&bad[..bad.len().min(30)]));
         }
         assert!(parse::<serde_json::Value>(br#"{"a":{"x":1},"b":{"x":1}}"#).is_ok());

@@ -26,7 +26,12 @@ use problem::Problem;
 pub struct Peer(pub SocketAddr);
 
 /// Answers one request.
-pub async fn dispatch(app: App, router: Router, peer: SocketAddr, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+pub async fn dispatch(
+    app: App,
+    router: Router,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     if let Some((door, realm)) = Door::of_path(request.uri().path()) {
         return Ok(check_door(&app, door, realm, &request, peer));
     }
@@ -40,9 +45,16 @@ pub async fn dispatch(app: App, router: Router, peer: SocketAddr, request: Reque
 }
 
 /// Gateways ask with any method; a body is neither needed nor read.
-fn check_door(app: &App, door: Door, realm: Option<&str>, request: &Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+fn check_door(
+    app: &App,
+    door: Door,
+    realm: Option<&str>,
+    request: &Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Body> {
     if request.method() == Method::CONNECT || request.method() == Method::TRACE {
-        return Problem::new(405, "method_not_allowed", "Ask with GET; the original method goes into a header.").respond(app);
+        return Problem::new(405, "method_not_allowed", "Ask with GET; the original method goes into a header.")
+            .respond(app);
     }
     let response = check::answer(app, door, realm, request.headers(), peer);
     debug_assert!(response.status() != StatusCode::NOT_FOUND, "a check is answered with a verdict");

@@ -38,7 +38,8 @@ impl Problem {
 
     /// 400 with everything that is wrong.
     pub fn invalid(problems: Vec<rule::Problem>) -> Self {
-        let detail = problems.first().map_or_else(String::new, |problem| format!("{}: {}", problem.path, problem.message));
+        let detail =
+            problems.first().map_or_else(String::new, |problem| format!("{}: {}", problem.path, problem.message));
         Self { problems, ..Self::new(400, "invalid_request", detail) }
     }
 

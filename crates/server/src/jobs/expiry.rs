@@ -29,7 +29,10 @@ async fn announce_realm(app: &App, realm: RealmId) -> admit_store::Result<()> {
     let (mut after, mut seen) = (None, 0);
     while seen < KEYS_MAX {
         let page = Page { limit: 200, after };
-        let keys = app.store.read(move |tx| tx.list_keys(realm, &filter(), &Page { limit: page.limit, after: page.after }, now)).await?;
+        let keys = app
+            .store
+            .read(move |tx| tx.list_keys(realm, &filter(), &Page { limit: page.limit, after: page.after }, now))
+            .await?;
         let Some(last) = keys.last() else { return Ok(()) };
         after = Some(*last.key.id.bytes());
         seen += keys.len();

@@ -59,8 +59,11 @@ mod tests {
 
     #[test]
     fn a_patch_is_read_as_strictly_as_a_new_resource() {
-        let role: RoleSpec = serde_json::from_value(json!({"name": "a", "description": "b", "rights": {"https://a": ["x"]}})).unwrap();
-        let changed = patched(&role, &patch(json!({"description": null, "rights": {"https://a": null, "https://b": ["y"]}}))).unwrap();
+        let role: RoleSpec =
+            serde_json::from_value(json!({"name": "a", "description": "b", "rights": {"https://a": ["x"]}})).unwrap();
+        let changed =
+            patched(&role, &patch(json!({"description": null, "rights": {"https://a": null, "https://b": ["y"]}})))
+                .unwrap();
         assert_eq!(serde_json::to_value(changed).unwrap(), json!({"name": "a", "rights": {"https://b": ["y"]}}));
         let refused = |value| patched(&role, &patch(value)).unwrap_err();
         assert!(refused(json!({"descripton": "c"})).detail().contains("unknown field"));

@@ -57,7 +57,11 @@ impl From<Api> for View {
     params(("realm" = String, Path, description = "the name of the realm"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of APIs", body = ref("#/components/schemas/ApiList"))))]
-pub async fn list(State(app): State<App>, permit: Permit<ApisRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    permit: Permit<ApisRead>,
+    paging: Paging,
+) -> Result<Json<List<View>>, Problem> {
     let (realm, page) = (permit.realm_id(), paging.page());
     let apis = work::read(&app, move |tx| Ok(tx.list_apis(realm, &page)?)).await?;
     Ok(Json(paging.list(apis, |api| *api.id.bytes(), &app).map(View::from)))
@@ -67,7 +71,11 @@ pub async fn list(State(app): State<App>, permit: Permit<ApisRead>, paging: Pagi
 #[utoipa::path(post, path = "/v1/realms/{realm}/apis", tag = "apis", request_body(content = ref("#/components/schemas/ApiSpec")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the API", body = ref("#/components/schemas/Api")), (status = 409, description = "there is one with this URI")))]
-pub async fn create(State(app): State<App>, permit: Permit<ApisWrite>, once: Once<ApiSpec>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    permit: Permit<ApisWrite>,
+    once: Once<ApiSpec>,
+) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
@@ -92,9 +100,13 @@ pub async fn create(State(app): State<App>, permit: Permit<ApisWrite>, once: Onc
 #[utoipa::path(get, path = "/v1/realms/{realm}/apis/{api}", tag = "apis",
     params(("realm" = String, Path, description = "the name of the realm"), ("api" = String, Path, description = "id or URI")),
     responses((status = 200, description = "the API", body = ref("#/components/schemas/Api")), (status = 404, description = "there is no such API")))]
-pub async fn show(State(app): State<App>, permit: Permit<ApisRead>, Path((_, api)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    permit: Permit<ApisRead>,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let realm = permit.realm_id();
-    let api = work::read(&app, move |tx| find(tx, realm, &api)).await?;
+    let api = work::read(&app, move |tx| find(tx, realm, &path.1)).await?;
     Ok(with_etag(api.version, Json(View::from(api))))
 }
 
@@ -106,14 +118,14 @@ pub async fn show(State(app): State<App>, permit: Permit<ApisRead>, Path((_, api
 pub async fn update(
     State(app): State<App>,
     permit: Permit<ApisWrite>,
-    Path((_, api)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
     Json(patch): Json<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "api.updated", "");
     let changed = work::write(&app, move |tx| {
-        let api = find(tx, realm, &api)?;
+        let api = find(tx, realm, &path.1)?;
         seen.judge(api.version)?;
         let spec = answer::patched(&api.spec, &patch)?;
         let changed = replace(tx, &api, spec, now)?;
@@ -132,13 +144,13 @@ pub async fn update(
 pub async fn delete(
     State(app): State<App>,
     permit: Permit<ApisWrite>,
-    Path((_, api)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "api.deleted", "");
     let gone = work::write(&app, move |tx| {
-        let api = find(tx, realm, &api)?;
+        let api = find(tx, realm, &path.1)?;
         seen.judge(api.version)?;
         let detail = json!({ "uri": api.spec.uri, "roles": roles_on(tx, &api)? });
         remove(tx, &api, now)?;

@@ -57,7 +57,11 @@ impl From<Client> for View {
     params(("realm" = String, Path, description = "the name of the realm"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of clients", body = ref("#/components/schemas/ClientList"))))]
-pub async fn list(State(app): State<App>, permit: Permit<ClientsRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    permit: Permit<ClientsRead>,
+    paging: Paging,
+) -> Result<Json<List<View>>, Problem> {
     let (realm, page) = (permit.realm_id(), paging.page());
     let clients = work::read(&app, move |tx| Ok(tx.list_clients(realm, &page)?)).await?;
     Ok(Json(paging.list(clients, |client| *client.id.bytes(), &app).map(View::from)))
@@ -67,7 +71,11 @@ pub async fn list(State(app): State<App>, permit: Permit<ClientsRead>, paging: P
 #[utoipa::path(post, path = "/v1/realms/{realm}/clients", tag = "clients", request_body(content = ref("#/components/schemas/ClientSpec")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the client", body = ref("#/components/schemas/Client")), (status = 403, description = "it would have rights that the caller has not")))]
-pub async fn create(State(app): State<App>, permit: Permit<ClientsWrite>, once: Once<ClientSpec>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    permit: Permit<ClientsWrite>,
+    once: Once<ClientSpec>,
+) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
@@ -88,9 +96,13 @@ pub async fn create(State(app): State<App>, permit: Permit<ClientsWrite>, once: 
 #[utoipa::path(get, path = "/v1/realms/{realm}/clients/{client}", tag = "clients",
     params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name")),
     responses((status = 200, description = "the client", body = ref("#/components/schemas/Client")), (status = 404, description = "there is no such client")))]
-pub async fn show(State(app): State<App>, permit: Permit<ClientsRead>, Path((_, client)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    permit: Permit<ClientsRead>,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let realm = permit.realm_id();
-    let client = work::read(&app, move |tx| find(tx, realm, &client)).await?;
+    let client = work::read(&app, move |tx| find(tx, realm, &path.1)).await?;
     Ok(with_etag(client.version, Json(View::from(client))))
 }
 
@@ -102,7 +114,7 @@ pub async fn show(State(app): State<App>, permit: Permit<ClientsRead>, Path((_, 
 pub async fn update(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
-    Path((_, client)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
     Json(mut patch): Json<Map<String, Value>>,
 ) -> Result<Response, Problem> {
@@ -111,7 +123,7 @@ pub async fn update(
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "client.updated", "");
     let changed = work::write(&app, move |tx| {
-        let mut client = find(tx, realm, &client)?;
+        let mut client = find(tx, realm, &path.1)?;
         seen.judge(client.version)?;
         if let Some(disabled) = switch {
             client.disabled_at = disabled.then(|| client.disabled_at.unwrap_or(now));
@@ -133,15 +145,16 @@ pub async fn update(
 pub async fn delete(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
-    Path((_, client)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "client.deleted", "");
     let gone = work::write(&app, move |tx| {
-        let client = find(tx, realm, &client)?;
+        let client = find(tx, realm, &path.1)?;
         seen.judge(client.version)?;
-        let detail = json!({ "name": client.spec.name, "grants": live_grants(tx, realm, SubjectId::Client(client.id), now)? });
+        let detail =
+            json!({ "name": client.spec.name, "grants": live_grants(tx, realm, SubjectId::Client(client.id), now)? });
         tx.delete_client(realm, client.id, now)?;
         Ok(tx.insert_event(&Event { target: client.id.to_string(), detail, ..event.clone() })?)
     });
@@ -152,14 +165,23 @@ pub async fn delete(
 #[utoipa::path(post, path = "/v1/realms/{realm}/clients/{client}/revoke-all", tag = "clients",
     params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such client")))]
-pub async fn revoke_all(State(app): State<App>, permit: Permit<ClientsWrite>, Path((_, client)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
+pub async fn revoke_all(
+    State(app): State<App>,
+    permit: Permit<ClientsWrite>,
+    Path(path): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "client.revoked_all", "");
     let done = work::write(&app, move |tx| {
-        let client = find(tx, realm, &client)?;
-        tx.update_client(realm, &Client { valid_after: Some(cutoff), ..client.clone() }, now)?.ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event { target: client.id.to_string(), detail: json!({ "name": client.spec.name }), ..event.clone() })?)
+        let client = find(tx, realm, &path.1)?;
+        tx.update_client(realm, &Client { valid_after: Some(cutoff), ..client.clone() }, now)?
+            .ok_or_else(etag::changed)?;
+        Ok(tx.insert_event(&Event {
+            target: client.id.to_string(),
+            detail: json!({ "name": client.spec.name }),
+            ..event.clone()
+        })?)
     });
     done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
 }
@@ -180,7 +202,17 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, client: &str) -> Result<Client, Sto
 
 /// A client that is not stored yet.
 pub fn new(id: ClientId, realm: RealmId, spec: ClientSpec, now: Time) -> Client {
-    Client { id, realm, org: None, spec, disabled_at: None, valid_after: None, created_at: now, updated_at: now, version: 1 }
+    Client {
+        id,
+        realm,
+        org: None,
+        spec,
+        disabled_at: None,
+        valid_after: None,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    }
 }
 
 /// Stores a new client.

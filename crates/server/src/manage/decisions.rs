@@ -37,7 +37,11 @@ pub struct Filter {
            ("key" = Option<String>, Query, description = "those of this key only"),
            ("limit" = Option<usize>, Query, description = "1 to 200, 50 where absent")),
     responses((status = 200, description = "refusals with their steps")))]
-pub async fn list(State(app): State<App>, permit: Permit<DecisionsRead>, Query(filter): Query<Filter>) -> Json<serde_json::Value> {
+pub async fn list(
+    State(app): State<App>,
+    permit: Permit<DecisionsRead>,
+    Query(filter): Query<Filter>,
+) -> Json<serde_json::Value> {
     let limit = if filter.last { 1 } else { filter.limit.unwrap_or(50).clamp(1, 200) };
     let records = app.records.latest(permit.realm_id(), filter.key, limit);
     let items: Vec<_> = records.iter().map(|record| trace_json(&app, record)).collect();
@@ -48,7 +52,11 @@ pub async fn list(State(app): State<App>, permit: Permit<DecisionsRead>, Query(f
 #[utoipa::path(get, path = "/v1/realms/{realm}/decisions/{request_id}", tag = "decisions",
     params(("realm" = String, Path, description = "the name of the realm"), ("request_id" = String, Path, description = "req_…")),
     responses((status = 200, description = "the refusal"), (status = 404, description = "not among the latest refusals of this node")))]
-pub async fn get(State(app): State<App>, permit: Permit<DecisionsRead>, Path(path): Path<(String, String)>) -> Result<Json<serde_json::Value>, Problem> {
+pub async fn get(
+    State(app): State<App>,
+    permit: Permit<DecisionsRead>,
+    Path(path): Path<(String, String)>,
+) -> Result<Json<serde_json::Value>, Problem> {
     let found = path.1.parse::<RequestId>().ok().and_then(|id| app.records.find(permit.realm_id(), id));
     let record = found.ok_or_else(|| {
         let detail = "This request is not among the latest refusals of this node. Admitted requests are not kept.";

@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::guard::{ServerPermit, ServerRead};
-use super::work::{self, Stop};
 use super::rules;
+use super::work::{self, Stop};
 use crate::app::App;
 use crate::config::{Config, MasterKeySource};
 use crate::http::json::Json;
@@ -96,7 +96,8 @@ fn of_config(config: &Config) -> Vec<Finding> {
     for network in config.trusted_proxies.networks() {
         let widest = if network.addr().is_ipv4() { 16 } else { 48 };
         if network.prefix_len() < widest && !network.addr().is_loopback() {
-            let what = format!("trusted_proxies has {network}: every machine in it can say where a request comes from.");
+            let what =
+                format!("trusted_proxies has {network}: every machine in it can say where a request comes from.");
             found.push(warning(what, "list the addresses of your gateways only"));
         }
     }

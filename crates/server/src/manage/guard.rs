@@ -96,7 +96,8 @@ impl Access {
         let standing = &self.caller.standing;
         let manages_server = standing.api.as_ref() == Some(&name::server_api())
             && standing.scopes.iter().any(|scope| scope.as_str() == ServerWrite::SCOPE);
-        self.caller.credential == CredentialKind::OperatorKey || (self.caller_realm.as_str() == OPERATORS && manages_server)
+        self.caller.credential == CredentialKind::OperatorKey
+            || (self.caller_realm.as_str() == OPERATORS && manages_server)
     }
 
     /// Nobody hands out a right over Admit that he does not hold.
@@ -145,9 +146,13 @@ impl<S: Demand> FromRequestParts<App> for Permit<S> {
             Ok(None) => {
                 let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
                 call.authorize(None, S::SCOPE)?;
-                return Err(Problem::new(404, "not_found", format!("There is no realm \"{}\".", name.unwrap_or_default()))
-                    .with_next("admit realm list")
-                    .into_response());
+                return Err(Problem::new(
+                    404,
+                    "not_found",
+                    format!("There is no realm \"{}\".", name.unwrap_or_default()),
+                )
+                .with_next("admit realm list")
+                .into_response());
             }
             Err(_) => return Err(Problem::unavailable("the realm cannot be read").into_response()),
         };
@@ -177,7 +182,8 @@ impl<S: Demand> FromRequestParts<App> for ServerPermit<S> {
         let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
         let (request_id, now) = (call.authorize(None, S::SCOPE)?, call.now);
         let realm = app.policies.of(app, app.operators).ok().flatten();
-        let realm = realm.ok_or_else(|| Problem::unavailable("the realm of operators cannot be read").into_response())?;
+        let realm =
+            realm.ok_or_else(|| Problem::unavailable("the realm of operators cannot be read").into_response())?;
         let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now };
         Ok(Self(Permit { access, scope: PhantomData }))
     }
@@ -191,7 +197,9 @@ pub fn authenticate(parts: &Parts, app: &App) -> Result<(Arc<Principal>, Arc<Rea
     };
     let config = app.config.load();
     let own = Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies);
-    let request = own.map_err(|reason| render::refused(app, OPERATORS, &pipeline::refuse(app, None, reason, Door::Manage, now).decision))?;
+    let request = own.map_err(|reason| {
+        render::refused(app, OPERATORS, &pipeline::refuse(app, None, reason, Door::Manage, now).decision)
+    })?;
     let caller = Caller { app, request: &request, is_direct: is_direct(parts, peer), now };
     caller.authenticate()
 }
@@ -250,7 +258,13 @@ impl Caller<'_> {
         app.policies.of(app, id.unwrap_or(app.default_realm))?.ok_or(Reason::UnknownShape)
     }
 
-    fn refuse(&self, realm: Option<&Arc<RealmPolicy>>, reason: Reason, principal: Option<Arc<Principal>>, credential: Option<(Place, String)>) -> Response {
+    fn refuse(
+        &self,
+        realm: Option<&Arc<RealmPolicy>>,
+        reason: Reason,
+        principal: Option<Arc<Principal>>,
+        credential: Option<(Place, String)>,
+    ) -> Response {
         let mut decision = Decision::of(self.app.request_id(self.now), Verdict::Refused(reason));
         decision.principal = principal;
         let name = realm.map_or(OPERATORS, |realm| realm.realm.name.as_str());
@@ -284,7 +298,8 @@ impl Call<'_> {
                 decision.missing_scopes = ScopeName::parse(scope).into_iter().collect();
             }
         }
-        let response = decision.reason().map(|_| render::refused(self.app, self.caller_realm.realm.name.as_str(), &decision));
+        let response =
+            decision.reason().map(|_| render::refused(self.app, self.caller_realm.realm.name.as_str(), &decision));
         let request_id = decision.request_id;
         self.conclude(decision);
         response.map_or(Ok(request_id), Err)
@@ -320,7 +335,14 @@ impl Call<'_> {
         let peer = self.parts.extensions.get::<Peer>().copied();
         let config = self.app.config.load();
         let request = peer.and_then(|peer| {
-            Request::own(self.parts.method.clone(), &self.parts.uri, &self.parts.headers, peer.0.ip(), &config.trusted_proxies).ok()
+            Request::own(
+                self.parts.method.clone(),
+                &self.parts.uri,
+                &self.parts.headers,
+                peer.0.ip(),
+                &config.trusted_proxies,
+            )
+            .ok()
         });
         let Some(request) = request else { return };
         let judged = Judged { decision, rule: None, credential: None };

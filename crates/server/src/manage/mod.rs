@@ -1,16 +1,28 @@
 //! The management API: one file per resource, every handler behind a permit.
 
+pub mod answer;
+pub mod apis;
+pub mod apply;
+pub mod clients;
 pub mod decisions;
+pub mod docs;
+pub mod doctor;
 pub mod etag;
 pub mod event;
 pub mod events;
+pub mod export;
 pub mod grants;
 pub mod guard;
 pub mod idempotency;
 pub mod keys;
 pub mod leaked;
 pub mod page;
+pub mod realms;
+pub mod roles;
+pub mod rules;
+pub mod rules_test;
 pub mod subject;
+pub mod users;
 pub mod whoami;
 pub mod work;
 
@@ -27,19 +39,30 @@ use crate::http::problem::{self, Problem};
 /// Everything below `/v1`, with its description.
 pub fn open_api() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .merge(decisions::routes())
+        .merge(whoami::routes())
         .merge(check::json::routes())
+        .merge(realms::routes())
+        .merge(apis::routes())
+        .merge(clients::routes())
+        .merge(users::routes())
+        .merge(roles::routes())
+        .merge(rules::routes())
+        .merge(rules_test::routes())
         .merge(keys::routes())
         .merge(grants::routes())
         .merge(events::routes())
+        .merge(decisions::routes())
+        .merge(apply::routes())
+        .merge(export::routes())
         .merge(leaked::routes())
-        .merge(whoami::routes())
+        .merge(doctor::routes())
 }
 
 /// The routes.
 pub fn router(app: &App) -> Router<App> {
-    let (router, _) = open_api().split_for_parts();
+    let (router, description) = open_api().split_for_parts();
     router
+        .merge(docs::routes(description))
         .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
         .fallback(async || Problem::new(404, "not_found", "There is nothing at this path.").with_next("see /v1/docs"))
         .layer(middleware::from_fn_with_state(app.clone(), complete))

@@ -92,7 +92,11 @@ impl View {
 #[utoipa::path(get, path = "/v1/realms", tag = "realms",
     params(("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of realms", body = ref("#/components/schemas/RealmList"))))]
-pub async fn list(State(app): State<App>, _: ServerPermit<ServerRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    _: ServerPermit<ServerRead>,
+    paging: Paging,
+) -> Result<Json<List<View>>, Problem> {
     let page = paging.page();
     let realms = work::read(&app, move |tx| Ok(tx.list_realms(&page)?)).await?;
     Ok(Json(paging.list(realms, |realm| *realm.id.bytes(), &app).map(|realm| View::of(&app, realm))))
@@ -102,7 +106,11 @@ pub async fn list(State(app): State<App>, _: ServerPermit<ServerRead>, paging: P
 #[utoipa::path(post, path = "/v1/realms", tag = "realms", request_body(content = ref("#/components/schemas/NewRealm")),
     params(("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the realm", body = ref("#/components/schemas/Realm")), (status = 409, description = "name, prefix or host is another's")))]
-pub async fn create(State(app): State<App>, permit: ServerPermit<ServerWrite>, once: Once<NewRealm>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    permit: ServerPermit<ServerWrite>,
+    once: Once<NewRealm>,
+) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
@@ -113,7 +121,10 @@ pub async fn create(State(app): State<App>, permit: ServerPermit<ServerWrite>, o
     let view = View::of(&app, realm.clone());
     let made = work::write(&app, move |tx| {
         insert_realm(tx, &realm, Some(operators), now, &mut app::random)?;
-        tx.insert_event(&Event { detail: json!({ "name": realm.name, "prefix": realm.prefix.as_str() }), ..event.clone() })?;
+        tx.insert_event(&Event {
+            detail: json!({ "name": realm.name, "prefix": realm.prefix.as_str() }),
+            ..event.clone()
+        })?;
         answer::keep(&pledge, tx, &view)?;
         Ok(realm.clone())
     });
@@ -134,7 +145,12 @@ pub async fn show(State(app): State<App>, permit: Permit<RealmRead>) -> Result<R
 #[utoipa::path(patch, path = "/v1/realms/{realm}", tag = "realms", request_body(content = ref("#/components/schemas/RealmPatch")),
     params(("realm" = String, Path, description = "the name of the realm"), ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
     responses((status = 200, description = "the realm", body = ref("#/components/schemas/Realm")), (status = 412, description = "it has changed meanwhile")))]
-pub async fn update(State(app): State<App>, permit: Permit<RealmWrite>, seen: IfMatch, Json(patch): Json<RealmPatch>) -> Result<Response, Problem> {
+pub async fn update(
+    State(app): State<App>,
+    permit: Permit<RealmWrite>,
+    seen: IfMatch,
+    Json(patch): Json<RealmPatch>,
+) -> Result<Response, Problem> {
     if permit.realm.realm.name.as_str() == OPERATORS {
         return Err(answer::built_in("The realm operators"));
     }
@@ -187,7 +203,11 @@ impl NewRealm {
             return Err(Problem::invalid(vec![Flaw::new("name", "must not look like an id")]));
         }
         let taken = || "must be said: choose what keys of this realm begin with, such as acme_live".to_owned();
-        let rule = |text: &str| format!("is {text:?}: must be a-z, 0-9 and single _, begin with a letter, have at most 20 letters and be none of Admit's own kinds");
+        let rule = |text: &str| {
+            format!(
+                "is {text:?}: must be a-z, 0-9 and single _, begin with a letter, have at most 20 letters and be none of Admit's own kinds"
+            )
+        };
         let prefix = match &self.prefix {
             Some(text) => Prefix::parse(text).ok_or_else(|| rule(text)),
             None => default_prefix(&self.name).ok_or_else(taken),
@@ -196,7 +216,18 @@ impl NewRealm {
         let host = self.host.map(|host| own_host(app, &host)).transpose()?;
         let metadata = read_metadata(self.metadata)?;
         let id = app.id(now);
-        Ok(Realm { id, name: self.name, prefix, host, disabled_at: None, valid_after: None, metadata, created_at: now, updated_at: now, version: 1 })
+        Ok(Realm {
+            id,
+            name: self.name,
+            prefix,
+            host,
+            disabled_at: None,
+            valid_after: None,
+            metadata,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        })
     }
 }
 
@@ -207,7 +238,8 @@ fn find(tx: &mut Tx<'_>, id: RealmId) -> Result<Realm, Stop> {
 /// A host of the realm's own. That of `public_url` is the realm `default`'s.
 fn own_host(app: &App, written: &str) -> Result<String, Problem> {
     let flaw = |message: String| Problem::invalid(vec![Flaw::new("host", message)]);
-    let canonical = host::from_rule(written).map_err(|_| flaw(format!("is {written:?}: must be a host such as auth.acme.com")))?;
+    let canonical =
+        host::from_rule(written).map_err(|_| flaw(format!("is {written:?}: must be a host such as auth.acme.com")))?;
     let config = app.config.load();
     let public = host::from_rule(public_authority(&config.public_url)).unwrap_or_default();
     if canonical == public {
@@ -222,7 +254,9 @@ fn read_metadata(metadata: Value) -> Result<Value, Problem> {
 }
 
 fn manages_server() -> Rights {
-    ScopeName::parse(ServerWrite::SCOPE).map(|scope| Rights::from([(name::server_api(), [scope].into())])).unwrap_or_default()
+    ScopeName::parse(ServerWrite::SCOPE)
+        .map(|scope| Rights::from([(name::server_api(), [scope].into())]))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -236,7 +270,9 @@ mod tests {
         assert_eq!(patch(r#"{"host":null}"#).host, Some(None));
         assert_eq!(patch(r#"{"host":"a.test"}"#).host, Some(Some("a.test".to_owned())));
         assert_eq!((patch("{}").metadata, patch(r#"{"metadata":null}"#).metadata), (None, Some(Value::Null)));
-        assert!(serde_json::from_str::<RealmPatch>(r#"{"name":"b"}"#).unwrap_err().to_string().contains("unknown field"));
+        assert!(
+            serde_json::from_str::<RealmPatch>(r#"{"name":"b"}"#).unwrap_err().to_string().contains("unknown field")
+        );
     }
 
     #[test]

@@ -62,7 +62,11 @@ impl From<Role> for View {
     params(("realm" = String, Path, description = "the name of the realm"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of roles", body = ref("#/components/schemas/RoleList"))))]
-pub async fn list(State(app): State<App>, permit: Permit<RolesRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    permit: Permit<RolesRead>,
+    paging: Paging,
+) -> Result<Json<List<View>>, Problem> {
     let (realm, page) = (permit.realm_id(), paging.page());
     let roles = work::read(&app, move |tx| Ok(tx.list_roles(realm, &page)?)).await?;
     Ok(Json(paging.list(roles, |role| *role.id.bytes(), &app).map(View::from)))
@@ -72,7 +76,11 @@ pub async fn list(State(app): State<App>, permit: Permit<RolesRead>, paging: Pag
 #[utoipa::path(post, path = "/v1/realms/{realm}/roles", tag = "roles", request_body(content = ref("#/components/schemas/RoleSpec")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the role", body = ref("#/components/schemas/Role")), (status = 403, description = "it has rights that the caller has not")))]
-pub async fn create(State(app): State<App>, permit: Permit<RolesWrite>, once: Once<RoleSpec>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    permit: Permit<RolesWrite>,
+    once: Once<RoleSpec>,
+) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
@@ -95,9 +103,13 @@ pub async fn create(State(app): State<App>, permit: Permit<RolesWrite>, once: On
 #[utoipa::path(get, path = "/v1/realms/{realm}/roles/{role}", tag = "roles",
     params(("realm" = String, Path, description = "the name of the realm"), ("role" = String, Path, description = "id or name")),
     responses((status = 200, description = "the role", body = ref("#/components/schemas/Role")), (status = 404, description = "there is no such role")))]
-pub async fn show(State(app): State<App>, permit: Permit<RolesRead>, Path((_, role)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    permit: Permit<RolesRead>,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let realm = permit.realm_id();
-    let role = work::read(&app, move |tx| find(tx, realm, &role)).await?;
+    let role = work::read(&app, move |tx| find(tx, realm, &path.1)).await?;
     Ok(with_etag(role.version, Json(View::from(role))))
 }
 
@@ -109,14 +121,14 @@ pub async fn show(State(app): State<App>, permit: Permit<RolesRead>, Path((_, ro
 pub async fn update(
     State(app): State<App>,
     permit: Permit<RolesWrite>,
-    Path((_, role)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
     Json(patch): Json<Map<String, Value>>,
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "role.updated", "");
     let changed = work::write(&app, move |tx| {
-        let role = find(tx, realm, &role)?;
+        let role = find(tx, realm, &path.1)?;
         seen.judge(role.version)?;
         let spec = answer::patched(&role.spec, &patch)?;
         permit.must_hold(&spec.rights)?;
@@ -136,13 +148,13 @@ pub async fn update(
 pub async fn delete(
     State(app): State<App>,
     permit: Permit<RolesWrite>,
-    Path((_, role)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "role.deleted", "");
     let gone = work::write(&app, move |tx| {
-        let role = find(tx, realm, &role)?;
+        let role = find(tx, realm, &path.1)?;
         seen.judge(role.version)?;
         let detail = json!({ "name": role.spec.name, "held_by": holders(tx, &role)? });
         remove(tx, &role, now)?;
@@ -229,6 +241,7 @@ fn holders(tx: &mut Tx<'_>, role: &Role) -> Result<Vec<String>, Stop> {
     let holds = |roles: &[RoleName]| roles.contains(&role.spec.name);
     let users = tx.list_users(role.realm, &Page::first(1_000))?.into_iter().filter(|user| holds(&user.spec.roles));
     let users: Vec<_> = users.map(|user| user.id.to_string()).collect();
-    let clients = tx.list_clients(role.realm, &Page::first(1_000))?.into_iter().filter(|client| holds(&client.spec.roles));
+    let clients =
+        tx.list_clients(role.realm, &Page::first(1_000))?.into_iter().filter(|client| holds(&client.spec.roles));
     Ok(users.into_iter().chain(clients.map(|client| client.id.to_string())).take(20).collect())
 }

@@ -58,7 +58,11 @@ impl From<StoredRule> for View {
     params(("realm" = String, Path, description = "the name of the realm"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of rules", body = ref("#/components/schemas/RuleList"))))]
-pub async fn list(State(app): State<App>, permit: Permit<RulesRead>, paging: Paging<32>) -> Result<Json<List<View>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    permit: Permit<RulesRead>,
+    paging: Paging<32>,
+) -> Result<Json<List<View>>, Problem> {
     let (realm, rows) = (permit.realm_id(), paging.rows());
     let after = paging.after().map(|place| read_place(&place));
     let rules = work::read(&app, move |tx| Ok(tx.list_rules(realm, after, rows)?)).await?;
@@ -69,7 +73,11 @@ pub async fn list(State(app): State<App>, permit: Permit<RulesRead>, paging: Pag
 #[utoipa::path(post, path = "/v1/realms/{realm}/rules", tag = "rules", request_body(content = ref("#/components/schemas/Rule")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the rule", body = ref("#/components/schemas/StoredRule")), (status = 400, description = "what is wrong with it or what it breaks")))]
-pub async fn create(State(app): State<App>, permit: Permit<RulesWrite>, once: Once<RawRule>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    permit: Permit<RulesWrite>,
+    once: Once<RawRule>,
+) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
@@ -95,9 +103,13 @@ pub async fn create(State(app): State<App>, permit: Permit<RulesWrite>, once: On
 #[utoipa::path(get, path = "/v1/realms/{realm}/rules/{rule}", tag = "rules",
     params(("realm" = String, Path, description = "the name of the realm"), ("rule" = String, Path, description = "id or name")),
     responses((status = 200, description = "the rule", body = ref("#/components/schemas/StoredRule")), (status = 404, description = "there is no such rule")))]
-pub async fn show(State(app): State<App>, permit: Permit<RulesRead>, Path((_, rule)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    permit: Permit<RulesRead>,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let realm = permit.realm_id();
-    let stored = work::read(&app, move |tx| find(tx, realm, &rule)).await?;
+    let stored = work::read(&app, move |tx| find(tx, realm, &path.1)).await?;
     Ok(with_etag(stored.version, Json(View::from(stored))))
 }
 
@@ -109,14 +121,14 @@ pub async fn show(State(app): State<App>, permit: Permit<RulesRead>, Path((_, ru
 pub async fn replace(
     State(app): State<App>,
     permit: Permit<RulesWrite>,
-    Path((_, rule)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
     Json(raw): Json<RawRule>,
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "rule.updated", "");
     let changed = work::write(&app, move |tx| {
-        let old = find(tx, realm, &rule)?;
+        let old = find(tx, realm, &path.1)?;
         seen.judge(old.version)?;
         let raw = RawRule { name: raw.name.clone().or_else(|| Some(old.name.clone())), ..raw.clone() };
         let (before, changed) = (resolved(&old), put(tx, &old, &raw, old.place, now)?);
@@ -136,18 +148,19 @@ pub async fn replace(
 pub async fn delete(
     State(app): State<App>,
     permit: Permit<RulesWrite>,
-    Path((_, rule)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "rule.deleted", "");
     let gone = work::write(&app, move |tx| {
-        let stored = find(tx, realm, &rule)?;
+        let stored = find(tx, realm, &path.1)?;
         seen.judge(stored.version)?;
         let before = policy(tx, realm)?;
         tx.delete_rule(realm, stored.id, now)?;
         let loosenings = loosen::loosenings(&before, &policy(tx, realm)?);
-        let detail = json!({ "name": stored.name, "rule": stored.spec, "loosens": loosenings.first().map(|told| &told.what) });
+        let detail =
+            json!({ "name": stored.name, "rule": stored.spec, "loosens": loosenings.first().map(|told| &told.what) });
         Ok(tx.insert_event(&Event { target: stored.id.to_string(), detail, ..event.clone() })?)
     });
     gone.await.map(|_| StatusCode::NO_CONTENT)
@@ -163,7 +176,14 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, rule: &str) -> Result<StoredRule, S
 }
 
 /// A rule that is not stored yet; the name that it goes by is written into it.
-pub fn stored(id: RuleId, realm: RealmId, raw: &RawRule, rule: &Rule, place: i64, now: Time) -> Result<StoredRule, Stop> {
+pub fn stored(
+    id: RuleId,
+    realm: RealmId,
+    raw: &RawRule,
+    rule: &Rule,
+    place: i64,
+    now: Time,
+) -> Result<StoredRule, Stop> {
     let name = rule.name.to_string();
     if RuleId::looks_like(&name) {
         return Err(Problem::invalid(vec![Flaw::new("name", "must not look like an id")]).into());
@@ -228,7 +248,8 @@ fn place(stored: &StoredRule) -> [u8; 32] {
 }
 
 fn read_place(place: &[u8; 32]) -> (i64, i64, RuleId) {
-    let number = |from: usize| place[from..from + 8].iter().fold(0_i64, |number, octet| number << 8 | i64::from(*octet));
+    let number =
+        |from: usize| place[from..from + 8].iter().fold(0_i64, |number, octet| number << 8 | i64::from(*octet));
     let mut id = [0; 16];
     id.copy_from_slice(&place[16..]);
     (number(0), number(8), RuleId::from_bytes(id))
@@ -251,7 +272,8 @@ mod tests {
     #[test]
     fn a_rule_keeps_the_name_that_it_goes_by() {
         let (now, realm) = (Time::default(), RealmId::from_bytes([0; 16]));
-        let raw: RawRule = serde_json::from_value(json!({"match": {"host": "a.test", "methods": ["GET"]}, "deny": true})).unwrap();
+        let raw: RawRule =
+            serde_json::from_value(json!({"match": {"host": "a.test", "methods": ["GET"]}, "deny": true})).unwrap();
         let stored = stored(RuleId::from_bytes([1; 16]), realm, &raw, &raw.resolve().unwrap(), 7, now).unwrap();
         assert_eq!((stored.name.as_str(), stored.priority, stored.place), ("GET a.test/**", 100, 7));
         assert_eq!(stored.spec["name"], "GET a.test/**");

@@ -44,9 +44,16 @@ pub struct Outcomes {
 #[utoipa::path(post, path = "/v1/realms/{realm}/rules/test", tag = "rules", request_body(content = ref("#/components/schemas/Trial")),
     params(("realm" = String, Path, description = "the name of the realm")),
     responses((status = 200, description = "what came of each case", body = ref("#/components/schemas/Outcomes")), (status = 400, description = "the rules are no rules")))]
-pub async fn post(State(app): State<App>, permit: Permit<RulesRead>, Large(trial): Large<Trial>) -> Result<Json<Outcomes>, Problem> {
+pub async fn post(
+    State(app): State<App>,
+    permit: Permit<RulesRead>,
+    Large(trial): Large<Trial>,
+) -> Result<Json<Outcomes>, Problem> {
     if trial.case.len() > CASES_MAX {
-        return Err(Problem::invalid(vec![Flaw::new("case", format!("has {} cases: at most {CASES_MAX} are tried at once", trial.case.len()))]));
+        return Err(Problem::invalid(vec![Flaw::new(
+            "case",
+            format!("has {} cases: at most {CASES_MAX} are tried at once", trial.case.len()),
+        )]));
     }
     let realm = permit.realm_id();
     let (own_apis, own_policy) = work::read(&app, move |tx| {
@@ -58,7 +65,8 @@ pub async fn post(State(app): State<App>, permit: Permit<RulesRead>, Large(trial
         (None, None) => own_policy,
         (apis, given) => {
             let apis = apis.map_or(Ok(own_apis), resolve_apis)?;
-            let given = given.map_or_else(|| Ok(own_policy.rules().map(|matched| matched.rule.clone()).collect()), resolve_rules)?;
+            let given = given
+                .map_or_else(|| Ok(own_policy.rules().map(|matched| matched.rule.clone()).collect()), resolve_rules)?;
             Policy::build(&apis, given).map_err(Problem::invalid)?
         }
     };

@@ -19,7 +19,7 @@ use super::answer;
 use super::clients::{cutoff, live_grants};
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
-use super::guard::{Access, UsersRead, UsersWrite, Permit};
+use super::guard::{Access, Permit, UsersRead, UsersWrite};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
@@ -56,7 +56,11 @@ impl From<User> for View {
     params(("realm" = String, Path, description = "the name of the realm"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of users", body = ref("#/components/schemas/UserList"))))]
-pub async fn list(State(app): State<App>, permit: Permit<UsersRead>, paging: Paging) -> Result<Json<List<View>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    permit: Permit<UsersRead>,
+    paging: Paging,
+) -> Result<Json<List<View>>, Problem> {
     let (realm, page) = (permit.realm_id(), paging.page());
     let users = work::read(&app, move |tx| Ok(tx.list_users(realm, &page)?)).await?;
     Ok(Json(paging.list(users, |user| *user.id.bytes(), &app).map(View::from)))
@@ -66,7 +70,11 @@ pub async fn list(State(app): State<App>, permit: Permit<UsersRead>, paging: Pag
 #[utoipa::path(post, path = "/v1/realms/{realm}/users", tag = "users", request_body(content = ref("#/components/schemas/UserSpec")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the user", body = ref("#/components/schemas/User")), (status = 403, description = "the user would have rights that the caller has not")))]
-pub async fn create(State(app): State<App>, permit: Permit<UsersWrite>, once: Once<UserSpec>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    permit: Permit<UsersWrite>,
+    once: Once<UserSpec>,
+) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
@@ -87,9 +95,13 @@ pub async fn create(State(app): State<App>, permit: Permit<UsersWrite>, once: On
 #[utoipa::path(get, path = "/v1/realms/{realm}/users/{user}", tag = "users",
     params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address")),
     responses((status = 200, description = "the user", body = ref("#/components/schemas/User")), (status = 404, description = "there is no such user")))]
-pub async fn show(State(app): State<App>, permit: Permit<UsersRead>, Path((_, user)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    permit: Permit<UsersRead>,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Problem> {
     let realm = permit.realm_id();
-    let user = work::read(&app, move |tx| find(tx, realm, &user)).await?;
+    let user = work::read(&app, move |tx| find(tx, realm, &path.1)).await?;
     Ok(with_etag(user.version, Json(View::from(user))))
 }
 
@@ -101,7 +113,7 @@ pub async fn show(State(app): State<App>, permit: Permit<UsersRead>, Path((_, us
 pub async fn update(
     State(app): State<App>,
     permit: Permit<UsersWrite>,
-    Path((_, user)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
     Json(mut patch): Json<Map<String, Value>>,
 ) -> Result<Response, Problem> {
@@ -110,7 +122,7 @@ pub async fn update(
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "user.updated", "");
     let changed = work::write(&app, move |tx| {
-        let mut user = find(tx, realm, &user)?;
+        let mut user = find(tx, realm, &path.1)?;
         seen.judge(user.version)?;
         if let Some(disabled) = switch {
             user.disabled_at = disabled.then(|| user.disabled_at.unwrap_or(now));
@@ -132,15 +144,16 @@ pub async fn update(
 pub async fn delete(
     State(app): State<App>,
     permit: Permit<UsersWrite>,
-    Path((_, user)): Path<(String, String)>,
+    Path(path): Path<(String, String)>,
     seen: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "user.deleted", "");
     let gone = work::write(&app, move |tx| {
-        let user = find(tx, realm, &user)?;
+        let user = find(tx, realm, &path.1)?;
         seen.judge(user.version)?;
-        let detail = json!({ "name": user.spec.name, "grants": live_grants(tx, realm, SubjectId::User(user.id), now)? });
+        let detail =
+            json!({ "name": user.spec.name, "grants": live_grants(tx, realm, SubjectId::User(user.id), now)? });
         tx.delete_user(realm, user.id, now)?;
         Ok(tx.insert_event(&Event { target: user.id.to_string(), detail, ..event.clone() })?)
     });
@@ -151,14 +164,22 @@ pub async fn delete(
 #[utoipa::path(post, path = "/v1/realms/{realm}/users/{user}/revoke-all", tag = "users",
     params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such user")))]
-pub async fn revoke_all(State(app): State<App>, permit: Permit<UsersWrite>, Path((_, user)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
+pub async fn revoke_all(
+    State(app): State<App>,
+    permit: Permit<UsersWrite>,
+    Path(path): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "user.revoked_all", "");
     let done = work::write(&app, move |tx| {
-        let user = find(tx, realm, &user)?;
+        let user = find(tx, realm, &path.1)?;
         tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event { target: user.id.to_string(), detail: json!({ "name": user.spec.name }), ..event.clone() })?)
+        Ok(tx.insert_event(&Event {
+            target: user.id.to_string(),
+            detail: json!({ "name": user.spec.name }),
+            ..event.clone()
+        })?)
     });
     done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
 }
@@ -177,7 +198,17 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, user: &str) -> Result<User, Stop> {
 
 /// A user that is not stored yet.
 pub fn new(id: UserId, realm: RealmId, spec: UserSpec, now: Time) -> User {
-    User { id, realm, org: None, spec, disabled_at: None, valid_after: None, created_at: now, updated_at: now, version: 1 }
+    User {
+        id,
+        realm,
+        org: None,
+        spec,
+        disabled_at: None,
+        valid_after: None,
+        created_at: now,
+        updated_at: now,
+        version: 1,
+    }
 }
 
 /// Stores a new user.

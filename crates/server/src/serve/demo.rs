@@ -107,7 +107,15 @@ pub async fn prepare(app: &App) -> Result<Demo, Failure> {
                 updated_at: now,
                 version: 1,
             };
-            let secret = KeySecret { hash, lookup_key, key: made.id, number: 1, hint: hint.clone(), created_at: now, expires_at: None };
+            let secret = KeySecret {
+                hash,
+                lookup_key,
+                key: made.id,
+                number: 1,
+                hint: hint.clone(),
+                created_at: now,
+                expires_at: None,
+            };
             tx.insert_key(&grant, &made, &secret)?;
             Ok(End::Commit(()))
         })
@@ -126,7 +134,11 @@ impl Names {
     fn read() -> Result<Self, Failure> {
         let bad = |error: admit_core::name::BadName| Failure(format!("the demo's names are bad: {error}"));
         let scopes = ["orders:read", "orders:write"].map(ScopeName::parse).into_iter().collect::<Result<_, _>>();
-        Ok(Self { uri: ApiUri::parse(API).map_err(bad)?, service: Label::parse(SERVICE).map_err(bad)?, scopes: scopes.map_err(bad)? })
+        Ok(Self {
+            uri: ApiUri::parse(API).map_err(bad)?,
+            service: Label::parse(SERVICE).map_err(bad)?,
+            scopes: scopes.map_err(bad)?,
+        })
     }
 
     fn api(&self, tx: &mut Tx<'_>, app: &App) -> admit_store::Result<Api> {
@@ -134,7 +146,9 @@ impl Names {
             return Ok(known);
         }
         let now = app.now();
-        let describe = |scope: &ScopeName| (scope.clone(), if scope.as_str() == "orders:read" { "Read orders" } else { "Change orders" }.to_owned());
+        let describe = |scope: &ScopeName| {
+            (scope.clone(), if scope.as_str() == "orders:read" { "Read orders" } else { "Change orders" }.to_owned())
+        };
         let mut spec = ApiSpec::new(self.uri.clone(), self.scopes.iter().map(describe).collect::<BTreeMap<_, _>>());
         spec.hosts = HOSTS.map(str::to_owned).to_vec();
         let api = Api { id: app.id(now), realm: app.default_realm, spec, created_at: now, updated_at: now, version: 1 };
@@ -143,7 +157,10 @@ impl Names {
     }
 
     fn rules(&self, tx: &mut Tx<'_>, app: &App) -> admit_store::Result<()> {
-        for (name, methods, scope) in [("demo: read orders", ["GET"].as_slice(), "orders:read"), ("demo: change orders", &["POST", "PUT", "DELETE"], "orders:write")] {
+        for (name, methods, scope) in [
+            ("demo: read orders", ["GET"].as_slice(), "orders:read"),
+            ("demo: change orders", &["POST", "PUT", "DELETE"], "orders:write"),
+        ] {
             if tx.find_rule_named(app.default_realm, name)?.is_some() {
                 continue;
             }
@@ -155,12 +172,27 @@ impl Names {
                     methods: Some(methods.iter().map(|method| (*method).to_owned()).collect()),
                     path: Some("/demo/orders/**".to_owned()),
                 }),
-                require: Some(RawRequire { api: Some(API.to_owned()), scopes: Some(vec![scope.to_owned()]), ..RawRequire::default() }),
+                require: Some(RawRequire {
+                    api: Some(API.to_owned()),
+                    scopes: Some(vec![scope.to_owned()]),
+                    ..RawRequire::default()
+                }),
                 ..RawRule::default()
             };
-            let spec = serde_json::to_value(&raw).map_err(|error| admit_store::Error::Corrupt { what: error.to_string() })?;
+            let spec =
+                serde_json::to_value(&raw).map_err(|error| admit_store::Error::Corrupt { what: error.to_string() })?;
             let place = tx.last_rule_place(app.default_realm)?.unwrap_or(0) + 1;
-            let rule = StoredRule { id: app.id(now), realm: app.default_realm, name: name.to_owned(), priority: 100, place, spec, created_at: now, updated_at: now, version: 1 };
+            let rule = StoredRule {
+                id: app.id(now),
+                realm: app.default_realm,
+                name: name.to_owned(),
+                priority: 100,
+                place,
+                spec,
+                created_at: now,
+                updated_at: now,
+                version: 1,
+            };
             tx.insert_rule(&rule)?;
         }
         Ok(())
@@ -173,7 +205,17 @@ impl Names {
         let now = app.now();
         let rights = Rights::from([(self.uri.clone(), self.scopes.iter().cloned().collect())]);
         let spec = ClientSpec::service(self.service.clone(), rights);
-        let client = Client { id: Id::new(now, app.random()), realm: app.default_realm, org: None, spec, disabled_at: None, valid_after: None, created_at: now, updated_at: now, version: 1 };
+        let client = Client {
+            id: Id::new(now, app.random()),
+            realm: app.default_realm,
+            org: None,
+            spec,
+            disabled_at: None,
+            valid_after: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
         tx.insert_client(&client)?;
         Ok(client)
     }
@@ -195,13 +237,14 @@ async fn echo(State(app): State<App>, parts: Parts) -> Response<Body> {
         Ok(Some(realm)) => realm,
         _ => return Problem::unavailable("the realm default cannot be read").into_response(),
     };
-    let request = match Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies) {
-        Ok(request) => request,
-        Err(reason) => {
-            let judged = pipeline::refuse(&app, Some(&realm), reason, Door::Demo, app.now());
-            return render::refused(&app, realm.realm.name.as_str(), &judged.decision);
-        }
-    };
+    let request =
+        match Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies) {
+            Ok(request) => request,
+            Err(reason) => {
+                let judged = pipeline::refuse(&app, Some(&realm), reason, Door::Demo, app.now());
+                return render::refused(&app, realm.realm.name.as_str(), &judged.decision);
+            }
+        };
     let judged = pipeline::run(&app, &realm, &request, Door::Demo, app.now());
     if !judged.decision.is_admitted() {
         return render::refused(&app, realm.realm.name.as_str(), &judged.decision);
@@ -225,8 +268,11 @@ async fn echo(State(app): State<App>, parts: Parts) -> Response<Body> {
 fn upstream_headers(request: &HeaderMap, admitted: &HeaderMap) -> BTreeMap<String, String> {
     let is_ours = |name: &str| name.starts_with("admit-") || ["authorization", "x-api-key", "cookie"].contains(&name);
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let mut headers: BTreeMap<_, _> =
-        request.iter().filter(|(name, _)| !is_ours(name.as_str())).map(|(name, value)| (name.to_string(), text(value))).collect();
+    let mut headers: BTreeMap<_, _> = request
+        .iter()
+        .filter(|(name, _)| !is_ours(name.as_str()))
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect();
     for name in answer::IDENTITY {
         let value = admitted.get(&name).map(text).unwrap_or_default();
         match name.as_str() {

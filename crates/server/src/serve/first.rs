@@ -45,8 +45,12 @@ pub fn check_mark(store: &Store, config: &Config, dev: bool, is_new: bool) -> st
     let folder = config.data.display();
     match known.as_deref() {
         Some(mark) if mark == own => Ok(()),
-        Some(DEV) => Err(Failure(format!("{folder} is a development store. Next: admit serve --dev --data {folder}, or another --data"))),
-        _ => Err(Failure(format!("{folder} is no development store. Next: admit serve --data {folder}, or another --data for --dev"))),
+        Some(DEV) => Err(Failure(format!(
+            "{folder} is a development store. Next: admit serve --dev --data {folder}, or another --data"
+        ))),
+        _ => Err(Failure(format!(
+            "{folder} is no development store. Next: admit serve --data {folder}, or another --data for --dev"
+        ))),
     }
 }
 
@@ -102,7 +106,9 @@ pub fn say_ready(server: &Server, address: SocketAddr, demo: Option<&Demo>) {
         None => {
             let flag = if data.to_string() == "admit-data" { String::new() } else { format!(" --data {data}") };
             eprintln!("next:");
-            eprintln!("  admit{flag} api create https://api.example.com --scope 'orders:read=Read orders' --host shop.test");
+            eprintln!(
+                "  admit{flag} api create https://api.example.com --scope 'orders:read=Read orders' --host shop.test"
+            );
             eprintln!("  admit{flag} rule add --host shop.test --path '/orders/**' --method GET --scope orders:read");
             eprintln!("  admit{flag} key create --name first --api https://api.example.com --scope orders:read");
         }

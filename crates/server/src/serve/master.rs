@@ -46,7 +46,9 @@ pub fn check(store: &Store, key: &MasterKey) -> Result<(), Failure> {
     if is_same {
         return Ok(());
     }
-    Err(Failure("this master key is not the one that the store was made with; set [master_key] to the right one".to_owned()))
+    Err(Failure(
+        "this master key is not the one that the store was made with; set [master_key] to the right one".to_owned(),
+    ))
 }
 
 fn make(file: &Path) -> Result<(), Failure> {
@@ -64,7 +66,8 @@ fn from_file(file: &Path) -> Result<Zeroizing<String>, Failure> {
     if about.mode() & 0o077 != 0 {
         return Err(Failure(format!("the master key {name} can be read by others. Next: chmod 600 {name}")));
     }
-    let text = std::fs::read_to_string(file).map_err(|error| Failure(format!("the master key {name} cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure(format!("the master key {name} cannot be read: {error}")))?;
     Ok(Zeroizing::new(text))
 }
 
@@ -77,6 +80,7 @@ fn from_command(command: &[String]) -> Result<Zeroizing<String>, Failure> {
     if !output.status.success() {
         return Err(Failure(format!("master_key.command: {program} ended with {}", output.status)));
     }
-    let text = String::from_utf8(output.stdout).map_err(|_| Failure("master_key.command printed no text".to_owned()))?;
+    let text =
+        String::from_utf8(output.stdout).map_err(|_| Failure("master_key.command printed no text".to_owned()))?;
     Ok(Zeroizing::new(text))
 }

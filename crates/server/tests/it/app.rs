@@ -84,7 +84,16 @@ impl TestApp {
         let running = serve::start(&server, listener).await.unwrap();
         let Server { app, operator_key, .. } = server;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { app, clock, url: format!("http://{address}"), address, folder, operator: operator_key, http, running: Some(running) }
+        Self {
+            app,
+            clock,
+            url: format!("http://{address}"),
+            address,
+            folder,
+            operator: operator_key,
+            http,
+            running: Some(running),
+        }
     }
 
     /// Stops the server; the folder goes on.
@@ -100,7 +109,8 @@ impl TestApp {
 
     /// Any request.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Reply {
-        let mut request = self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.url));
+        let mut request =
+            self.http.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -140,9 +150,11 @@ impl TestApp {
         let api = json!({"uri": "https://api.shop.test", "hosts": ["shop.test"],
             "scopes": {"orders:read": "Read orders", "orders:write": "Change orders"}});
         self.manage("POST", "/v1/realms/default/apis", api).await.expect(201);
-        self.rule(json!({"name": "read orders", "match": {"host": "shop.test", "methods": ["GET"], "path": "/orders/**"},
-            "require": {"scopes": ["orders:read"]}}))
-            .await;
+        self.rule(
+            json!({"name": "read orders", "match": {"host": "shop.test", "methods": ["GET"], "path": "/orders/**"},
+            "require": {"scopes": ["orders:read"]}}),
+        )
+        .await;
     }
 
     /// Adds a rule to the realm `default`.

@@ -5,7 +5,6 @@
 
 mod plan;
 
-
 use admit_core::api::Api;
 use admit_core::audit::Event;
 use admit_core::document::{Action, Change, Document, Kind, Plan};
@@ -183,7 +182,11 @@ fn carry_rule(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change: 
     } else if let Ok(raw) = raw() {
         let rule = raw.resolve().map_err(Problem::invalid)?;
         let new = rules::stored(old.id, realm, raw, &rule, place, now)?;
-        tx.update_rule(realm, &admit_store::StoredRule { created_at: old.created_at, version: old.version, ..new }, now)?;
+        tx.update_rule(
+            realm,
+            &admit_store::StoredRule { created_at: old.created_at, version: old.version, ..new },
+            now,
+        )?;
     }
     Ok(old.id.to_string())
 }
@@ -193,7 +196,8 @@ fn place_rules(tx: &mut Tx<'_>, access: &Access, plan: &Plan) -> Result<(), Stop
     if plan.wanted.rule.is_none() {
         return Ok(());
     }
-    let places: std::collections::HashMap<&str, i64> = plan.places.iter().map(|(name, place)| (name.as_str(), *place)).collect();
+    let places: std::collections::HashMap<&str, i64> =
+        plan.places.iter().map(|(name, place)| (name.as_str(), *place)).collect();
     for rule in crate::check::policies::all_rules(tx, access.realm_id())? {
         let place = places.get(rule.name.as_str()).copied().unwrap_or(rule.place);
         if place != rule.place {

@@ -60,12 +60,20 @@ fn named(stored: &admit_store::StoredRule) -> admit_core::policy::rule::RawRule 
     admit_core::policy::rule::RawRule { name: Some(stored.name.clone()), ..rules::raw(stored) }
 }
 
-fn clients(tx: &mut Tx<'_>, access: &Access, wanted: Option<&[ClientSpec]>, prune: bool) -> Result<Vec<ClientSpec>, Stop> {
+fn clients(
+    tx: &mut Tx<'_>,
+    access: &Access,
+    wanted: Option<&[ClientSpec]>,
+    prune: bool,
+) -> Result<Vec<ClientSpec>, Stop> {
     let Some(wanted) = wanted else { return Ok(Vec::new()) };
     let realm = access.realm_id();
     let mut found = Vec::new();
     for spec in wanted.iter().take(ITEMS_MAX) {
-        found.extend(tx.find_client_named(realm, spec.name.as_str())?.map(|client| in_order(client.spec, |spec| &mut spec.roles)));
+        found.extend(
+            tx.find_client_named(realm, spec.name.as_str())?
+                .map(|client| in_order(client.spec, |spec| &mut spec.roles)),
+        );
     }
     if !prune {
         return Ok(found);
@@ -84,7 +92,9 @@ fn users(tx: &mut Tx<'_>, access: &Access, wanted: Option<&[UserSpec]>, prune: b
     let realm = access.realm_id();
     let mut found = Vec::new();
     for spec in wanted.iter().take(ITEMS_MAX) {
-        found.extend(tx.find_user_named(realm, spec.name.as_str())?.map(|user| in_order(user.spec, |spec| &mut spec.roles)));
+        found.extend(
+            tx.find_user_named(realm, spec.name.as_str())?.map(|user| in_order(user.spec, |spec| &mut spec.roles)),
+        );
     }
     if !prune {
         return Ok(found);
@@ -127,7 +137,9 @@ pub fn all_users(tx: &mut Tx<'_>, realm: RealmId) -> Result<Vec<User>, Stop> {
 }
 
 fn too_many(what: &str) -> Stop {
-    let detail = format!("This realm has more than {ITEMS_MAX} {what}, too many for one document. Leave {what} out, or page through /{what}.");
+    let detail = format!(
+        "This realm has more than {ITEMS_MAX} {what}, too many for one document. Leave {what} out, or page through /{what}."
+    );
     Problem::new(409, "too_many", detail).into()
 }
 
@@ -140,12 +152,19 @@ fn in_order<T>(mut spec: T, roles: impl Fn(&mut T) -> &mut Vec<RoleName>) -> T {
 /// Nobody hands out rights over Admit that he has not, by roles, by clients or to users.
 fn must_hold_all(access: &Access, current: &Current, plan: &Plan) -> Result<(), Problem> {
     let wanted_roles = plan.wanted.role.iter().flatten();
-    let roles: HashMap<&RoleName, &RoleSpec> = current.roles.iter().chain(wanted_roles).map(|spec| (&spec.name, spec)).collect();
-    let written: HashSet<(Kind, &str)> =
-        plan.changes.iter().filter(|change| change.action != Action::Delete).map(|change| (change.kind, change.name.as_str())).collect();
+    let roles: HashMap<&RoleName, &RoleSpec> =
+        current.roles.iter().chain(wanted_roles).map(|spec| (&spec.name, spec)).collect();
+    let written: HashSet<(Kind, &str)> = plan
+        .changes
+        .iter()
+        .filter(|change| change.action != Action::Delete)
+        .map(|change| (change.kind, change.name.as_str()))
+        .collect();
     let written = |kind: Kind, name: &str| written.contains(&(kind, name));
     let mut rights = Rights::new();
-    let mut given = |held: &[RoleName]| held.iter().filter_map(|role| roles.get(role)).for_each(|role| scope::unite(&mut rights, &role.rights));
+    let mut given = |held: &[RoleName]| {
+        held.iter().filter_map(|role| roles.get(role)).for_each(|role| scope::unite(&mut rights, &role.rights))
+    };
     for spec in plan.wanted.client.iter().flatten().filter(|spec| written(Kind::Client, spec.name.as_str())) {
         given(&spec.roles);
     }

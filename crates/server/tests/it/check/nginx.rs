@@ -8,7 +8,8 @@ use crate::app::TestApp;
 async fn a_key_is_admitted_refused_and_revoked_for_reasons() {
     let app = TestApp::new().await;
     app.shop().await;
-    let key = app.key(serde_json::json!({"name": "ci", "api": "https://api.shop.test", "scopes": ["orders:read"]})).await;
+    let key =
+        app.key(serde_json::json!({"name": "ci", "api": "https://api.shop.test", "scopes": ["orders:read"]})).await;
     let secret = key["key"].as_str().unwrap();
 
     let admitted = app.ask("GET", "/orders/42", Some(secret)).await;
@@ -24,7 +25,9 @@ async fn a_key_is_admitted_refused_and_revoked_for_reasons() {
     assert_eq!((nobody.status, nobody.code().as_str()), (401, "missing_credential"));
     assert_eq!(nobody.header("www-authenticate"), "Bearer realm=\"default\"");
 
-    app.manage("DELETE", &format!("/v1/realms/default/keys/{}", key["id"].as_str().unwrap()), serde_json::Value::Null).await.expect(204);
+    app.manage("DELETE", &format!("/v1/realms/default/keys/{}", key["id"].as_str().unwrap()), serde_json::Value::Null)
+        .await
+        .expect(204);
     let revoked = app.ask("GET", "/orders/42", Some(secret)).await;
     assert_eq!((revoked.status, revoked.code().as_str()), (401, "revoked_credential"));
 }

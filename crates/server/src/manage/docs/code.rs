@@ -1,0 +1,71 @@
+//! The codes of errors with their meanings: the page has an anchor for each, and `type` of an error opens it.
+
+use admit_core::check::code::Code;
+
+/// One code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meaning {
+    /// The word on the wire.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What it means and what to do.
+    pub text: &'static str,
+}
+
+/// The codes of the management API beside those of decisions.
+pub const MEANINGS: &[Meaning] = &[
+    of("already_exists", 409, "Another one has this name, URI, e-mail address, prefix or host already."),
+    of("ambiguous_name", 409, "Several have this name; the detail lists their ids. Use an id."),
+    of("body_too_large", 413, "The body has more bytes than are read here."),
+    of(
+        "built_in",
+        409,
+        "This is part of Admit (a ready role, a urn:admit: API, the realm operators) and stays as it is.",
+    ),
+    of(
+        "exceeds_own_rights",
+        403,
+        "Nobody hands out, creates or changes what has rights over Admit that he does not hold himself.",
+    ),
+    of(
+        "idempotency_key_in_use",
+        409,
+        "A request with this Idempotency-Key is being carried out or just was. Send it again.",
+    ),
+    of("idempotency_key_reused", 422, "This Idempotency-Key was used for another request. Use a new one for each."),
+    of("invalid_cursor", 400, "The cursor was not given by this list. Begin again without one."),
+    of(
+        "invalid_request",
+        400,
+        "The request is not as it should be; `problems` lists everything that is wrong, each with its key.",
+    ),
+    of("key_revoked", 409, "The key was revoked: it cannot be changed any more. Create another."),
+    of("method_not_allowed", 405, "This method is not known at this path."),
+    of("misdirected_request", 421, "The host of the request is none that this server answers for."),
+    of("not_found", 404, "There is no such thing, at least not in this realm."),
+    of(
+        "secret_already_shown",
+        409,
+        "This was done before, and its secret was shown that once. Roll the key if it is lost.",
+    ),
+    of("too_many", 409, "The realm has as many of these as it may have, or they do not fit into one document."),
+    of(
+        "too_many_keys",
+        409,
+        "The owner has as many live keys as one owner may have. Revoke some, or use another owner.",
+    ),
+    of("too_many_secrets", 409, "The key has as many live secrets as it may have. Wait until the old ones end."),
+    of("unsupported_media_type", 415, "Send the body as Content-Type: application/json."),
+    of("version_changed", 412, "It has changed since you read it. Read it again and repeat your change."),
+];
+
+/// Every code, those of decisions first.
+pub fn all() -> impl Iterator<Item = Meaning> {
+    let decided = Code::ALL.iter().map(|code| of(code.as_str(), code.status(), code.sentence()));
+    decided.chain(MEANINGS.iter().copied())
+}
+
+const fn of(code: &'static str, status: u16, text: &'static str) -> Meaning {
+    Meaning { code, status, text }
+}
