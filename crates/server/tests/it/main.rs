@@ -2,3 +2,4 @@
 
 mod app;
 mod check;
+mod fault;
