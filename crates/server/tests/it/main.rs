@@ -3,3 +3,7 @@
 mod app;
 mod check;
 mod fault;
+mod flood;
+mod input;
+mod keys;
+mod tenancy;
