@@ -21,7 +21,8 @@ pub(crate) use api_columns;
 statements! {
     FIND = concat!("SELECT ", api_columns!(), " FROM api AS a WHERE a.realm_id = $realm AND a.id = $id");
     FIND_BY_URI = concat!("SELECT ", api_columns!(), " FROM api AS a WHERE a.realm_id = $realm AND a.uri = $uri");
-    LIST = concat!("SELECT ", api_columns!(), " FROM api AS a WHERE a.realm_id = $realm AND a.id > $after ORDER BY a.id LIMIT $limit");
+    LIST = concat!("SELECT ", api_columns!(), " FROM api AS a WHERE a.realm_id = $realm
+        AND a.id > $after ORDER BY a.id LIMIT $limit");
     INSERT = "INSERT INTO api (id, realm_id, uri, external_id, spec, created_at, updated_at, version)
         VALUES ($id, $realm, $uri, $external_id, $spec, $created_at, $updated_at, $version)";
     UPDATE = "UPDATE api SET external_id = $external_id, spec = $spec, updated_at = $now, version = version + 1

@@ -24,9 +24,11 @@ pub(crate) const WIDTH: usize = 9;
 statements! {
     FIND = concat!("SELECT ", client_columns!(), " FROM client AS c WHERE c.realm_id = $realm AND c.id = $id");
     FIND_NAMED = concat!("SELECT ", client_columns!(), " FROM client AS c WHERE c.realm_id = $realm AND c.name = $name");
-    LIST = concat!("SELECT ", client_columns!(), " FROM client AS c WHERE c.realm_id = $realm AND c.id > $after ORDER BY c.id LIMIT $limit");
-    INSERT = "INSERT INTO client (id, realm_id, org_id, name, external_id, spec, disabled_at, valid_after, created_at, updated_at, version)
-        VALUES ($id, $realm, $org, $name, $external_id, $spec, $disabled_at, $valid_after, $created_at, $updated_at, $version)";
+    LIST = concat!("SELECT ", client_columns!(), " FROM client AS c WHERE c.realm_id = $realm
+        AND c.id > $after ORDER BY c.id LIMIT $limit");
+    INSERT = "INSERT INTO client (id, realm_id, org_id, name, external_id, spec, disabled_at, valid_after, created_at,
+        updated_at, version) VALUES ($id, $realm, $org, $name, $external_id, $spec, $disabled_at, $valid_after, $created_at,
+        $updated_at, $version)";
     UPDATE = "UPDATE client SET org_id = $org, name = $name, external_id = $external_id, spec = $spec, disabled_at = $disabled_at,
         valid_after = $valid_after, updated_at = $now, version = version + 1
         WHERE realm_id = $realm AND id = $id AND version = $version";

@@ -38,7 +38,8 @@ statements! {
     END_WITH_GRANT = "UPDATE credential SET expires_at = (SELECT g.expires_at FROM access_grant AS g WHERE g.id = credential.grant_id)
         WHERE key_id = $key AND realm_id = $realm AND (expires_at IS NULL
         OR expires_at > (SELECT g.expires_at FROM access_grant AS g WHERE g.id = credential.grant_id))";
-    END_BY = "UPDATE credential SET expires_at = $end WHERE key_id = $key AND realm_id = $realm AND (expires_at IS NULL OR expires_at > $end)";
+    END_BY = "UPDATE credential SET expires_at = $end WHERE key_id = $key AND realm_id = $realm
+        AND (expires_at IS NULL OR expires_at > $end)";
 }
 
 /// What a presented key is, as one snapshot of the store saw it.

@@ -24,7 +24,8 @@ macro_rules! role_columns {
 statements! {
     FIND = concat!("SELECT ", role_columns!(), " FROM role AS o WHERE o.realm_id = $realm AND o.id = $id");
     FIND_NAMED = concat!("SELECT ", role_columns!(), " FROM role AS o WHERE o.realm_id = $realm AND o.name = $name");
-    LIST = concat!("SELECT ", role_columns!(), " FROM role AS o WHERE o.realm_id = $realm AND o.id > $after ORDER BY o.id LIMIT $limit");
+    LIST = concat!("SELECT ", role_columns!(), " FROM role AS o WHERE o.realm_id = $realm
+        AND o.id > $after ORDER BY o.id LIMIT $limit");
     LIST_OF = concat!("SELECT ", role_columns!(), " FROM subject_role AS h JOIN role AS o ON o.id = h.role_id
         WHERE h.realm_id = $realm AND h.subject_id = $subject ORDER BY o.name");
     INSERT = "INSERT INTO role (id, realm_id, name, spec, created_at, updated_at, version)

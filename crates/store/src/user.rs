@@ -25,11 +25,15 @@ pub(crate) const WIDTH: usize = 9;
 
 statements! {
     FIND = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.id = $id");
-    FIND_NAMED = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.name = $name");
-    FIND_BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.email_folded = $email_folded");
-    LIST = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.id > $after ORDER BY u.id LIMIT $limit");
-    INSERT = "INSERT INTO user_account (id, realm_id, org_id, name, email_folded, external_id, spec, disabled_at, valid_after, created_at, updated_at, version)
-        VALUES ($id, $realm, $org, $name, $email_folded, $external_id, $spec, $disabled_at, $valid_after, $created_at, $updated_at, $version)";
+    FIND_NAMED = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm
+        AND u.name = $name");
+    FIND_BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm
+        AND u.email_folded = $email_folded");
+    LIST = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm
+        AND u.id > $after ORDER BY u.id LIMIT $limit");
+    INSERT = "INSERT INTO user_account (id, realm_id, org_id, name, email_folded, external_id, spec, disabled_at, valid_after,
+        created_at, updated_at, version) VALUES ($id, $realm, $org, $name, $email_folded, $external_id, $spec, $disabled_at,
+        $valid_after, $created_at, $updated_at, $version)";
     UPDATE = "UPDATE user_account SET org_id = $org, name = $name, email_folded = $email_folded, external_id = $external_id, spec = $spec,
         disabled_at = $disabled_at, valid_after = $valid_after, updated_at = $now, version = version + 1
         WHERE realm_id = $realm AND id = $id AND version = $version";

@@ -30,6 +30,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use http::header::ALLOW;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -68,8 +69,13 @@ pub fn router(app: &App) -> Router<App> {
         .layer(middleware::from_fn_with_state(app.clone(), complete))
 }
 
-/// Fills in request id and type of the problems that handlers return.
+/// Fills in request id and type of the problems that handlers return. The methods that the router knows (405) stay.
 async fn complete(State(app): State<App>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    problem::complete(&app, response)
+    let methods = response.headers().get(ALLOW).cloned();
+    let mut response = problem::complete(&app, response);
+    if let Some(methods) = methods {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
 }

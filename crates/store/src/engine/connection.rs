@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// More than there are statements in this crate.
 const CACHED_STATEMENTS: usize = 256;
+/// What each connection may keep of the file; the system keeps the rest.
+const PAGE_CACHE_KIB: i32 = 4096;
 /// After a checkpoint the log is cut down to this.
 const LOG_BYTES: u32 = 64 << 20;
 
@@ -50,11 +52,14 @@ fn open(path: &Path) -> Result<Connection> {
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        // Else each new parameter may plan the statement anew: 200 µs where the read itself takes 15.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
     ] {
         connection.set_db_config(setting, on).map_err(translate)?;
     }
     connection.pragma_update(None, "cell_size_check", true).map_err(translate)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(translate)?;
+    connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB).map_err(translate)?;
     Ok(connection)
 }
 

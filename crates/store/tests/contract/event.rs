@@ -1,1 +1,65 @@
-//! To come.
+//! The audit.
+
+use admit_core::audit::Event;
+use admit_core::id::RealmId;
+use admit_store::{End, EventFilter};
+use serde_json::json;
+
+use crate::fixture::{NOW, Population, TestStore, id};
+
+fn event(realm: RealmId, kind: &str, target: &str) -> Event {
+    Event {
+        id: id(),
+        number: 0,
+        realm: Some(realm),
+        at: NOW,
+        kind: kind.to_owned(),
+        actor: "operator".to_owned(),
+        target: target.to_owned(),
+        reason: None,
+        request_id: None,
+        detail: serde_json::Value::Null,
+    }
+}
+
+#[test]
+fn events_are_numbered_in_commit_order_and_followed_or_looked_back_on() {
+    let store = TestStore::new();
+    let home = Population::new(&store, "acme").realm.id;
+    let kinds = ["key.created", "key.revoked", "rule.deleted", "keyring.x", "key.created"];
+    for (place, kind) in kinds.into_iter().enumerate() {
+        let made = event(home, kind, &format!("t{place}"));
+        assert_eq!(store.put(move |tx| tx.insert_event(&made)), place as i64 + 1);
+    }
+    let numbers = |events: Vec<Event>| events.into_iter().map(|event| event.number).collect::<Vec<_>>();
+    let any = EventFilter::default;
+    let kind = |kind: &str| EventFilter { kind: Some(kind.to_owned()), ..any() };
+    let follow = |filter: EventFilter, after| numbers(store.get(|tx| tx.list_events(home, &filter, after, 9)));
+    let latest = |filter: EventFilter, before, limit| {
+        numbers(store.get(|tx| tx.list_latest_events(home, &filter, before, limit)))
+    };
+    assert_eq!(follow(any(), 3), [4, 5]);
+    assert_eq!(latest(any(), None, 2), [5, 4]);
+    assert_eq!(latest(any(), Some(4), 9), [3, 2, 1]);
+    assert_eq!(follow(kind("key."), 0), [1, 2, 5], "a beginning ends at its dot");
+    assert_eq!(latest(kind("key.created"), None, 9), [5, 1]);
+    assert_eq!(follow(EventFilter { target: Some("t2".to_owned()), ..any() }, 0), [3]);
+    assert!(follow(EventFilter { actor: Some("nobody".to_owned()), ..any() }, 0).is_empty());
+}
+
+#[test]
+fn an_event_comes_back_as_it_was_and_not_at_all_if_its_unit_was_undone() {
+    let store = TestStore::new();
+    let home = Population::new(&store, "acme").realm.id;
+    let undone = event(home, "key.created", "a");
+    store.write_blocking(move |tx| tx.insert_event(&undone).map(End::Rollback)).unwrap();
+    let whole = Event {
+        reason: Some("owner_gone".to_owned()),
+        request_id: Some("req_1".to_owned()),
+        detail: json!({ "scopes": ["a"] }),
+        ..event(home, "key.refused", "b")
+    };
+    let made = whole.clone();
+    assert_eq!(store.put(move |tx| tx.insert_event(&made)), 1, "no number was lost");
+    assert_eq!(store.get(|tx| tx.list_events(home, &EventFilter::default(), 0, 9)), [Event { number: 1, ..whole }]);
+}

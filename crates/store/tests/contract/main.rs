@@ -1,5 +1,7 @@
 //! What every engine of the store must do, by feature. Each test asks [`fixture::TestStore`] for an empty store.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod engine;
 mod event;
 mod fixture;

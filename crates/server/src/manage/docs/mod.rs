@@ -54,18 +54,23 @@ pub fn describe(description: OpenApi) -> Value {
     whole["components"]["securitySchemes"] = json!({ "key": scheme });
     for (path, methods) in member(&mut whole, &["paths"]).into_iter().flatten() {
         let is_open = path == "/v1/leaked";
-        for operation in methods.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            operation["operationId"] = operation_id(method, path).into();
             complete(operation, is_open);
         }
     }
     whole
 }
 
-/// One operation: `apis_list`, and what every operation may answer.
+/// `post_realm_keys_key_roll`: unique, for a path and a method are.
+fn operation_id(method: &str, path: &str) -> String {
+    let place = path.strip_prefix("/v1/").unwrap_or(path);
+    let words = place.strip_prefix("realms/{realm}/").map_or_else(|| place.to_owned(), |rest| format!("realm/{rest}"));
+    format!("{method}/{words}").replace(['{', '}'], "").replace(['/', '-', '.'], "_")
+}
+
+/// What every operation may answer.
 fn complete(operation: &mut Value, is_open: bool) {
-    let tag = operation["tags"][0].as_str().unwrap_or("server").to_owned();
-    let own = operation["operationId"].as_str().unwrap_or("call").to_owned();
-    operation["operationId"] = format!("{tag}_{own}").into();
     if is_open {
         operation["security"] = json!([]);
     }
