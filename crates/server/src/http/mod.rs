@@ -56,7 +56,11 @@ pub async fn dispatch(
 fn judge_head<B>(request: &Request<B>) -> Result<(), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_MAX {
-        return Err(Problem::new(414, "target_too_long", format!("Path and query may have at most {TARGET_MAX} bytes.")));
+        return Err(Problem::new(
+            414,
+            "target_too_long",
+            format!("Path and query may have at most {TARGET_MAX} bytes."),
+        ));
     }
     let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if size > HEADERS_MAX_BYTES {

@@ -14,9 +14,8 @@ use crate::http::problem::Problem;
 
 /// Liveness and readiness.
 pub fn health() -> Router<App> {
-    let refused = async |State(app): State<App>| {
-        Problem::new(405, "method_not_allowed", "Ask with GET or HEAD.").respond(&app)
-    };
+    let refused =
+        async |State(app): State<App>| Problem::new(405, "method_not_allowed", "Ask with GET or HEAD.").respond(&app);
     let router = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready));
     router.method_not_allowed_fallback(refused)
 }

@@ -6,4 +6,5 @@ mod fault;
 mod flood;
 mod input;
 mod keys;
+mod secrecy;
 mod tenancy;

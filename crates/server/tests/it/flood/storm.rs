@@ -41,8 +41,14 @@ fn stranger() -> String {
 /// A request for acme's shop, as nginx asks.
 async fn ask_acme(app: &TestApp, ip: &str, key: &str) -> (String, Reply) {
     let bearer = format!("Bearer {key}");
-    let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"),
-        ("x-forwarded-proto", "https"), ("x-forwarded-for", ip), ("authorization", &bearer)];
+    let headers = [
+        ("x-original-method", "GET"),
+        ("x-original-uri", "/orders/1"),
+        ("x-forwarded-host", "shop.test"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", ip),
+        ("authorization", &bearer),
+    ];
     let reply = app.send("GET", "/realms/acme/check/nginx", &headers, None).await;
     let status = if reply.status == 200 { "200".to_owned() } else { reply.header("admit-status") };
     let status = if status.is_empty() { reply.status.to_string() } else { status };
@@ -126,7 +132,11 @@ async fn a_storm_of_unknown_keys_leaves_another_realm_alone() {
         assert_eq!(status, "200", "a key that is known here is not throttled by strangers: {}", reply.text);
     }
     let (status, reply) = ask_acme(&app, "203.0.113.9", &own_cold).await;
-    assert!(matches!((status.as_str(), reply.code().as_str()), ("200", _) | ("429", "rate_limited")), "{status} {}", reply.text);
+    assert!(
+        matches!((status.as_str(), reply.code().as_str()), ("200", _) | ("429", "rate_limited")),
+        "{status} {}",
+        reply.text
+    );
     over.store(true, Ordering::Relaxed);
     tasks.join_all().await;
 
@@ -149,15 +159,25 @@ async fn one_network_spends_its_own_budget_only() {
     let key = app.shop_key("known", &["orders:read"]).await;
     let ask = async |ip: &str, secret: &str| {
         let bearer = format!("Bearer {secret}");
-        let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"),
-            ("x-forwarded-proto", "https"), ("x-forwarded-for", ip), ("authorization", &bearer)];
+        let headers = [
+            ("x-original-method", "GET"),
+            ("x-original-uri", "/orders/1"),
+            ("x-forwarded-host", "shop.test"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", ip),
+            ("authorization", &bearer),
+        ];
         let reply = app.send("GET", "/check/nginx", &headers, None).await;
         (reply.code(), reply.header("retry-after"))
     };
     let unknown = || secret::write("admit", &random()).expose().to_owned();
     let same = unknown();
     for _ in 0..20 {
-        assert_eq!(ask("203.0.113.1", &same).await.0, "invalid_credential", "what is known to be unknown costs nothing");
+        assert_eq!(
+            ask("203.0.113.1", &same).await.0,
+            "invalid_credential",
+            "what is known to be unknown costs nothing"
+        );
     }
     assert_eq!(ask("203.0.113.2", &unknown()).await.0, "invalid_credential");
     assert_eq!(ask("203.0.113.254", &unknown()).await.0, "invalid_credential");
@@ -167,7 +187,11 @@ async fn one_network_spends_its_own_budget_only() {
     assert_eq!(ask("2001:db8::1", &unknown()).await.0, "invalid_credential");
     assert_eq!(ask("2001:db8:0:0:ffff::1", &unknown()).await.0, "invalid_credential");
     assert_eq!(ask("198.51.100.1", &unknown()).await.0, "rate_limited", "the realm has spent its five");
-    assert_eq!(ask("203.0.113.9", &format!("{}x", &key[..key.len() - 1])).await.0, "invalid_credential", "a typo costs nothing");
+    assert_eq!(
+        ask("203.0.113.9", &format!("{}x", &key[..key.len() - 1])).await.0,
+        "invalid_credential",
+        "a typo costs nothing"
+    );
     app.clock.advance(Span::hours(2));
     for _ in 0..20 {
         assert_eq!(ask("203.0.113.9", &key).await.0, "", "a known key gives its unit back");
@@ -182,8 +206,14 @@ async fn ak_08_counters_of_strangers_stay_bounded() {
     for number in 0..2000_u32 {
         let ip = format!("20.{}.{}.9", number / 250, number % 250);
         let bearer = format!("Bearer {}", secret::write("admit", &random()).expose());
-        let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"),
-            ("x-forwarded-proto", "https"), ("x-forwarded-for", ip.as_str()), ("authorization", &bearer)];
+        let headers = [
+            ("x-original-method", "GET"),
+            ("x-original-uri", "/orders/1"),
+            ("x-forwarded-host", "shop.test"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", ip.as_str()),
+            ("authorization", &bearer),
+        ];
         assert_eq!(app.send("GET", "/check/nginx", &headers, None).await.code(), "invalid_credential");
     }
     let kept = app.app.unknown.len();

@@ -24,9 +24,16 @@ async fn ht_04_heads_have_a_limit() {
     for path in ["GET /healthz", "GET /check/nginx", "GET /v1/realms"] {
         assert_eq!(ask(path, &padded(1, 64 << 10)).await, 431, "{path}: a header of 64 kB");
         assert_eq!(ask(path, &padded(1000, 3)).await, 431, "{path}: 1,000 headers");
-        assert_eq!(ask(path, &format!("Cookie: {}\r\n", "a=b; ".repeat(10_000))).await, 431, "{path}: 10,000 cookies of one line are 50 kB and more");
+        assert_eq!(
+            ask(path, &format!("Cookie: {}\r\n", "a=b; ".repeat(10_000))).await,
+            431,
+            "{path}: 10,000 cookies of one line are 50 kB and more"
+        );
     }
-    assert!(matches!(ask(&format!("GET /{}", "a".repeat(100_000)), "").await, 414 | 431), "over what is read at all, or over the limit");
+    assert!(
+        matches!(ask(&format!("GET /{}", "a".repeat(100_000)), "").await, 414 | 431),
+        "over what is read at all, or over the limit"
+    );
     assert_eq!(ask(&format!("GET /{}", "a".repeat((16 << 10) - 1)), "").await, 404);
     assert_eq!(ask(&format!("GET /{}", "a".repeat(16 << 10)), "").await, 414);
     let fixed = "hostconnectioncloseX-Fill-0".len() + at.to_string().len();
@@ -44,7 +51,9 @@ async fn ht_03_bodies_have_a_limit_whatever_they_say_of_themselves() {
     let at = app.address;
     let more = format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", app.operator());
     let line = format!("POST {KEYS}");
-    let sized = |length: usize, body: &[u8]| [head(&line, at, &format!("{more}Content-Length: {length}\r\n")), body.to_vec()].concat();
+    let sized = |length: usize, body: &[u8]| {
+        [head(&line, at, &format!("{more}Content-Length: {length}\r\n")), body.to_vec()].concat()
+    };
 
     let large = exchange(at, &sized(10 << 20, &vec![b' '; 10 << 20])).await;
     // The connection may be reset while the client still sends: then there is no answer to read.
@@ -78,7 +87,10 @@ async fn ht_03_only_json_is_read() {
     for (content_type, body) in [
         ("text/plain", br#"{"name":"ci"}"#.to_vec()),
         ("application/x-www-form-urlencoded", b"name=ci&".repeat(1000)),
-        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=name\r\n\r\nci\r\n--x--".to_vec()),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nContent-Disposition: form-data; name=name\r\n\r\nci\r\n--x--".to_vec(),
+        ),
         ("application/jsonp", br#"{"name":"ci"}"#.to_vec()),
         ("", br#"{"name":"ci"}"#.to_vec()),
     ] {
@@ -86,7 +98,8 @@ async fn ht_03_only_json_is_read() {
         let reply = app.send("POST", KEYS, &headers, Some(body)).await;
         assert_eq!((reply.status, reply.code().as_str()), (415, "unsupported_media_type"), "{content_type}");
     }
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("content-encoding", "gzip")];
+    let headers =
+        [("authorization", bearer.as_str()), ("content-type", "application/json"), ("content-encoding", "gzip")];
     let reply = app.send("POST", KEYS, &headers, Some(gzip.to_vec())).await;
     assert!(matches!(reply.status, 400 | 415), "nothing is unpacked: {}", reply.text);
 }
@@ -157,14 +170,26 @@ async fn other_hosts_are_misdirected_and_two_are_none() {
     for good in ["localhost", "127.0.0.1", "[::1]", "LOCALHOST", "localhost:1"] {
         assert_eq!(ask(&format!("Host: {good}\r\n")).await, 200, "{good}");
     }
-    for bad in ["elsewhere.test", "localhost.elsewhere.test", "127.0.0.1.nip.test", "127.0.0.2.", "", "a b", "localhost@elsewhere.test"] {
+    for bad in [
+        "elsewhere.test",
+        "localhost.elsewhere.test",
+        "127.0.0.1.nip.test",
+        "127.0.0.2.",
+        "",
+        "a b",
+        "localhost@elsewhere.test",
+    ] {
         assert_eq!(ask(&format!("Host: {bad}\r\n")).await, 421, "{bad:?}");
     }
     assert_eq!(ask("Host: localhost\r\nHost: elsewhere.test\r\n").await, 421);
     assert!(matches!(ask("").await, 400 | 421), "HTTP/1.1 without a Host");
     let absolute = format!("GET http://elsewhere.test/v1/docs HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
     assert_eq!(exchange(at, absolute.as_bytes()).await.status, 421);
-    assert_eq!(ask("Host: elsewhere.test\r\nX-Forwarded-Host: localhost\r\n").await, 421, "a header of the client decides nothing");
+    assert_eq!(
+        ask("Host: elsewhere.test\r\nX-Forwarded-Host: localhost\r\n").await,
+        421,
+        "a header of the client decides nothing"
+    );
 }
 
 #[tokio::test]
@@ -172,7 +197,12 @@ async fn a_method_that_is_not_known_names_those_that_are() {
     let app = TestApp::new().await;
     let allowed = async |method: &str, path: &str| {
         let reply = app.manage(method, path, Value::Null).await;
-        assert_eq!((reply.status, reply.code().as_str()), (405, "method_not_allowed"), "{method} {path}: {}", reply.text);
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (405, "method_not_allowed"),
+            "{method} {path}: {}",
+            reply.text
+        );
         reply.header("allow")
     };
     assert_eq!(allowed("DELETE", "/v1/realms").await, "GET,HEAD,POST");
@@ -181,7 +211,11 @@ async fn a_method_that_is_not_known_names_those_that_are() {
     assert_eq!(allowed("POST", "/v1/realms/default/keys/ci").await, "GET,HEAD,PATCH,DELETE");
     assert_eq!(allowed("POST", "/healthz").await, "GET,HEAD");
     let over = [("x-http-method-override", "DELETE")];
-    assert_eq!(app.send("GET", "/healthz?_method=DELETE", &over, None).await.status, 200, "fa_07: the real method only");
+    assert_eq!(
+        app.send("GET", "/healthz?_method=DELETE", &over, None).await.status,
+        200,
+        "fa_07: the real method only"
+    );
 }
 
 #[tokio::test]

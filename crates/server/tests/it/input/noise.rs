@@ -45,14 +45,60 @@ impl Noise {
 
     fn request(&mut self) -> Vec<u8> {
         const METHODS: [&str; 9] = ["GET", "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "G\u{e9}T"];
-        const PATHS: [&str; 14] = ["/check/nginx", "/check/nginx", "/check/forward", "/check/traefik", "/realms/default/check/nginx",
-            "/realms/%64efault/check/nginx", "/v1/realms", "/v1/realms/default/keys", "/v1/realms/default/rules", "/v1/check",
-            "/v1/realms/default/apply", "/v1/leaked", "/v1/docs", "/"];
-        const NAMES: [&str; 18] = ["X-Original-URI", "X-Original-Method", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For",
-            "X-Forwarded-Uri", "X-Forwarded-Method", "Authorization", "X-API-Key", "Cookie", "Origin", "Access-Control-Request-Method",
-            "Content-Type", "Idempotency-Key", "If-Match", "User-Agent", "Sec-Fetch-Mode", "Admit-Subject"];
-        const VALUES: [&str; 16] = ["GET", "POST", "shop.test", "https", "203.0.113.9", "/orders/1", "/orders/%2e%2e/x", "Bearer x", "Basic eDp5",
-            "application/json", "*", "\"v1\"", "203.0.113.9, 10.0.0.1", "/%ff", "http", "null"];
+        const PATHS: [&str; 14] = [
+            "/check/nginx",
+            "/check/nginx",
+            "/check/forward",
+            "/check/traefik",
+            "/realms/default/check/nginx",
+            "/realms/%64efault/check/nginx",
+            "/v1/realms",
+            "/v1/realms/default/keys",
+            "/v1/realms/default/rules",
+            "/v1/check",
+            "/v1/realms/default/apply",
+            "/v1/leaked",
+            "/v1/docs",
+            "/",
+        ];
+        const NAMES: [&str; 18] = [
+            "X-Original-URI",
+            "X-Original-Method",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X-Forwarded-For",
+            "X-Forwarded-Uri",
+            "X-Forwarded-Method",
+            "Authorization",
+            "X-API-Key",
+            "Cookie",
+            "Origin",
+            "Access-Control-Request-Method",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "User-Agent",
+            "Sec-Fetch-Mode",
+            "Admit-Subject",
+        ];
+        const VALUES: [&str; 16] = [
+            "GET",
+            "POST",
+            "shop.test",
+            "https",
+            "203.0.113.9",
+            "/orders/1",
+            "/orders/%2e%2e/x",
+            "Bearer x",
+            "Basic eDp5",
+            "application/json",
+            "*",
+            "\"v1\"",
+            "203.0.113.9, 10.0.0.1",
+            "/%ff",
+            "http",
+            "null",
+        ];
         let mut text = format!("{} {}", self.pick(&METHODS), self.pick(&PATHS)).into_bytes();
         if self.below(3) == 0 {
             text.extend(self.field());
@@ -61,7 +107,11 @@ impl Noise {
         for _ in 0..self.below(10) {
             text.extend(self.pick(&NAMES).as_bytes());
             text.extend(b": ");
-            if self.below(3) == 0 { text.extend(self.field()) } else { text.extend(self.pick(&VALUES).as_bytes()) }
+            if self.below(3) == 0 {
+                text.extend(self.field())
+            } else {
+                text.extend(self.pick(&VALUES).as_bytes())
+            }
             text.extend(b"\r\n");
         }
         let body = self.bytes(200);
@@ -85,7 +135,10 @@ async fn ht_10_nonsense_is_refused_and_never_a_fault() {
         let mut request = noise.request();
         if number % 4 == 0 {
             // With a real credential the nonsense gets further.
-            let with = format!("HTTP/1.1\r\nAuthorization: Bearer {}\r\n", if number % 8 == 0 { app.operator() } else { &key });
+            let with = format!(
+                "HTTP/1.1\r\nAuthorization: Bearer {}\r\n",
+                if number % 8 == 0 { app.operator() } else { &key }
+            );
             let text = String::from_utf8_lossy(&request).replacen("HTTP/1.1\r\n", &with, 1);
             request = text.into_bytes();
         }

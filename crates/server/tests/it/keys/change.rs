@@ -25,11 +25,19 @@ async fn a_key_can_be_switched_off_and_on() {
 async fn a_key_is_good_where_its_list_says() {
     let app = TestApp::new().await;
     app.shop().await;
-    let key = secret(&app.key(json!({"name": "ci", "scopes": ["orders:read"], "ip": ["203.0.113.0/28", "2001:db8::/32"]})).await);
+    let key = secret(
+        &app.key(json!({"name": "ci", "scopes": ["orders:read"], "ip": ["203.0.113.0/28", "2001:db8::/32"]})).await,
+    );
     let from = async |ip: &str| {
         let bearer = format!("Bearer {key}");
-        let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"),
-            ("x-forwarded-proto", "https"), ("x-forwarded-for", ip), ("authorization", &bearer)];
+        let headers = [
+            ("x-original-method", "GET"),
+            ("x-original-uri", "/orders/1"),
+            ("x-forwarded-host", "shop.test"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", ip),
+            ("authorization", &bearer),
+        ];
         let reply = app.send("GET", "/check/nginx", &headers, None).await;
         (reply.status, reply.code())
     };
@@ -37,7 +45,11 @@ async fn a_key_is_good_where_its_list_says() {
         assert_eq!(from(good).await, admitted(), "{good}");
     }
     for bad in ["203.0.113.16", "203.0.112.255", "2001:db9::1", "203.0.113.9, 198.51.100.1"] {
-        assert_eq!(from(bad).await, (403, "wrong_ip".to_owned()), "{bad}: the last hop that is no proxy of ours counts");
+        assert_eq!(
+            from(bad).await,
+            (403, "wrong_ip".to_owned()),
+            "{bad}: the last hop that is no proxy of ours counts"
+        );
     }
     app.manage("PATCH", &format!("{KEYS}/ci"), json!({"ip": []})).await.expect(200);
     assert_eq!(from("198.51.100.1").await, admitted());
@@ -49,7 +61,8 @@ async fn a_key_is_good_where_its_list_says() {
 async fn what_a_patch_names_changes_and_the_rest_stays() {
     let app = TestApp::new().await;
     app.shop().await;
-    let owner = json!({"name": "svc", "type": "service", "rights": {"https://api.shop.test": ["orders:read", "orders:write"]}});
+    let owner =
+        json!({"name": "svc", "type": "service", "rights": {"https://api.shop.test": ["orders:read", "orders:write"]}});
     app.manage("POST", "/v1/realms/default/clients", owner).await.expect(201);
     let request = json!({"name": "ci", "owner": "svc", "scopes": ["orders:read"], "limit": "2/1h", "metadata": {"a": 1}, "external_id": "e1"});
     let key = secret(&app.key(request).await);
@@ -59,12 +72,31 @@ async fn what_a_patch_names_changes_and_the_rest_stays() {
     assert_eq!((over.status, over.header("admit-status").as_str(), over.code().as_str()), (403, "429", "rate_limited"));
     assert!(!over.header("retry-after").is_empty() && over.header("ratelimit").contains("r=0"), "{:?}", over.headers);
 
-    let after = app.manage("PATCH", &format!("{KEYS}/ci"), json!({"limit": null, "name": "cd", "scopes": ["orders:write", "orders:read"]})).await.expect(200);
-    assert_eq!((&after["name"], &after["limit"], &after["scopes"]), (&json!("cd"), &Value::Null, &json!(["orders:read", "orders:write"])));
-    assert_eq!((&after["metadata"], &after["external_id"], &after["expires_at"]), (&before["metadata"], &before["external_id"], &before["expires_at"]));
+    let after = app
+        .manage(
+            "PATCH",
+            &format!("{KEYS}/ci"),
+            json!({"limit": null, "name": "cd", "scopes": ["orders:write", "orders:read"]}),
+        )
+        .await
+        .expect(200);
+    assert_eq!(
+        (&after["name"], &after["limit"], &after["scopes"]),
+        (&json!("cd"), &Value::Null, &json!(["orders:read", "orders:write"]))
+    );
+    assert_eq!(
+        (&after["metadata"], &after["external_id"], &after["expires_at"]),
+        (&before["metadata"], &before["external_id"], &before["expires_at"])
+    );
     assert_eq!(ask(&app, &key).await, admitted(), "the limit is gone with the next request");
-    let cleared = app.manage("PATCH", &format!("{KEYS}/cd"), json!({"external_id": null, "metadata": null, "never_expires": true})).await.expect(200);
-    assert_eq!((&cleared["external_id"], &cleared["metadata"], &cleared["expires_at"]), (&Value::Null, &json!({}), &Value::Null));
+    let cleared = app
+        .manage("PATCH", &format!("{KEYS}/cd"), json!({"external_id": null, "metadata": null, "never_expires": true}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&cleared["external_id"], &cleared["metadata"], &cleared["expires_at"]),
+        (&Value::Null, &json!({}), &Value::Null)
+    );
     let more = app.manage("PATCH", &format!("{KEYS}/cd"), json!({"scopes": ["orders:fly"]})).await;
     assert_eq!((more.status, more.code().as_str()), (400, "invalid_request"));
 }
@@ -91,7 +123,11 @@ async fn who_has_not_seen_the_latest_version_changes_nothing() {
     let first = manage_with(&app, "PATCH", &path, ("if-match", &seen), json!({"metadata": {"a": 1}})).await;
     assert_eq!(first.status, 200, "{}", first.text);
     assert_ne!(first.header("etag"), seen);
-    for (method, path, body) in [("PATCH", path.clone(), json!({"metadata": {"a": 2}})), ("DELETE", path.clone(), Value::Null), ("POST", format!("{path}/roll"), json!({}))] {
+    for (method, path, body) in [
+        ("PATCH", path.clone(), json!({"metadata": {"a": 2}})),
+        ("DELETE", path.clone(), Value::Null),
+        ("POST", format!("{path}/roll"), json!({})),
+    ] {
         let stale = manage_with(&app, method, &path, ("if-match", &seen), body).await;
         assert_eq!((stale.status, stale.code().as_str()), (412, "version_changed"), "{method} {path}: {}", stale.text);
     }

@@ -26,7 +26,8 @@ async fn a_revoked_key_is_refused_from_the_answer_on() {
         assert_eq!((reply.status, reply.code().as_str()), (409, "key_revoked"), "{verb}");
     }
     let events = app.manage("GET", "/v1/realms/default/events?order=newest", Value::Null).await.expect(200);
-    let revoked: Vec<_> = events["items"].as_array().unwrap().iter().filter(|event| event["kind"] == "key.revoked").collect();
+    let revoked: Vec<_> =
+        events["items"].as_array().unwrap().iter().filter(|event| event["kind"] == "key.revoked").collect();
     assert_eq!(revoked.len(), 1, "the second time nothing happened");
     assert_eq!(revoked[0]["actor"], "operator");
 }
@@ -37,7 +38,9 @@ async fn a_revoked_grant_ends_its_key() {
     app.shop().await;
     let key = app.key(json!({"name": "ci", "scopes": ["orders:read"]})).await;
     assert_eq!(ask(&app, &secret(&key)).await, admitted());
-    app.manage("DELETE", &format!("/v1/realms/default/grants/{}", key["grant"].as_str().unwrap()), Value::Null).await.expect(204);
+    app.manage("DELETE", &format!("/v1/realms/default/grants/{}", key["grant"].as_str().unwrap()), Value::Null)
+        .await
+        .expect(204);
     assert_eq!(ask(&app, &secret(&key)).await, refused("revoked_credential"));
 }
 
@@ -57,12 +60,17 @@ async fn whoever_finds_a_key_may_end_it_and_learns_nothing() {
         assert_eq!(leaked(nothing).await, expected, "{nothing:.40}");
     }
     assert_eq!(ask(&app, &secret(&key)).await, admitted());
-    assert_eq!(app.manage("GET", "/v1/realms", Value::Null).await.status, 200, "the operator key is not ended from outside");
+    assert_eq!(
+        app.manage("GET", "/v1/realms", Value::Null).await.status,
+        200,
+        "the operator key is not ended from outside"
+    );
     assert_eq!(leaked(&secret(&key)).await, expected);
     assert_eq!(ask(&app, &secret(&key)).await, refused("revoked_credential"));
     assert_eq!(leaked(&secret(&key)).await, expected, "again");
     let events = app.manage("GET", "/v1/realms/default/events?order=newest", Value::Null).await.expect(200);
-    let found: Vec<_> = events["items"].as_array().unwrap().iter().filter(|event| event["kind"] == "key.leaked").collect();
+    let found: Vec<_> =
+        events["items"].as_array().unwrap().iter().filter(|event| event["kind"] == "key.leaked").collect();
     assert_eq!((found.len(), &found[0]["target"]), (1, &key["id"]));
 }
 
@@ -96,6 +104,7 @@ async fn ad_08_a_new_client_of_an_old_name_inherits_nothing() {
     let client = app.manage("POST", "/v1/realms/default/clients", body).await.expect(201);
     assert_ne!(client["id"], key["owner"], "ids are never used again");
     assert_eq!(app.ask("GET", "/orders/1", Some(&secret(&key))).await.status, 401);
-    let grants = app.manage("GET", &format!("/v1/realms/default/grants?subject={}", id(&client)), Value::Null).await.expect(200);
+    let grants =
+        app.manage("GET", &format!("/v1/realms/default/grants?subject={}", id(&client)), Value::Null).await.expect(200);
     assert_eq!(grants["items"], json!([]));
 }

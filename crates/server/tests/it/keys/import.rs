@@ -55,9 +55,15 @@ async fn secrets_themselves_and_slow_hashes_are_refused_with_what_to_do() {
     let done = import(&app, "sk_*", keys).await.expect(200);
     assert_eq!(done["imported"], 1, "{done}");
     let problems = done["problems"].as_array().unwrap();
-    assert_eq!(problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect::<Vec<_>>(), ["keys[0].sha256", "keys[1].sha256", "keys[2].sha256"]);
+    assert_eq!(
+        problems.iter().map(|problem| problem["path"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["keys[0].sha256", "keys[1].sha256", "keys[2].sha256"]
+    );
     assert!(problems[1]["message"].as_str().unwrap().contains("slow"), "{done}");
-    assert!(!done.to_string().contains(plain) && !done.to_string().contains(bcrypt), "what was sent is not said back: {done}");
+    assert!(
+        !done.to_string().contains(plain) && !done.to_string().contains(bcrypt),
+        "what was sent is not said back: {done}"
+    );
     assert_eq!(ask(&app, "sk_good").await, admitted());
 }
 
@@ -76,7 +82,8 @@ async fn a_shape_that_would_cover_our_own_keys_is_refused() {
 async fn a_thousand_keys_are_taken_over_at_a_time() {
     let app = TestApp::new().await;
     app.shop().await;
-    let keys = |count: usize| (0..count).map(|number| json!({"sha256": sha256(&format!("sk_{number}"))})).collect::<Vec<_>>();
+    let keys =
+        |count: usize| (0..count).map(|number| json!({"sha256": sha256(&format!("sk_{number}"))})).collect::<Vec<_>>();
     let over = import(&app, "sk_*", json!(keys(1001))).await;
     assert_eq!((over.status, over.code().as_str()), (400, "invalid_request"), "{}", over.text);
     let full = import(&app, "sk_*", json!(keys(1000))).await.expect(200);

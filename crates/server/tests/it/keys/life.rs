@@ -13,11 +13,16 @@ const SHOP: &str = "https://api.shop.test";
 async fn a_key_is_made_with_an_end_an_owner_and_a_hint() {
     let app = TestApp::new().await;
     app.shop().await;
-    let key = app.key(json!({"name": "ci", "scopes": ["orders:read"], "external_id": "cus_42", "metadata": {"plan": "pro"}})).await;
+    let key = app
+        .key(json!({"name": "ci", "scopes": ["orders:read"], "external_id": "cus_42", "metadata": {"plan": "pro"}}))
+        .await;
     let text = secret(&key);
     assert!(text.starts_with("admit_") && text.len() == "admit_".len() + 36, "{text}");
     assert_eq!(key["api"], SHOP, "the only API of the realm");
-    assert_eq!((&key["owner_name"], &key["owner_kind"], &key["state"]), (&json!("ci"), &json!("client"), &json!("active")));
+    assert_eq!(
+        (&key["owner_name"], &key["owner_kind"], &key["state"]),
+        (&json!("ci"), &json!("client"), &json!("active"))
+    );
     assert_eq!(key["hint"], admit_core::secret::hint(&text));
     assert_eq!((&key["created_by"], &key["effective_scopes"]), (&json!("operator"), &json!(["orders:read"])));
     assert_eq!(key["warnings"], json!([]));
@@ -28,10 +33,20 @@ async fn a_key_is_made_with_an_end_an_owner_and_a_hint() {
     assert_eq!(shown["key"], Value::Null, "shown that once");
     let list = app.manage("GET", KEYS, Value::Null).await.expect(200).to_string();
     assert!(!list.contains(&text) && !shown.to_string().contains(&text));
-    let owner = app.manage("GET", &format!("/v1/realms/default/clients/{}", key["owner"].as_str().unwrap()), Value::Null).await.expect(200);
-    assert_eq!((&owner["type"], &owner["rights"]), (&json!("service"), &json!({SHOP: ["orders:read"]})), "it may what its key may, and no more");
+    let owner = app
+        .manage("GET", &format!("/v1/realms/default/clients/{}", key["owner"].as_str().unwrap()), Value::Null)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&owner["type"], &owner["rights"]),
+        (&json!("service"), &json!({SHOP: ["orders:read"]})),
+        "it may what its key may, and no more"
+    );
     let reply = app.ask("GET", "/orders/1", Some(&text)).await;
-    assert_eq!((reply.status, reply.header("admit-external-id").as_str(), reply.header("admit-kind").as_str()), (200, "cus_42", "client"));
+    assert_eq!(
+        (reply.status, reply.header("admit-external-id").as_str(), reply.header("admit-kind").as_str()),
+        (200, "cus_42", "client")
+    );
 }
 
 #[tokio::test]
@@ -49,7 +64,12 @@ async fn a_key_without_end_or_scopes_is_made_with_a_warning() {
     assert_eq!(both.json()["problems"][0]["path"], "expires_in_s");
     app.clock.advance(Span::days(4000));
     let reply = app.ask("GET", "/orders/1", Some(&secret(&key))).await;
-    assert_eq!((reply.status, reply.code().as_str()), (403, "insufficient_scope"), "after eleven years it still says who, not what: {}", reply.text);
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (403, "insufficient_scope"),
+        "after eleven years it still says who, not what: {}",
+        reply.text
+    );
 }
 
 #[tokio::test]
@@ -62,11 +82,18 @@ async fn what_is_wrong_with_a_request_is_said_with_the_next_command() {
     };
     assert!(detail(json!({"name": "ci", "scopes": ["orders:read"]})).await.contains("Create it: admit api create"));
     app.shop().await;
-    assert!(detail(json!({"name": "ci", "scopes": ["orders:fly"]})).await.contains("admit api update https://api.shop.test --scope orders:fly"));
+    assert!(
+        detail(json!({"name": "ci", "scopes": ["orders:fly"]}))
+            .await
+            .contains("admit api update https://api.shop.test --scope orders:fly")
+    );
     let api = json!({"uri": "https://api.two.test", "scopes": {"read": "Read"}});
     app.manage("POST", "/v1/realms/default/apis", api).await.expect(201);
     let several = detail(json!({"name": "ci", "scopes": ["orders:read"]})).await;
-    assert!(several.contains("--api") && several.contains(SHOP) && several.contains("https://api.two.test"), "{several}");
+    assert!(
+        several.contains("--api") && several.contains(SHOP) && several.contains("https://api.two.test"),
+        "{several}"
+    );
     let owner = app.manage("POST", KEYS, json!({"name": "ci", "owner": "nobody"})).await;
     assert!(matches!(owner.status, 400 | 404) && owner.text.contains("nobody"), "{}", owner.text);
 }
@@ -96,8 +123,14 @@ async fn a_repeated_post_makes_one_key_and_shows_its_secret_once() {
 async fn a_name_that_several_have_is_an_error_with_their_ids() {
     let app = TestApp::new().await;
     let (one, two) = (app.key(json!({"name": "ci"})).await, app.key(json!({"name": "ci"})).await);
-    assert_eq!((&one["owner_name"], &two["owner_name"]), (&json!("ci"), &json!("ci-2")), "clients have names of their own");
-    for (method, path) in [("GET", format!("{KEYS}/ci")), ("DELETE", format!("{KEYS}/ci")), ("POST", format!("{KEYS}/ci/roll"))] {
+    assert_eq!(
+        (&one["owner_name"], &two["owner_name"]),
+        (&json!("ci"), &json!("ci-2")),
+        "clients have names of their own"
+    );
+    for (method, path) in
+        [("GET", format!("{KEYS}/ci")), ("DELETE", format!("{KEYS}/ci")), ("POST", format!("{KEYS}/ci/roll"))]
+    {
         let reply = app.manage(method, &path, Value::Null).await;
         assert_eq!((reply.status, reply.code().as_str()), (409, "ambiguous_name"), "{method}: {}", reply.text);
         assert!(reply.text.contains(&id(&one)) && reply.text.contains(&id(&two)), "{}", reply.text);
@@ -123,13 +156,24 @@ async fn ak_06_a_rolled_key_has_two_secrets_until_the_overlap_ends() {
     // Where from is kept once per batch of counters; a look at the key ends a batch.
     show(&app, "ci").await;
     app.clock.advance(Span::minutes(10));
-    let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"), ("x-forwarded-proto", "https"),
-        ("x-forwarded-for", "198.51.100.77"), ("user-agent", "old-cron/1.0"), ("x-api-key", old.as_str())];
+    let headers = [
+        ("x-original-method", "GET"),
+        ("x-original-uri", "/orders/1"),
+        ("x-forwarded-host", "shop.test"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", "198.51.100.77"),
+        ("user-agent", "old-cron/1.0"),
+        ("x-api-key", old.as_str()),
+    ];
     assert_eq!(app.send("GET", "/check/nginx", &headers, None).await.status, 200);
     let shown = show(&app, "ci").await;
     let secrets = shown["secrets"].as_array().unwrap();
     assert_eq!((secrets.len(), &secrets[0]["number"], &secrets[1]["number"]), (2, &json!(1), &json!(2)));
-    assert_eq!((&secrets[0]["uses"], &secrets[0]["last_ip"], &secrets[0]["last_user_agent"]), (&json!(3), &json!("198.51.100.77"), &json!("old-cron/1.0")), "{shown}");
+    assert_eq!(
+        (&secrets[0]["uses"], &secrets[0]["last_ip"], &secrets[0]["last_user_agent"]),
+        (&json!(3), &json!("198.51.100.77"), &json!("old-cron/1.0")),
+        "{shown}"
+    );
     assert_eq!(secrets[0]["expires_at"], rolled["old_secret_ends_at"]);
     assert!(warnings(&shown).contains("Secret 1, from before the roll, is still in use"), "{shown}");
 

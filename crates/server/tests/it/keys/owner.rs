@@ -15,11 +15,14 @@ async fn rights_that_the_owner_loses_the_key_loses_with_the_next_request() {
     let owner = json!({"name": "svc", "type": "service", "rights": {SHOP: ["orders:read"]}});
     app.manage("POST", "/v1/realms/default/clients", owner).await.expect(201);
     let key = secret(&app.key(json!({"name": "ci", "owner": "svc", "api": SHOP, "scopes": ["orders:read"]})).await);
-    let more = app.manage("POST", KEYS, json!({"name": "x", "owner": "svc", "api": SHOP, "scopes": ["orders:write"]})).await;
+    let more =
+        app.manage("POST", KEYS, json!({"name": "x", "owner": "svc", "api": SHOP, "scopes": ["orders:write"]})).await;
     assert_eq!((more.status, &more.json()["problems"][0]["path"]), (400, &json!("owner")), "ak_01: {}", more.text);
     assert_eq!(ask(&app, &key).await, admitted());
 
-    app.manage("PATCH", "/v1/realms/default/clients/svc", json!({"rights": {SHOP: ["orders:write"]}})).await.expect(200);
+    app.manage("PATCH", "/v1/realms/default/clients/svc", json!({"rights": {SHOP: ["orders:write"]}}))
+        .await
+        .expect(200);
     assert_eq!(ask(&app, &key).await, (403, "insufficient_scope".to_owned()));
     assert_eq!(app.last_reason(), Some(Reason::ScopeMissing));
     let shown = show(&app, "ci").await;
@@ -32,20 +35,34 @@ async fn rights_that_the_owner_loses_the_key_loses_with_the_next_request() {
 async fn a_role_that_is_taken_away_or_narrowed_counts_with_the_next_request() {
     let app = TestApp::new().await;
     app.shop().await;
-    app.manage("POST", "/v1/realms/default/roles", json!({"name": "reader", "rights": {SHOP: ["orders:read"]}})).await.expect(201);
+    app.manage("POST", "/v1/realms/default/roles", json!({"name": "reader", "rights": {SHOP: ["orders:read"]}}))
+        .await
+        .expect(201);
     let owner = json!({"name": "svc", "type": "service", "roles": ["reader"]});
     app.manage("POST", "/v1/realms/default/clients", owner).await.expect(201);
-    app.manage("POST", "/v1/realms/default/users", json!({"name": "alice", "email": "alice@example.com", "roles": ["reader"]})).await.expect(201);
+    app.manage(
+        "POST",
+        "/v1/realms/default/users",
+        json!({"name": "alice", "email": "alice@example.com", "roles": ["reader"]}),
+    )
+    .await
+    .expect(201);
     let machine = secret(&app.key(json!({"name": "machine", "owner": "svc", "scopes": ["orders:read"]})).await);
-    let person = secret(&app.key(json!({"name": "person", "owner": "alice@example.com", "scopes": ["orders:read"]})).await);
+    let person =
+        secret(&app.key(json!({"name": "person", "owner": "alice@example.com", "scopes": ["orders:read"]})).await);
     let reply = app.ask("GET", "/orders/1", Some(&person)).await;
-    assert_eq!((reply.status, reply.header("admit-kind").as_str(), reply.header("admit-roles").as_str()), (200, "user", "reader"));
+    assert_eq!(
+        (reply.status, reply.header("admit-kind").as_str(), reply.header("admit-roles").as_str()),
+        (200, "user", "reader")
+    );
     assert_eq!(ask(&app, &machine).await, admitted());
 
     app.manage("PATCH", "/v1/realms/default/clients/svc", json!({"roles": []})).await.expect(200);
     assert_eq!(ask(&app, &machine).await, (403, "insufficient_scope".to_owned()));
     assert_eq!(ask(&app, &person).await, admitted());
-    app.manage("PATCH", "/v1/realms/default/roles/reader", json!({"rights": {SHOP: ["orders:write"]}})).await.expect(200);
+    app.manage("PATCH", "/v1/realms/default/roles/reader", json!({"rights": {SHOP: ["orders:write"]}}))
+        .await
+        .expect(200);
     assert_eq!(ask(&app, &person).await, (403, "insufficient_scope".to_owned()), "the role itself");
 }
 

@@ -21,13 +21,22 @@ async fn uses_are_counted_per_day_secret_and_outcome() {
     ask(&app, &text).await;
     let usage = app.manage("GET", &format!("{KEYS}/ci/usage"), Value::Null).await.expect(200);
     assert_eq!(usage["total"], 5, "{usage}");
-    let mut counts: Vec<_> = usage["items"].as_array().unwrap().iter().map(|item| (item["code"].as_str().unwrap(), item["count"].as_i64().unwrap(), item["secret"].clone())).collect();
+    let mut counts: Vec<_> = usage["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| (item["code"].as_str().unwrap(), item["count"].as_i64().unwrap(), item["secret"].clone()))
+        .collect();
     counts.sort_by_key(|(code, count, _)| (*code, *count));
     assert_eq!(counts, [("no_rule", 1, json!(1)), ("ok", 1, json!(1)), ("ok", 3, json!(1))]);
     let today = app.manage("GET", &format!("{KEYS}/ci/usage?days=1"), Value::Null).await.expect(200);
     assert_eq!(today["total"], 1);
     for (days, status) in [("0", 400), ("1", 200), ("400", 200), ("401", 400), ("-1", 400)] {
-        assert_eq!(app.manage("GET", &format!("{KEYS}/ci/usage?days={days}"), Value::Null).await.status, status, "{days}");
+        assert_eq!(
+            app.manage("GET", &format!("{KEYS}/ci/usage?days={days}"), Value::Null).await.status,
+            status,
+            "{days}"
+        );
     }
     let shown = show(&app, "ci").await;
     assert!(shown["last_used_at"].as_str() > key["created_at"].as_str(), "{shown}");
@@ -41,11 +50,13 @@ async fn keys_can_be_found_by_what_is_known_of_them() {
     app.key(json!({"name": "short", "expires_in_s": 20 * 86_400, "external_id": "cus_1"})).await;
     app.key(json!({"name": "long", "external_id": "cus_2"})).await;
     app.key(json!({"name": "ever", "never_expires": true})).await;
-    let owner = app.manage("POST", "/v1/realms/default/clients", json!({"name": "svc", "type": "service"})).await.expect(201);
+    let owner =
+        app.manage("POST", "/v1/realms/default/clients", json!({"name": "svc", "type": "service"})).await.expect(201);
     app.key(json!({"name": "owned", "owner": "svc"})).await;
     let names = async |query: &str| {
         let list = app.manage("GET", &format!("{KEYS}?{query}"), Value::Null).await.expect(200);
-        let mut names: Vec<_> = list["items"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect();
+        let mut names: Vec<_> =
+            list["items"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect();
         names.sort();
         names
     };
@@ -69,8 +80,15 @@ async fn a_key_in_a_browser_is_said_to_its_owner() {
     for (name, header) in [("fetch", ("sec-fetch-mode", "cors")), ("plain", ("user-agent", "Mozilla/5.0"))] {
         let key = app.shop_key(name, &["orders:read"]).await;
         let bearer = format!("Bearer {key}");
-        let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"), ("x-forwarded-proto", "https"),
-            ("x-forwarded-for", "203.0.113.9"), ("authorization", bearer.as_str()), header];
+        let headers = [
+            ("x-original-method", "GET"),
+            ("x-original-uri", "/orders/1"),
+            ("x-forwarded-host", "shop.test"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("authorization", bearer.as_str()),
+            header,
+        ];
         assert_eq!(app.send("GET", "/check/nginx", &headers, None).await.status, 200);
         let shown = show(&app, name).await;
         let is_seen = name == "fetch";
@@ -86,13 +104,25 @@ async fn a_key_over_plain_http_is_refused_and_noted() {
     let key = app.key(json!({"name": "ci", "scopes": ["orders:read"]})).await;
     let text = secret(&key);
     let bearer = format!("Bearer {text}");
-    let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"), ("x-forwarded-proto", "http"),
-        ("x-forwarded-for", "203.0.113.9"), ("authorization", bearer.as_str())];
+    let headers = [
+        ("x-original-method", "GET"),
+        ("x-original-uri", "/orders/1"),
+        ("x-forwarded-host", "shop.test"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("authorization", bearer.as_str()),
+    ];
     let reply = app.send("GET", "/check/nginx", &headers, None).await;
     assert_eq!((reply.status, reply.code().as_str()), (403, "insecure_transport"));
     admit::jobs::notice::write(&app.app).await;
     let events = app.manage("GET", "/v1/realms/default/events?order=newest", Value::Null).await.expect(200);
-    let exposed = events["items"].as_array().unwrap().iter().find(|event| event["kind"] == "credential.exposed").cloned().unwrap_or_default();
+    let exposed = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|event| event["kind"] == "credential.exposed")
+        .cloned()
+        .unwrap_or_default();
     assert_eq!((&exposed["target"], &exposed["reason"]), (&key["id"], &json!("plain_http")), "{events}");
     assert!(!events.to_string().contains(&text));
 }

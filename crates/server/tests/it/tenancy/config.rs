@@ -79,7 +79,11 @@ async fn ad_07_the_wrong_or_a_lost_master_key_is_refused() {
     Program::start(folder.path()).await.stop().await;
     let key = folder.path().join("master.key");
     let right = std::fs::read_to_string(&key).unwrap();
-    for (wrong, words) in [("ab".repeat(32), "is not the one that the store was made with"), ("ab".repeat(31), "64 hexadecimal digits"), (String::new(), "64 hexadecimal digits")] {
+    for (wrong, words) in [
+        ("ab".repeat(32), "is not the one that the store was made with"),
+        ("ab".repeat(31), "64 hexadecimal digits"),
+        (String::new(), "64 hexadecimal digits"),
+    ] {
         std::fs::write(&key, wrong).unwrap();
         let output = serve(folder.path()).output().unwrap();
         assert!(!output.status.success() && said(&output).contains(words), "{}", said(&output));

@@ -32,12 +32,23 @@ impl Two {
             let role = make("roles", json!({"name": "clerk"})).await;
             let client = make("clients", json!({"name": format!("{realm}-svc"), "type": "service"})).await;
             let user = make("users", json!({"name": format!("{realm}-alice")})).await;
-            let key = make("keys", json!({"name": format!("{realm}-ci"), "api": "https://api.shop.test", "scopes": ["orders:read"]})).await;
+            let key = make(
+                "keys",
+                json!({"name": format!("{realm}-ci"), "api": "https://api.shop.test", "scopes": ["orders:read"]}),
+            )
+            .await;
             if realm == "acme" {
                 acme_secret = key["key"].as_str().unwrap().to_owned();
                 let grant = key["grant"].as_str().unwrap().to_owned();
-                acme = vec![("apis", id(&api)), ("rules", id(&rule)), ("roles", id(&role)), ("clients", id(&client)),
-                    ("users", id(&user)), ("keys", id(&key)), ("grants", grant)];
+                acme = vec![
+                    ("apis", id(&api)),
+                    ("rules", id(&rule)),
+                    ("roles", id(&role)),
+                    ("clients", id(&client)),
+                    ("users", id(&user)),
+                    ("keys", id(&key)),
+                    ("grants", grant),
+                ];
             }
         }
         Self { app, acme, acme_secret }
@@ -45,7 +56,11 @@ impl Two {
 
     /// A key of the realm `operators` that may do everything in one realm.
     async fn operator_of(&self, realm: &str) -> String {
-        let scopes = self.app.manage("GET", &format!("/v1/realms/operators/apis/urn:admit:realm:{realm}"), Value::Null).await.expect(200);
+        let scopes = self
+            .app
+            .manage("GET", &format!("/v1/realms/operators/apis/urn:admit:realm:{realm}"), Value::Null)
+            .await
+            .expect(200);
         let scopes: Vec<_> = scopes["scopes"].as_object().unwrap().keys().cloned().collect();
         let api = format!("urn:admit:realm:{realm}");
         let body = json!({"name": format!("operator of {realm}"), "api": api, "scopes": scopes});
@@ -66,7 +81,8 @@ impl Two {
     async fn snapshot(&self) -> Value {
         let mut all = json!({});
         for (kind, _) in &self.acme {
-            all[*kind] = self.app.manage("GET", &format!("/v1/realms/acme/{kind}?limit=200"), Value::Null).await.expect(200);
+            all[*kind] =
+                self.app.manage("GET", &format!("/v1/realms/acme/{kind}?limit=200"), Value::Null).await.expect(200);
         }
         all
     }
@@ -106,7 +122,12 @@ async fn ad_01_ids_of_another_realm_are_not_found_and_nothing_changes() {
         for (method, path, body) in calls(kind, id) {
             for who in [operator.as_str(), manager.as_str(), two.app.operator()] {
                 let reply = two.app.manage_as(who, method, &path, body.clone()).await;
-                assert_eq!((reply.status, reply.code().as_str()), (404, "not_found"), "{method} {path}: {}", reply.text);
+                assert_eq!(
+                    (reply.status, reply.code().as_str()),
+                    (404, "not_found"),
+                    "{method} {path}: {}",
+                    reply.text
+                );
             }
         }
     }
@@ -121,9 +142,14 @@ async fn ad_01_ids_of_another_realm_are_not_found_and_nothing_changes() {
 async fn ad_01_one_realms_managers_do_not_reach_another() {
     let two = Two::new().await;
     let before = two.snapshot().await;
-    for (who, code) in [(two.operator_of("bravo").await, (401, "wrong_audience")), (two.manager_in("bravo").await, (401, "invalid_credential"))] {
+    for (who, code) in [
+        (two.operator_of("bravo").await, (401, "wrong_audience")),
+        (two.manager_in("bravo").await, (401, "invalid_credential")),
+    ] {
         for (kind, id) in &two.acme {
-            for (method, path) in [("GET", format!("/v1/realms/acme/{kind}")), ("DELETE", format!("/v1/realms/acme/{kind}/{id}"))] {
+            for (method, path) in
+                [("GET", format!("/v1/realms/acme/{kind}")), ("DELETE", format!("/v1/realms/acme/{kind}/{id}"))]
+            {
                 let reply = two.app.manage_as(&who, method, &path, Value::Null).await;
                 assert_eq!((reply.status, reply.code().as_str()), code, "{method} {path}: {}", reply.text);
             }
@@ -140,9 +166,16 @@ async fn ad_01_one_realms_managers_do_not_reach_another() {
             let reply = two.app.manage_as(&who, method, path, body).await;
             assert!(matches!(reply.status, 401 | 403), "{method} {path}: {} {}", reply.status, reply.text);
         }
-        for (method, path, body) in [("GET", "/v1/realms", Value::Null), ("POST", "/v1/realms", json!({"name": "mine"}))] {
+        for (method, path, body) in
+            [("GET", "/v1/realms", Value::Null), ("POST", "/v1/realms", json!({"name": "mine"}))]
+        {
             let reply = two.app.manage_as(&who, method, path, body).await;
-            assert!(matches!(reply.status, 401 | 403), "the server is not theirs: {method} {path}: {} {}", reply.status, reply.text);
+            assert!(
+                matches!(reply.status, 401 | 403),
+                "the server is not theirs: {method} {path}: {} {}",
+                reply.status,
+                reply.text
+            );
         }
     }
     assert_eq!(two.snapshot().await, before);

@@ -14,7 +14,8 @@ async fn realms() -> (TestApp, String, String) {
     app.manage("POST", "/v1/realms", json!({"name": "bravo", "host": "auth.bravo.test"})).await.expect(201);
     let api = json!({"uri": "https://api.acme.test", "hosts": ["shop.test"], "scopes": {"read": "Read"}});
     app.manage("POST", "/v1/realms/acme/apis", api).await.expect(201);
-    let rule = json!({"name": "all of acme", "match": {"host": "shop.test", "path": "/**"}, "require": {"scopes": ["read"]}});
+    let rule =
+        json!({"name": "all of acme", "match": {"host": "shop.test", "path": "/**"}, "require": {"scopes": ["read"]}});
     app.manage("POST", "/v1/realms/acme/rules", rule).await.expect(201);
     let key = json!({"name": "ci", "api": "https://api.acme.test", "scopes": ["read"]});
     let key = app.manage("POST", "/v1/realms/acme/keys", key).await.expect(201);
@@ -23,8 +24,14 @@ async fn realms() -> (TestApp, String, String) {
 
 async fn ask(app: &TestApp, door: &str, key: &str) -> Reply {
     let bearer = format!("Bearer {key}");
-    let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", "shop.test"),
-        ("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.9"), ("authorization", &bearer)];
+    let headers = [
+        ("x-original-method", "GET"),
+        ("x-original-uri", "/orders/1"),
+        ("x-forwarded-host", "shop.test"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", "203.0.113.9"),
+        ("authorization", &bearer),
+    ];
     app.send("GET", door, &headers, None).await
 }
 
@@ -32,7 +39,10 @@ async fn ask(app: &TestApp, door: &str, key: &str) -> Reply {
 async fn the_path_that_the_gateway_calls_selects_the_realm() {
     let (app, own, acme) = realms().await;
     let admitted = ask(&app, "/realms/acme/check/nginx", &acme).await;
-    assert_eq!((admitted.status, admitted.header("admit-realm").as_str(), admitted.header("admit-scope").as_str()), (200, "acme", "read"));
+    assert_eq!(
+        (admitted.status, admitted.header("admit-realm").as_str(), admitted.header("admit-scope").as_str()),
+        (200, "acme", "read")
+    );
     let admitted = ask(&app, "/check/nginx", &own).await;
     assert_eq!((admitted.status, admitted.header("admit-realm").as_str()), (200, "default"));
     let admitted = ask(&app, "/realms/default/check/nginx", &own).await;
@@ -42,7 +52,11 @@ async fn the_path_that_the_gateway_calls_selects_the_realm() {
     assert_eq!((strange.status, strange.code().as_str()), (401, "invalid_credential"));
     assert_eq!(strange.header("www-authenticate").split(',').next(), Some("Bearer realm=\"acme\""));
     assert_eq!(ask(&app, "/check/nginx", &acme).await.code(), "invalid_credential");
-    assert_eq!(app.last_reason().map(|reason| reason.as_str()), Some("other_realm"), "the record keeps what the stranger is not told");
+    assert_eq!(
+        app.last_reason().map(|reason| reason.as_str()),
+        Some("other_realm"),
+        "the record keeps what the stranger is not told"
+    );
     let nowhere = ask(&app, "/realms/nowhere/check/nginx", &own).await;
     assert_eq!((nowhere.status, nowhere.code().as_str()), (403, "no_rule"));
     for door in ["/realms/ACME/check/nginx", "/realms/acme%2f/check/nginx", "/realms//check/nginx"] {
@@ -55,17 +69,30 @@ async fn forwarded_hosts_select_no_realm() {
     let (app, _, acme) = realms().await;
     let bearer = format!("Bearer {acme}");
     for host in ["acme", "auth.bravo.test", "acme.localhost"] {
-        let headers = [("x-original-method", "GET"), ("x-original-uri", "/orders/1"), ("x-forwarded-host", host),
-            ("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.9"), ("authorization", bearer.as_str()), ("host", host)];
+        let headers = [
+            ("x-original-method", "GET"),
+            ("x-original-uri", "/orders/1"),
+            ("x-forwarded-host", host),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("authorization", bearer.as_str()),
+            ("host", host),
+        ];
         let reply = app.send("GET", "/check/nginx", &headers, None).await;
-        assert_eq!((reply.status, reply.code().as_str()), (401, "invalid_credential"), "{host}: judged in the realm default");
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (401, "invalid_credential"),
+            "{host}: judged in the realm default"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_realm_is_served_on_its_own_host_and_names_its_issuer() {
     let (app, _, _) = realms().await;
-    let issuer = async |realm: &str| app.manage("GET", &format!("/v1/realms/{realm}"), Value::Null).await.expect(200)["issuer"].clone();
+    let issuer = async |realm: &str| {
+        app.manage("GET", &format!("/v1/realms/{realm}"), Value::Null).await.expect(200)["issuer"].clone()
+    };
     assert_eq!(issuer("default").await, app.url.as_str());
     assert_eq!(issuer("acme").await, format!("{}/realms/acme", app.url));
     assert_eq!(issuer("bravo").await, "https://auth.bravo.test");

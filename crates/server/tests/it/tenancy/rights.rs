@@ -76,10 +76,20 @@ async fn ak_01_changing_scopes_is_no_way_up() {
     app.manage("POST", "/v1/realms/default/clients", boss).await.expect(201);
     let own = app.key(json!({"name": "own", "owner": "boss", "api": API, "scopes": ["keys:read", "keys:write"]})).await;
     let own = secret(&own);
-    exceeds(&app.manage_as(own, "PATCH", &format!("{KEYS}/own"), json!({"scopes": ["keys:read", "keys:write", "rules:write"]})).await);
-    let narrower = app.manage_as(own, "PATCH", &format!("{KEYS}/own"), json!({"scopes": ["keys:read"]})).await.expect(200);
+    exceeds(
+        &app.manage_as(
+            own,
+            "PATCH",
+            &format!("{KEYS}/own"),
+            json!({"scopes": ["keys:read", "keys:write", "rules:write"]}),
+        )
+        .await,
+    );
+    let narrower =
+        app.manage_as(own, "PATCH", &format!("{KEYS}/own"), json!({"scopes": ["keys:read"]})).await.expect(200);
     assert_eq!(narrower["scopes"], json!(["keys:read"]));
-    let back = app.manage_as(own, "PATCH", &format!("{KEYS}/own"), json!({"scopes": ["keys:read", "keys:write"]})).await;
+    let back =
+        app.manage_as(own, "PATCH", &format!("{KEYS}/own"), json!({"scopes": ["keys:read", "keys:write"]})).await;
     assert_eq!((back.status, back.code().as_str()), (403, "insufficient_scope"), "at once");
 }
 
@@ -87,11 +97,23 @@ async fn ak_01_changing_scopes_is_no_way_up() {
 async fn ak_01_roles_clients_users_and_apply_are_no_way_up() {
     let app = TestApp::new().await;
     app.shop().await;
-    app.manage("POST", "/v1/realms/default/roles", json!({"name": "strong", "rights": {API: ["rules:write"]}})).await.expect(201);
+    app.manage("POST", "/v1/realms/default/roles", json!({"name": "strong", "rights": {API: ["rules:write"]}}))
+        .await
+        .expect(201);
     app.manage("POST", "/v1/realms/default/roles", json!({"name": "weak"})).await.expect(201);
     app.manage("POST", "/v1/realms/default/clients", json!({"name": "tool", "type": "service"})).await.expect(201);
     app.manage("POST", "/v1/realms/default/users", json!({"name": "alice"})).await.expect(201);
-    let scopes = ["clients:read", "clients:write", "roles:read", "roles:write", "users:read", "users:write", "apis:write", "apis:read", "keys:write"];
+    let scopes = [
+        "clients:read",
+        "clients:write",
+        "roles:read",
+        "roles:write",
+        "users:read",
+        "users:write",
+        "apis:write",
+        "apis:read",
+        "keys:write",
+    ];
     let clerk = manager(&app, "clerk", &scopes).await;
     let clerk = secret(&clerk);
     let send = async |method: &str, path: &str, body: Value| {
@@ -122,7 +144,22 @@ async fn ak_01_roles_clients_users_and_apply_are_no_way_up() {
 #[tokio::test]
 async fn ak_01_privileged_fields_are_nobodys_to_send() {
     let app = TestApp::new().await;
-    for field in ["id", "realm", "grant", "owner_kind", "created_by", "user_id", "subject", "expires_at", "disabled_at", "org", "org_id", "version", "secrets", "key"] {
+    for field in [
+        "id",
+        "realm",
+        "grant",
+        "owner_kind",
+        "created_by",
+        "user_id",
+        "subject",
+        "expires_at",
+        "disabled_at",
+        "org",
+        "org_id",
+        "version",
+        "secrets",
+        "key",
+    ] {
         let reply = app.manage("POST", KEYS, json!({"name": "x", field: "usr_1"})).await;
         assert_eq!((reply.status, reply.code().as_str()), (400, "invalid_request"), "{field}: {}", reply.text);
         assert!(reply.text.contains(field), "the answer names it: {}", reply.text);
@@ -140,7 +177,12 @@ async fn the_operator_key_is_for_direct_loopback_peers() {
     let bearer = format!("Bearer {}", app.operator());
     for name in ["x-forwarded-for", "x-forwarded-host", "forwarded", "via", "x-real-ip"] {
         let reply = app.send("GET", "/v1/realms", &[("authorization", &bearer), (name, "203.0.113.9")], None).await;
-        assert_eq!((reply.status, reply.code().as_str()), (401, "invalid_credential"), "through a proxy ({name}): {}", reply.text);
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (401, "invalid_credential"),
+            "through a proxy ({name}): {}",
+            reply.text
+        );
     }
     for headers in [[("x-api-key", app.operator())], [("cookie", app.operator())]] {
         let reply = app.send("GET", "/v1/realms", &headers, None).await;
