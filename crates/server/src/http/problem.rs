@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use admit_core::check::answer::REQUEST_ID;
 use admit_core::check::decision::Decision;
 use admit_core::policy::rule;
 use admit_core::secret;
@@ -12,7 +13,6 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
 use crate::app::App;
-use crate::check::render::REQUEST_ID;
 
 /// One error. `code` is for programs, `detail` for people; the cause of a failure goes to the log only.
 #[derive(Debug)]

@@ -6,5 +6,6 @@ mod fault;
 mod flood;
 mod input;
 mod keys;
+mod manage;
 mod secrecy;
 mod tenancy;
