@@ -2,4 +2,10 @@
 
 mod app;
 mod check;
+mod fault;
+mod flood;
+mod input;
+mod keys;
 mod manage;
+mod secrecy;
+mod tenancy;
