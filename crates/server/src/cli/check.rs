@@ -17,7 +17,7 @@ pub struct Check {
     /// The whole URL; without it only the credential is judged
     #[arg(long)]
     url: Option<String>,
-    /// The client's address
+    /// The client's address; with an http URL this machine's where absent
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
     /// A header of the request; may be repeated
@@ -57,11 +57,14 @@ impl Check {
         }
         let text = |text: Option<String>| text.map(Value::from);
         let method = self.url.is_some().then(|| self.method.into());
+        // A key that crosses a network in the clear is refused; a request that nobody sent crosses none.
+        let is_plain = self.url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let ip = self.ip.or_else(|| is_plain.then(|| "127.0.0.1".to_owned()));
         Ok(fields([
             ("credential", text(credential.filter(|_| alone))),
             ("method", method),
             ("url", text(self.url)),
-            ("ip", text(self.ip)),
+            ("ip", text(ip)),
             ("headers", (!alone).then_some(Value::Object(headers))),
         ])
         .into())
@@ -105,6 +108,15 @@ mod tests {
         let ran = console.run("check --url https://shop.test/").await;
         assert_eq!((ran.exit, ran.out.as_str()), (0, "admitted 200 ok\n"));
         assert_eq!(console.requests()[0].json(), json!({"method": "GET", "url": "https://shop.test/"}));
+    }
+
+    #[tokio::test]
+    async fn over_plain_http_the_client_is_this_machine_unless_said_otherwise() {
+        let console = Console::new([refused(), refused()]).await;
+        console.run("check --url http://shop.test/orders").await;
+        console.run("check --url http://shop.test/orders --ip 203.0.113.9").await;
+        let ips: Vec<_> = console.requests().iter().map(|request| request.json()["ip"].clone()).collect();
+        assert_eq!(ips, [json!("127.0.0.1"), json!("203.0.113.9")]);
     }
 
     #[tokio::test]

@@ -69,6 +69,12 @@ pub async fn run(gateway: &Url, host: Option<&str>, key: Option<&Secret>) -> Res
             )]);
         }
     };
+    if plain.status == StatusCode::MISDIRECTED_REQUEST {
+        return Ok(vec![Finding::error(
+            "the gateway does not serve this host: it answers 421",
+            "name the protected host: --host HOST",
+        )]);
+    }
     let mut findings = vec![baseline(&plain)];
     for probe in probes() {
         findings.push(match sender.send(&probe.headers, None).await {

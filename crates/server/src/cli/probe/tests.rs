@@ -115,6 +115,13 @@ async fn a_gateway_that_asks_nobody_is_found() {
 }
 
 #[tokio::test]
+async fn fa_08_a_gateway_that_does_not_serve_the_host_proves_nothing() {
+    let found = findings(|_| Reply::json(421, json!({})), Some(KEY)).await;
+    assert_eq!(errors(&found), ["the gateway does not serve this host: it answers 421"]);
+    assert_eq!((found.len(), found[0].fix.as_deref()), (1, Some("name the protected host: --host HOST")));
+}
+
+#[tokio::test]
 async fn a_gateway_that_is_down_is_found() {
     let found = run(&Url::parse("http://127.0.0.1:1").unwrap(), None, None).await.unwrap();
     assert_eq!((found.len(), found[0].level), (1, Level::Error));
