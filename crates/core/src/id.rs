@@ -96,6 +96,13 @@ impl<K: Kind> Id<K> {
         &self.bytes
     }
 
+    /// Appends the text of the id. What [`fmt::Display`] writes, without its machinery: answers carry several ids each.
+    pub fn append_to(&self, text: &mut Vec<u8>) {
+        text.extend_from_slice(K::PREFIX.as_bytes());
+        text.push(b'_');
+        text.extend_from_slice(&digits(&self.bytes));
+    }
+
     /// True where the text claims to be an id of this kind (and may still be a wrong one).
     pub fn looks_like(text: &str) -> bool {
         text.strip_prefix(K::PREFIX).is_some_and(|rest| rest.starts_with('_'))
@@ -203,6 +210,16 @@ impl SubjectId {
     }
 }
 
+impl SubjectId {
+    /// Appends the text of the id.
+    pub fn append_to(&self, text: &mut Vec<u8>) {
+        match self {
+            Self::User(id) => id.append_to(text),
+            Self::Client(id) => id.append_to(text),
+        }
+    }
+}
+
 impl fmt::Display for SubjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -230,6 +247,9 @@ mod tests {
         fn text_and_bytes_are_the_same_id(bytes: [u8; 16]) {
             let id = KeyId::from_bytes(bytes);
             prop_assert_eq!(id.to_string().parse::<KeyId>(), Ok(id));
+            let mut text = Vec::new();
+            id.append_to(&mut text);
+            prop_assert_eq!(text, id.to_string().into_bytes());
         }
 
         #[test]

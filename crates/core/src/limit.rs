@@ -4,7 +4,7 @@
 //! Knows no clock and keeps no state: one `i64` per counted thing is the caller's, and so is a monotonic `now_us`. Knows
 //! nothing of quotas over months, nor of other nodes.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 use crate::time::Span;
@@ -93,16 +93,26 @@ pub fn give_back(limit: &Limit, tat: &mut i64) {
     *tat = tat.saturating_sub(limit.step_ns());
 }
 
-/// Appends one item of `RateLimit-Policy`: `"orders";q=100;w=60`.
-pub fn append_policy(field: &mut String, name: &str, limit: &Limit) {
-    append_name(field, name);
-    let _ = write!(field, ";q={};w={}", limit.rate.count, limit.rate.per_ms / 1_000);
+/// Appends an item of `RateLimit-Policy` for each limit: `"orders";q=100;w=60`.
+pub fn append_policies<'l>(text: &mut Vec<u8>, limits: impl Iterator<Item = (&'l str, &'l Limit)>) {
+    for (place, (name, limit)) in limits.enumerate() {
+        append_name(text, place, name);
+        text.extend_from_slice(b";q=");
+        append_number(text, u64::from(limit.rate.count));
+        text.extend_from_slice(b";w=");
+        append_number(text, limit.rate.per_ms.unsigned_abs() / 1_000);
+    }
 }
 
-/// Appends one item of `RateLimit`: `"orders";r=99;t=1`.
-pub fn append_state(field: &mut String, name: &str, verdict: &Verdict) {
-    append_name(field, name);
-    let _ = write!(field, ";r={};t={}", verdict.remaining, verdict.reset_s);
+/// Appends an item of `RateLimit` for each limit: `"orders";r=99;t=1`.
+pub fn append_states<'l>(text: &mut Vec<u8>, verdicts: impl Iterator<Item = (&'l str, &'l Verdict)>) {
+    for (place, (name, verdict)) in verdicts.enumerate() {
+        append_name(text, place, name);
+        text.extend_from_slice(b";r=");
+        append_number(text, u64::from(verdict.remaining));
+        text.extend_from_slice(b";t=");
+        append_number(text, verdict.reset_s.unsigned_abs());
+    }
 }
 
 impl Rate {
@@ -255,18 +265,33 @@ const fn seconds_up(ns: i64) -> i64 {
 }
 
 /// A structured-field string (RFC 9651 §3.3.3), after a comma where it is not the first item.
-fn append_name(field: &mut String, name: &str) {
-    field.push_str(if field.is_empty() { "\"" } else { ", \"" });
-    for byte in name.bytes() {
-        match byte {
-            b'"' | b'\\' => field.extend(['\\', char::from(byte)]),
-            b' '..=b'~' => field.push(char::from(byte)),
-            _ => {
-                let _ = write!(field, "%{byte:02X}");
-            }
+/// A name as a structured field's string (RFC 9651 §3.3.3).
+fn append_name(text: &mut Vec<u8>, place: usize, name: &str) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    text.extend_from_slice(if place == 0 { b"\"" } else { b", \"" });
+    for octet in name.bytes() {
+        match octet {
+            b'"' | b'\\' => text.extend_from_slice(&[b'\\', octet]),
+            b' '..=b'~' => text.push(octet),
+            _ => text.extend_from_slice(&[b'%', DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]),
         }
     }
-    field.push('"');
+    text.push(b'"');
+}
+
+/// Decimal digits without the machinery of `fmt`: every limited answer carries six numbers.
+fn append_number(text: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend_from_slice(&digits[first..]);
 }
 
 #[cfg(test)]
@@ -356,12 +381,12 @@ mod tests {
     fn ak_07_the_fields_are_structured_fields() {
         let (limit, mut tat) = (limit("100/1m", None), 0);
         let verdict = admit(&limit, &mut tat, 0);
-        let (mut policy, mut state) = (String::new(), String::new());
-        append_policy(&mut policy, "orders", &limit);
-        append_policy(&mut policy, "a \"b\\c\" é\n", &limit);
-        append_state(&mut state, "orders", &verdict);
-        assert_eq!(policy, r#""orders";q=100;w=60, "a \"b\\c\" %C3%A9%0A";q=100;w=60"#);
-        assert_eq!(state, r#""orders";r=99;t=1"#);
+        let (mut policy, mut state) = (Vec::new(), Vec::new());
+        append_policies(&mut policy, [("orders", &limit), ("a \"b\\c\" é\n", &limit)].into_iter());
+        append_states(&mut state, [("orders", &verdict)].into_iter());
+        let text = |field| String::from_utf8(field).unwrap();
+        assert_eq!(text(policy), r#""orders";q=100;w=60, "a \"b\\c\" %C3%A9%0A";q=100;w=60"#);
+        assert_eq!(text(state), r#""orders";r=99;t=1"#);
     }
 
     #[test]
@@ -427,9 +452,17 @@ mod tests {
         }
 
         #[test]
+        fn numbers_are_written_as_they_are_read(number: u64) {
+            let mut text = Vec::new();
+            append_number(&mut text, number);
+            prop_assert_eq!(String::from_utf8(text).unwrap(), number.to_string());
+        }
+
+        #[test]
         fn any_name_makes_a_field_of_printable_ascii(name in ".{0,40}") {
-            let mut field = String::new();
-            append_policy(&mut field, &name, &limit("1/1s", None));
+            let mut field = Vec::new();
+            append_policies(&mut field, [(name.as_str(), &limit("1/1s", None))].into_iter());
+            let field = String::from_utf8(field).unwrap();
             prop_assert!(field.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             let text = field.strip_suffix("\";q=1;w=1").and_then(|text| text.strip_prefix('"')).unwrap();
             prop_assert!(!text.replace("\\\\", "").replace("\\\"", "").contains(['"', '\\']));

@@ -4,6 +4,7 @@
 //! without a look-up. Stored is only `HMAC-SHA256(k_lookup, realm ‖ kind ‖ SHA-256(secret))`: whoever can write a row
 //! cannot plant a credential, and neither kind nor realm can be confused. A [`Secret`] cannot be printed.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::{digest, hkdf, hmac};
@@ -192,6 +193,17 @@ pub fn hint(text: &str) -> String {
     format!("{}_…{}", shown.0, shown.1)
 }
 
+/// The text with each credential of this shape in it replaced by its [`hint`]: for what repeats text that somebody sent.
+/// A letter before the prefix hides a secret from this as it does from [`read`].
+pub fn redact(text: &str) -> Cow<'_, str> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut redacted = Cow::Borrowed(text);
+    for word in text.split(|letter| !is_part(letter)).filter(|word| read(word).is_ok()) {
+        redacted = Cow::Owned(redacted.replace(word, &hint(word)));
+    }
+    redacted
+}
+
 /// The keyed hash under which a credential is stored and found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash(pub [u8; 32]);
@@ -306,8 +318,18 @@ mod tests {
         fn any_text_is_read_or_refused(text in ".{0,80}") {
             let _ = read(&text);
             let _ = hint(&text);
+            let _ = redact(&text);
             let _ = Prefix::parse(&text);
         }
+    }
+
+    #[test]
+    fn lo_02_a_secret_within_a_text_is_not_repeated() {
+        let secret = write("acme_live", &[7; 32]);
+        let shown = redact(&format!("no key \"{0}\" at /x/{0}/{0}", secret.expose())).into_owned();
+        let hint = hint(secret.expose());
+        assert_eq!(shown, format!("no key \"{hint}\" at /x/{hint}/{hint}"));
+        assert!(matches!(redact("/orders/42"), Cow::Borrowed("/orders/42")));
     }
 
     #[test]

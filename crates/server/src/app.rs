@@ -16,7 +16,7 @@ use admit_store::Store;
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 
-use crate::authn::cache::Cache;
+use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
 use crate::authn::standing::Standings;
@@ -45,6 +45,8 @@ pub struct State {
     pub directory: Arc<Directory>,
     /// Facts about known credentials.
     pub principals: Cache,
+    /// Makes the tags under which they are found there.
+    pub tagger: Tagger,
     /// Credentials that are known to be unknown.
     pub unknown: Unknown,
     /// API, scopes and roles, each combination once.
@@ -118,6 +120,7 @@ impl App {
         let lookup = parts.master_key.lookup_key();
         let operator = lookup.hash(parts.operators, SecretKind::OperatorKey, parts.operator_key.expose());
         Self(Arc::new(State {
+            tagger: Tagger::new(std::array::from_fn(|_| u64::from_ne_bytes(random()))),
             principals: Cache::new(parts.config.cache_max_bytes),
             unknown: Unknown::new(parts.config.cache_max_bytes / 32),
             config: ArcSwap::from_pointee(parts.config),

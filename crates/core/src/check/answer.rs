@@ -3,16 +3,25 @@
 //! Every identity header is always set, empty where nothing is known, so that a client's own copy never survives a
 //! gateway. Text that a person typed is percent-encoded; ids, scopes, roles and realm names need no escaping.
 
-use std::fmt::Write as _;
+use std::ops::Range;
+use std::sync::LazyLock;
 
+use bytes::Bytes;
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::id::{Id, Kind, SubjectId};
+use crate::check::decision::Decision;
+use crate::credential::Upstream;
+use crate::id::SubjectId;
+use crate::limit;
 use crate::name::RealmName;
 use crate::principal::{Principal, Profile};
 
+/// How many headers the closed list has.
+const IDENTITY_COUNT: usize = 16;
+
 /// The closed list (contract §3.2). What comes later goes into `Admit-Token`.
-pub const IDENTITY: [HeaderName; 16] = [
+pub const IDENTITY: [HeaderName; IDENTITY_COUNT] = [
     SUBJECT,
     KIND,
     NAME,
@@ -48,43 +57,105 @@ const TOKEN: HeaderName = HeaderName::from_static("admit-token");
 const UPSTREAM_AUTHORIZATION: HeaderName = HeaderName::from_static("admit-upstream-authorization");
 const UPSTREAM_COOKIE: HeaderName = HeaderName::from_static("admit-upstream-cookie");
 
+/// The id of the request, on every answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("admit-request-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 
-/// What goes on to the application beside the identity.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Upstream {
-    /// The `Authorization` value that the rule leaves to the application.
-    pub authorization: Option<HeaderValue>,
-    /// The request's cookies without ours.
-    pub cookie: Option<HeaderValue>,
+/// The headers of an admission: request id, no-store, every header of the closed list, and the limits where there are any.
+///
+/// All values are written into one buffer and the map is a copy of one that has all names already: an answer to the hottest
+/// question hashes no name and allocates a handful of times.
+pub fn admission(decision: &Decision, realm: &RealmName, upstream: &Upstream<'_>) -> HeaderMap {
+    static WITHOUT_LIMITS: LazyLock<HeaderMap> = LazyLock::new(|| all_names(false));
+    static WITH_LIMITS: LazyLock<HeaderMap> = LazyLock::new(|| all_names(true));
+    let mut headers = if decision.limits.is_empty() { WITHOUT_LIMITS.clone() } else { WITH_LIMITS.clone() };
+    let mut sheet = Sheet::default();
+    sheet.write(decision, realm, upstream);
+    let text = Bytes::from(sheet.text);
+    for (value, span) in headers.values_mut().zip(sheet.spans) {
+        if !span.is_empty() {
+            *value = HeaderValue::from_maybe_shared(text.slice(span)).unwrap_or(EMPTY);
+        }
+    }
+    headers
 }
 
-/// Sets every header of the closed list.
-pub fn identify(headers: &mut HeaderMap, realm: &RealmName, principal: Option<&Principal>, upstream: Upstream) {
-    headers.insert(ACR, EMPTY);
-    headers.insert(TOKEN, EMPTY);
-    headers.insert(UPSTREAM_AUTHORIZATION, upstream.authorization.unwrap_or(EMPTY));
-    headers.insert(UPSTREAM_COOKIE, upstream.cookie.unwrap_or(EMPTY));
-    let Some(principal) = principal else {
-        for name in [SUBJECT, KIND, NAME, EMAIL, CLIENT, ORG, EXTERNAL_ID, GRANT, KEY, SCOPE, ROLES, REALM] {
-            headers.insert(name, EMPTY);
+/// Every name in the order of the sheet's spans, with empty values but for what never changes.
+fn all_names(with_limits: bool) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(NAMES);
+    headers.insert(REQUEST_ID, EMPTY);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for name in IDENTITY {
+        headers.insert(name, EMPTY);
+    }
+    if with_limits {
+        headers.insert(RATE_LIMIT_POLICY, EMPTY);
+        headers.insert(RATE_LIMIT, EMPTY);
+    }
+    headers
+}
+
+/// Request id, no-store, the closed list, two for limits.
+const NAMES: usize = 2 + IDENTITY_COUNT + 2;
+
+/// The values of an answer in one buffer; a span each, in the order of [`all_names`].
+struct Sheet {
+    text: Vec<u8>,
+    spans: [Range<usize>; NAMES],
+    next: usize,
+}
+
+impl Default for Sheet {
+    fn default() -> Self {
+        Self { text: Vec::with_capacity(384), spans: [const { 0..0 }; NAMES], next: 0 }
+    }
+}
+
+impl Sheet {
+    fn write(&mut self, decision: &Decision, realm: &RealmName, upstream: &Upstream<'_>) {
+        self.put(|text| decision.request_id.append_to(text));
+        self.put(|_| {}); // no-store stands already
+        match decision.principal.as_deref() {
+            Some(principal) => self.write_principal(principal, realm),
+            None => self.next += IDENTITY_COUNT - 2,
         }
-        return;
-    };
-    let profile = principal.profile.as_deref();
-    let profile_text = |get: fn(&Profile) -> Option<&str>| profile.and_then(get).map_or(EMPTY, typed);
-    headers.insert(SUBJECT, subject(principal.subject));
-    headers.insert(KIND, HeaderValue::from_static(principal.subject_kind().as_str()));
-    headers.insert(NAME, typed(&principal.name));
-    headers.insert(EMAIL, profile_text(|profile| profile.email.as_deref()));
-    headers.insert(CLIENT, acting_client(principal).map_or(EMPTY, subject));
-    headers.insert(ORG, profile.and_then(|profile| profile.org).map_or(EMPTY, id));
-    headers.insert(EXTERNAL_ID, profile_text(|profile| profile.external_id.as_deref()));
-    headers.insert(GRANT, principal.grant.map_or(EMPTY, id));
-    headers.insert(KEY, principal.key.map_or(EMPTY, id));
-    headers.insert(SCOPE, list(principal.standing.scopes.iter().map(|scope| scope.as_str())));
-    headers.insert(ROLES, list(principal.standing.roles.iter().map(|role| role.as_str())));
-    headers.insert(REALM, HeaderValue::from_str(realm.as_str()).unwrap_or(EMPTY));
+        self.put(|text| text.extend_from_slice(upstream.authorization.unwrap_or_default().as_bytes()));
+        self.put(|text| text.extend_from_slice(upstream.cookie.as_bytes()));
+        if !decision.limits.is_empty() {
+            let limits = || decision.limits.iter();
+            self.put(|text| limit::append_policies(text, limits().map(|limit| (&*limit.policy, &limit.limit))));
+            self.put(|text| limit::append_states(text, limits().map(|limit| (&*limit.policy, &limit.state))));
+        }
+    }
+
+    /// In the order of [`IDENTITY`], up to `Admit-Token`.
+    fn write_principal(&mut self, principal: &Principal, realm: &RealmName) {
+        let profile = principal.profile.as_deref();
+        let profile_text = |get: fn(&Profile) -> Option<&str>| profile.and_then(get).unwrap_or_default();
+        self.put(|text| principal.subject.append_to(text));
+        self.put(|text| text.extend_from_slice(principal.subject_kind().as_str().as_bytes()));
+        self.put(|text| append_typed(text, &principal.name));
+        self.put(|text| append_typed(text, profile_text(|profile| profile.email.as_deref())));
+        self.put(|text| acting_client(principal).into_iter().for_each(|client| client.append_to(text)));
+        self.put(|text| profile.and_then(|profile| profile.org).into_iter().for_each(|org| org.append_to(text)));
+        self.put(|text| append_typed(text, profile_text(|profile| profile.external_id.as_deref())));
+        self.put(|text| principal.grant.into_iter().for_each(|grant| grant.append_to(text)));
+        self.put(|text| principal.key.into_iter().for_each(|key| key.append_to(text)));
+        self.put(|text| append_list(text, principal.standing.scopes.iter().map(|scope| scope.as_str())));
+        self.put(|text| append_list(text, principal.standing.roles.iter().map(|role| role.as_str())));
+        self.put(|_| {}); // no assurance without a sign-in
+        self.put(|text| text.extend_from_slice(realm.as_str().as_bytes()));
+        self.put(|_| {}); // no Admit-Token in this version
+    }
+
+    fn put(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        let begin = self.text.len();
+        append(&mut self.text);
+        self.spans[self.next] = begin..self.text.len();
+        self.next += 1;
+    }
 }
 
 /// The application that acts: the subject itself where it is one.
@@ -96,46 +167,37 @@ pub fn acting_client(principal: &Principal) -> Option<SubjectId> {
     }
 }
 
-/// An id as a header value.
-pub fn id<K: Kind>(id: Id<K>) -> HeaderValue {
-    value(id.to_string())
-}
-
-fn subject(id: SubjectId) -> HeaderValue {
-    value(id.to_string())
-}
-
-/// Text that is known to be visible ASCII; anything else becomes empty rather than wrong.
-pub fn value(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).unwrap_or(EMPTY)
-}
-
-fn list<'a>(words: impl Iterator<Item = &'a str>) -> HeaderValue {
-    let mut text = String::new();
-    for word in words {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(word);
+/// The two fields that tell of limits; none where there is no limit.
+pub fn limit_fields(decision: &Decision) -> Vec<(HeaderName, HeaderValue)> {
+    if decision.limits.is_empty() {
+        return Vec::new();
     }
-    value(text)
+    let (mut policies, mut states) = (Vec::new(), Vec::new());
+    limit::append_policies(&mut policies, decision.limits.iter().map(|limit| (&*limit.policy, &limit.limit)));
+    limit::append_states(&mut states, decision.limits.iter().map(|limit| (&*limit.policy, &limit.state)));
+    let value = |text: Vec<u8>| HeaderValue::try_from(text).unwrap_or(EMPTY);
+    vec![(RATE_LIMIT_POLICY, value(policies)), (RATE_LIMIT, value(states))]
+}
+
+fn append_list<'a>(text: &mut Vec<u8>, words: impl Iterator<Item = &'a str>) {
+    for (place, word) in words.enumerate() {
+        if place > 0 {
+            text.push(b' ');
+        }
+        text.extend_from_slice(word.as_bytes());
+    }
 }
 
 /// Text that a person typed: everything but visible ASCII is percent-encoded, and `%` itself.
-pub fn typed(text: &str) -> HeaderValue {
-    let is_plain = |octet: u8| octet.is_ascii_graphic() && octet != b'%';
-    if text.bytes().all(is_plain) {
-        return HeaderValue::from_str(text).unwrap_or(EMPTY);
-    }
-    let mut encoded = String::with_capacity(text.len() * 2);
-    for octet in text.bytes() {
-        if is_plain(octet) {
-            encoded.push(char::from(octet));
+fn append_typed(text: &mut Vec<u8>, typed: &str) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for octet in typed.bytes() {
+        if octet.is_ascii_graphic() && octet != b'%' {
+            text.push(octet);
         } else {
-            let _ = write!(encoded, "%{octet:02X}");
+            text.extend_from_slice(&[b'%', DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]);
         }
     }
-    value(encoded)
 }
 
 /// The principal as `/v1/check` and the records show it (contract §3.1).
@@ -167,25 +229,102 @@ pub fn principal_json(principal: &Principal, realm: &RealmName, issuer: &str) ->
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::check::decision::{LimitState, Verdict};
+    use crate::id::{ClientId, GrantId, KeyId, OrgId, RequestId, UserId};
+    use crate::limit::{Limit, Rate};
+    use crate::name::{RoleName, ScopeName};
+    use crate::principal::{CredentialKind, Standing};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn lo_01_what_a_person_typed_is_one_visible_word(text in ".{0,100}") {
-            let written = typed(&text);
-            prop_assert!(written.as_bytes().iter().all(u8::is_ascii_graphic));
-            let back = percent_encoding::percent_decode(written.as_bytes()).decode_utf8().unwrap().into_owned();
+            let mut written = Vec::new();
+            append_typed(&mut written, &text);
+            prop_assert!(written.iter().all(u8::is_ascii_graphic));
+            let back = percent_encoding::percent_decode(&written).decode_utf8().unwrap().into_owned();
             prop_assert_eq!(back, text);
         }
     }
 
+    fn decision(principal: Option<Principal>) -> Decision {
+        let mut decision = Decision::of(RequestId::from_bytes([3; 16]), Verdict::Admitted);
+        decision.principal = principal.map(Arc::new);
+        decision
+    }
+
     #[test]
     fn fa_03_every_identity_header_is_set_for_nobody_too() {
-        let mut headers = HeaderMap::new();
-        identify(&mut headers, &RealmName::parse("default").unwrap(), None, Upstream::default());
+        let realm = RealmName::parse("default").unwrap();
+        let headers = admission(&decision(None), &realm, &Upstream::default());
         for name in IDENTITY {
             assert_eq!(headers.get(&name).map(HeaderValue::as_bytes), Some(&b""[..]), "{name}");
         }
+        assert_eq!(headers.len(), IDENTITY.len() + 2);
+    }
+
+    #[test]
+    fn each_value_stands_under_its_name() {
+        let principal = Principal {
+            subject: SubjectId::User(UserId::from_bytes([1; 16])),
+            client: Some(ClientId::from_bytes([2; 16])),
+            grant: Some(GrantId::from_bytes([4; 16])),
+            key: Some(KeyId::from_bytes([5; 16])),
+            secret_number: 1,
+            credential: CredentialKind::ApiKey,
+            name: "Al Ice".into(),
+            standing: Arc::new(Standing {
+                api: None,
+                scopes: ["a", "b"].map(|scope| ScopeName::parse(scope).unwrap()).to_vec(),
+                roles: ["r"].map(|role| RoleName::parse(role).unwrap()).to_vec(),
+            }),
+            expires_at: None,
+            rolled: false,
+            halted: None,
+            profile: Some(Box::new(Profile {
+                email: Some("a@b".to_owned()),
+                external_id: Some("x1".to_owned()),
+                org: Some(OrgId::from_bytes([6; 16])),
+                ..Profile::default()
+            })),
+        };
+        let mut decision = decision(Some(principal.clone()));
+        decision.limits.push(LimitState {
+            policy: "orders".into(),
+            limit: Limit::from(Rate::per_minute(100)),
+            state: limit::Verdict { admitted: true, remaining: 99, reset_s: 1, retry_after_s: 0 },
+        });
+        let upstream = Upstream { authorization: Some("Basic x"), cookie: "c=1".into() };
+        let headers = admission(&decision, &RealmName::parse("default").unwrap(), &upstream);
+        let text = |name: &str| headers.get(name).unwrap().to_str().unwrap().to_owned();
+        let rows = [
+            ("admit-request-id", decision.request_id.to_string()),
+            ("cache-control", "no-store".to_owned()),
+            ("admit-subject", principal.subject.to_string()),
+            ("admit-kind", "user".to_owned()),
+            ("admit-name", "Al%20Ice".to_owned()),
+            ("admit-email", "a@b".to_owned()),
+            ("admit-client", ClientId::from_bytes([2; 16]).to_string()),
+            ("admit-org", OrgId::from_bytes([6; 16]).to_string()),
+            ("admit-external-id", "x1".to_owned()),
+            ("admit-grant", GrantId::from_bytes([4; 16]).to_string()),
+            ("admit-key", KeyId::from_bytes([5; 16]).to_string()),
+            ("admit-scope", "a b".to_owned()),
+            ("admit-roles", "r".to_owned()),
+            ("admit-acr", String::new()),
+            ("admit-realm", "default".to_owned()),
+            ("admit-token", String::new()),
+            ("admit-upstream-authorization", "Basic x".to_owned()),
+            ("admit-upstream-cookie", "c=1".to_owned()),
+            ("ratelimit-policy", "\"orders\";q=100;w=60".to_owned()),
+            ("ratelimit", "\"orders\";r=99;t=1".to_owned()),
+        ];
+        for (name, value) in rows {
+            assert_eq!(text(name), value, "{name}");
+        }
+        assert_eq!(headers.len(), NAMES);
     }
 }

@@ -50,7 +50,7 @@ fn applied(mut current: Current, text: &str, prune: bool) -> Current {
     let plan = document(text).plan(&current, prune).unwrap();
     let Document { api, role, client, user, rule } = plan.wanted;
     let put = |list: &mut Vec<ApiSpec>, new: Vec<ApiSpec>| {
-        list.retain(|old| !(prune && !name::is_built_in(&old.uri)) && new.iter().all(|new| new.uri != old.uri));
+        list.retain(|old| (!prune || name::is_built_in(&old.uri)) && new.iter().all(|new| new.uri != old.uri));
         list.extend(new);
     };
     if let Some(api) = api {

@@ -1,17 +1,47 @@
 //! Facts about known credentials: a sharded table with a bound in bytes.
 //!
-//! Keyed by the tag of the credential's keyed hash, which nobody outside can choose. Holds principals, never verdicts:
+//! Keyed by a [`Tag`] of the presented text, which nobody outside can choose or see. Holds principals, never verdicts:
 //! expiry, address and rule are judged per request. Each entry carries the change number that its snapshot saw and the
 //! slots of everything it depends on ([`super::epoch`]). Eviction is CLOCK: an entry that was used since the hand last
 //! passed gets another round.
 
 use std::sync::Arc;
 
+use admit_core::id::RealmId;
 use admit_core::principal::{Principal, Profile};
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
 use super::epoch::Epochs;
+
+/// 128 bits by which a presented secret is found here: two SipHash-2-4 under keys of this start. A sixth of the cost of
+/// the keyed hash under which it is stored, which is made only for what is not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag([u8; 16]);
+
+/// Makes tags.
+pub struct Tagger([(u64, u64); 2]);
+
+impl Tagger {
+    /// With two random keys.
+    pub fn new(keys: [u64; 4]) -> Self {
+        Self([(keys[0], keys[1]), (keys[2], keys[3])])
+    }
+
+    /// The tag of a secret's text in a realm.
+    #[expect(deprecated, reason = "the standard library's SipHash-2-4 with chosen keys has no other name")]
+    pub fn tag(&self, realm: RealmId, text: &str) -> Tag {
+        use std::hash::{Hasher, SipHasher};
+        let mut tag = [0; 16];
+        for ((first, second), half) in self.0.iter().zip(tag.chunks_exact_mut(8)) {
+            let mut hasher = SipHasher::new_with_keys(*first, *second);
+            hasher.write(realm.bytes());
+            hasher.write(text.as_bytes());
+            half.copy_from_slice(&hasher.finish().to_le_bytes());
+        }
+        Tag(tag)
+    }
+}
 
 /// How many ids an entry may depend on: realm, API, subject, client, key, grant and ancestors.
 pub const SLOTS_MAX: usize = 12;
@@ -39,7 +69,7 @@ impl Depends {
 }
 
 struct Entry {
-    tag: [u8; 16],
+    tag: Tag,
     position: i64,
     depends: Depends,
     used: bool,
@@ -67,7 +97,7 @@ impl Cache {
     }
 
     /// The facts about a credential, while nothing they depend on has changed.
-    pub fn get(&self, tag: &[u8; 16], epochs: &Epochs) -> Option<Arc<Principal>> {
+    pub fn get(&self, tag: &Tag, epochs: &Epochs) -> Option<Arc<Principal>> {
         let mut shard = self.shard(tag).lock();
         let at = shard.find(tag)?;
         let entry = &mut shard.entries[at];
@@ -81,7 +111,7 @@ impl Cache {
 
     /// Keeps facts as the snapshot at `position` saw them. A later change makes them worthless, also one that was made
     /// between the snapshot and this call.
-    pub fn insert(&self, tag: [u8; 16], position: i64, depends: Depends, principal: Arc<Principal>) {
+    pub fn insert(&self, tag: Tag, position: i64, depends: Depends, principal: Arc<Principal>) {
         let size = size_of(&principal);
         let mut shard = self.shard(&tag).lock();
         if let Some(at) = shard.find(&tag) {
@@ -103,15 +133,15 @@ impl Cache {
         self.shards.iter().map(|shard| shard.lock().bytes).sum()
     }
 
-    fn shard(&self, tag: &[u8; 16]) -> &Mutex<Shard> {
-        &self.shards[usize::from(tag[0]) % SHARDS]
+    fn shard(&self, tag: &Tag) -> &Mutex<Shard> {
+        &self.shards[usize::from(tag.0[0]) % SHARDS]
     }
 }
 
-/// The tag is a keyed hash already: eight of its octets are as good as any hash of it.
-fn hash_of(tag: &[u8; 16]) -> u64 {
+/// The tag is a keyed hash: eight of its octets are as good as any hash of it.
+fn hash_of(tag: &Tag) -> u64 {
     let mut eight = [0; 8];
-    eight.copy_from_slice(&tag[1..9]);
+    eight.copy_from_slice(&tag.0[1..9]);
     u64::from_le_bytes(eight)
 }
 
@@ -131,7 +161,7 @@ fn size_of(principal: &Principal) -> usize {
 }
 
 impl Shard {
-    fn find(&self, tag: &[u8; 16]) -> Option<usize> {
+    fn find(&self, tag: &Tag) -> Option<usize> {
         let entries = &self.entries;
         self.index.find(hash_of(tag), |at| entries[*at as usize].tag == *tag).map(|at| *at as usize)
     }
@@ -157,7 +187,7 @@ impl Shard {
         }
     }
 
-    fn unlink(&mut self, tag: &[u8; 16], at: usize) {
+    fn unlink(&mut self, tag: &Tag, at: usize) {
         if let Ok(found) = self.index.find_entry(hash_of(tag), |kept| *kept as usize == at) {
             found.remove();
         }
@@ -181,7 +211,7 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use admit_core::id::{ClientId, RealmId, SubjectId};
+    use admit_core::id::{ClientId, SubjectId};
     use admit_core::principal::CredentialKind;
     use admit_store::{Change, ChangeKind};
 
@@ -205,9 +235,8 @@ mod tests {
         })
     }
 
-    fn tag(number: u32) -> [u8; 16] {
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &number.to_le_bytes());
-        hash.as_ref()[..16].try_into().unwrap()
+    fn tag(number: u32) -> Tag {
+        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), &number.to_string())
     }
 
     fn revocation(id: [u8; 16], number: i64) -> Change {
@@ -263,6 +292,16 @@ mod tests {
         assert!(cache.get(&tag(0), &epochs).is_some(), "the hot entry was evicted");
         let found = (0..20_000).filter(|number| cache.get(&tag(*number), &epochs).is_some()).count();
         assert_eq!(found, cache.len(), "index and entries agree");
+    }
+
+    #[test]
+    fn a_tag_depends_on_realm_text_and_keys() {
+        let (a, b) = (RealmId::from_bytes([1; 16]), RealmId::from_bytes([2; 16]));
+        let tagger = Tagger::new([1, 2, 3, 4]);
+        assert_eq!(tagger.tag(a, "x"), tagger.tag(a, "x"));
+        for other in [tagger.tag(b, "x"), tagger.tag(a, "y"), Tagger::new([1, 2, 3, 5]).tag(a, "x")] {
+            assert_ne!(tagger.tag(a, "x"), other);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use admit_core::principal::{CredentialKind, Principal, Standing};
 use admit_core::secret::{self, NotOpaque, SecretHash, SecretKind};
 use admit_store::Found;
 
-use super::cache::Depends;
+use super::cache::{Depends, Tag};
 use super::epoch::slot;
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
@@ -43,15 +43,20 @@ pub fn resolve(
         Err(NotOpaque::Checksum) => return Err(Reason::Checksum),
         Err(NotOpaque::Form) => return Err(Reason::UnknownShape),
     }
-    let hash = app.lookup.hash(realm.realm.id, SecretKind::ApiKey, text);
-    let tag = hash.tag();
+    let tag = app.tagger.tag(realm.realm.id, text);
     if let Some(principal) = app.principals.get(&tag, &app.epochs) {
         return Ok(principal);
     }
-    if app.unknown.has(&tag, &app.epochs) {
+    let hash = app.lookup.hash(realm.realm.id, SecretKind::ApiKey, text);
+    if app.unknown.has(&hash.tag(), &app.epochs) {
         return Err(Reason::UnknownSecret);
     }
-    look_up(app, realm, &hash, client_ip)
+    let (position, found) = look_up(app, realm, &hash, client_ip)?;
+    let Some(found) = found else {
+        app.unknown.insert(hash.tag(), position);
+        return Err(Reason::UnknownSecret);
+    };
+    Ok(keep(app, tag, position, &found, &hash))
 }
 
 fn of_other_realm(app: &App, prefix: &str) -> Reason {
@@ -62,16 +67,16 @@ fn of_other_realm(app: &App, prefix: &str) -> Reason {
     }
 }
 
+/// Asks the store, for a unit of the budget of unknown credentials.
 fn look_up(
     app: &App,
     realm: &RealmPolicy,
     hash: &SecretHash,
     client_ip: Option<IpAddr>,
-) -> Result<Arc<Principal>, Reason> {
+) -> Result<(i64, Option<Found>), Reason> {
     let budget = app.config.load().unknown;
     let source = client_ip.map(address::network);
-    let now_us = app.clock.monotonic_us();
-    if !app.limiter.take_unknown(&budget, realm.realm.id, source, now_us) {
+    if !app.limiter.take_unknown(&budget, realm.realm.id, source, app.clock.monotonic_us()) {
         return Err(Reason::UnknownBudget);
     }
     app.metrics.cache_misses.inc();
@@ -83,20 +88,18 @@ fn look_up(
         tracing::error!(error = %error, "a credential cannot be looked up");
         Reason::StoreUnavailable
     })?;
-    let Some(found) = found else {
-        app.unknown.insert(hash.tag(), position);
-        return Err(Reason::UnknownSecret);
-    };
-    app.limiter.give_back_unknown(&budget, realm.realm.id, source);
-    Ok(keep(app, hash, position, &found))
+    if found.is_some() {
+        app.limiter.give_back_unknown(&budget, realm.realm.id, source);
+    }
+    Ok((position, found))
 }
 
-fn keep(app: &App, hash: &SecretHash, position: i64, found: &Found) -> Arc<Principal> {
+fn keep(app: &App, tag: Tag, position: i64, found: &Found, hash: &SecretHash) -> Arc<Principal> {
     let mut principal = key::principal(&found.key, &found.secret, &found.lineage);
     principal.standing = app.standings.intern(principal.standing);
     let principal = Arc::new(principal);
     if let Some(depends) = depends_of(found, hash) {
-        app.principals.insert(hash.tag(), position, depends, principal.clone());
+        app.principals.insert(tag, position, depends, principal.clone());
     }
     principal
 }

@@ -4,7 +4,6 @@
 //! Full, newcomers of a shard share one count: bounded, and never more generous than it should be.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash, RandomState};
 
 use admit_core::id::RealmId;
@@ -17,6 +16,8 @@ use crate::config::UnknownBudget;
 const SHARDS: usize = 64;
 /// The most counts of one shard: 64 × 65,536 counts of 24 bytes.
 const SHARD_MAX: usize = 65_536;
+/// A full shard is looked through for spent counts once in so long: that costs as much as thousands of requests.
+const SWEEP_EVERY_US: i64 = 1_000_000;
 /// The count that newcomers share where a shard is full.
 const SHARED: u64 = 0;
 
@@ -34,12 +35,28 @@ impl std::hash::Hasher for Plain {
     }
 }
 
-type Counts = HashMap<u64, i64, std::hash::BuildHasherDefault<Plain>>;
+#[derive(Default)]
+struct Shard {
+    counts: HashMap<u64, i64, std::hash::BuildHasherDefault<Plain>>,
+    swept_us: Option<i64>,
+}
+
+impl Shard {
+    /// Drops the counts that limit nothing any more, unless that was just done.
+    fn sweep(&mut self, now_us: i64) {
+        if self.swept_us.is_some_and(|swept_us| now_us < swept_us.saturating_add(SWEEP_EVERY_US)) {
+            return;
+        }
+        self.swept_us = Some(now_us);
+        let now_ns = now_us.saturating_mul(1000);
+        self.counts.retain(|_, tat| *tat > now_ns);
+    }
+}
 
 /// The table.
 pub struct Limiter {
     keys: RandomState,
-    shards: Box<[Mutex<Counts>]>,
+    shards: Box<[Mutex<Shard>]>,
 }
 
 impl Default for Limiter {
@@ -90,23 +107,19 @@ impl Limiter {
 
     /// How many counts are kept.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
+        self.shards.iter().map(|shard| shard.lock().counts.len()).sum()
     }
 
     fn with<T>(&self, counted: &impl Hash, now_us: i64, work: impl FnOnce(&mut i64) -> T) -> T {
         let key = self.keys.hash_one(counted).max(SHARED + 1);
-        let mut counts = self.shards[(key >> 58) as usize % SHARDS].lock();
-        if counts.len() >= SHARD_MAX && !counts.contains_key(&key) {
-            let now_ns = now_us.saturating_mul(1000);
-            counts.retain(|_, tat| *tat > now_ns);
-            if counts.len() >= SHARD_MAX {
-                return work(counts.entry(SHARED).or_default());
+        let mut shard = self.shards[(key >> 58) as usize % SHARDS].lock();
+        if shard.counts.len() >= SHARD_MAX && !shard.counts.contains_key(&key) {
+            shard.sweep(now_us);
+            if shard.counts.len() >= SHARD_MAX {
+                return work(shard.counts.entry(SHARED).or_default());
             }
         }
-        match counts.entry(key) {
-            Entry::Occupied(mut found) => work(found.get_mut()),
-            Entry::Vacant(free) => work(free.insert(0)),
-        }
+        work(shard.counts.entry(key).or_default())
     }
 }
 
@@ -132,6 +145,9 @@ mod tests {
             limiter.take(&number, &limit, 1);
         }
         assert!(limiter.len() <= SHARDS * (SHARD_MAX + 1));
+        let later_us = 2 * 3600 * 1_000_000;
+        assert!(limiter.take(&"a newcomer", &limit, later_us).admitted, "spent counts make room");
+        assert!(limiter.len() <= SHARDS * (SHARD_MAX + 1) - SHARD_MAX / 2);
     }
 
     #[test]

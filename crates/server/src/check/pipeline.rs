@@ -4,7 +4,7 @@
 //! well-formed, credential, limit of the key or default, no rule, deny or public, limit of the rule, then what the rule
 //! demands. Metrics, usage and records are emitted once, from the decision ([`conclude`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use admit_core::check::address;
 use admit_core::check::code::Reason;
@@ -26,6 +26,11 @@ use super::usage::Use;
 use crate::app::App;
 use crate::authn::resolve;
 use crate::jobs::notice::Notice;
+
+/// The policy name of a key's own limit.
+static KEY_POLICY: LazyLock<Arc<str>> = LazyLock::new(|| "key".into());
+/// The policy name of `[limits.default]`.
+static DEFAULT_POLICY: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
 
 /// A decision with what the answer and the record need beside it.
 pub struct Judged<'p> {
@@ -168,21 +173,21 @@ impl<'c> Case<'c> {
         let own = principal.as_ref().and_then(|principal| principal.profile.as_ref()?.rate);
         if let (Some(rate), Some(principal)) = (own, &principal) {
             let counted = ("key", principal.key);
-            return self.take("key", &counted, &Limit::from(rate), Reason::KeyLimit);
+            return self.take(KEY_POLICY.clone(), &counted, &Limit::from(rate), Reason::KeyLimit);
         }
         if self.rule.is_some_and(|rule| rule.limit.is_some()) {
             return Ok(());
         }
         let Some((per, limit)) = self.app.config.load().default_limit else { return Ok(()) };
         let counted = ("default", self.realm.realm.id, self.counted(per, principal.as_deref()));
-        self.take("default", &counted, &limit, Reason::DefaultLimit)
+        self.take(DEFAULT_POLICY.clone(), &counted, &limit, Reason::DefaultLimit)
     }
 
     fn limit_rule(&mut self, rule: &Rule) -> Result<(), Reason> {
         let Some(limit) = &rule.limit else { return Ok(()) };
         let principal = self.decision.principal.clone();
         let counted = ("rule", self.realm.realm.id, rule.name.as_str(), self.counted(limit.per, principal.as_deref()));
-        self.take(rule.name.as_str(), &counted, &limit.limit, Reason::RuleLimit)
+        self.take(rule.name.shared(), &counted, &limit.limit, Reason::RuleLimit)
     }
 
     /// What is counted together. Who has no grant, subject or client is counted by his address; an organisation that is
@@ -219,13 +224,13 @@ impl<'c> Case<'c> {
 
     fn take(
         &mut self,
-        policy: &str,
+        policy: Arc<str>,
         counted: &impl std::hash::Hash,
         limit: &Limit,
         reason: Reason,
     ) -> Result<(), Reason> {
         let state = self.app.limiter.take(counted, limit, self.app.clock.monotonic_us());
-        self.decision.limits.push(LimitState { policy: policy.into(), limit: *limit, state });
+        self.decision.limits.push(LimitState { policy, limit: *limit, state });
         if state.admitted { Ok(()) } else { Err(reason) }
     }
 

@@ -10,7 +10,7 @@ use admit_core::policy::index::Policy;
 use admit_core::policy::rule::{Problem, RawRule, Rule};
 use admit_core::realm::Realm;
 use admit_store::{Page, Result, StoredRule, Tx};
-use parking_lot::RwLock;
+use arc_swap::ArcSwap;
 
 use crate::app::App;
 use crate::authn::epoch::{policy_slot, slot};
@@ -127,13 +127,13 @@ pub fn all_rules(tx: &mut Tx<'_>, realm: RealmId) -> Result<Vec<StoredRule>> {
 
 /// The compiled realms.
 #[derive(Default)]
-pub struct Policies(RwLock<HashMap<RealmId, Arc<RealmPolicy>>>);
+pub struct Policies(ArcSwap<HashMap<RealmId, Arc<RealmPolicy>>>);
 
 impl Policies {
     /// The policy of a realm as it is now. None where there is no such realm.
     pub fn of(&self, app: &App, realm: RealmId) -> std::result::Result<Option<Arc<RealmPolicy>>, Reason> {
         let slots = [policy_slot(realm), slot(realm.bytes())];
-        if let Some(known) = self.0.read().get(&realm)
+        if let Some(known) = self.0.load().get(&realm)
             && app.epochs.is_current(&slots, known.position)
         {
             return Ok(Some(known.clone()));
@@ -146,17 +146,27 @@ impl Policies {
         for problem in &policy.problems {
             tracing::warn!(realm = %policy.realm.name, rule = problem.path, "a rule refuses everything: {}", problem.message);
         }
-        let mut kept = self.0.write();
-        if kept.len() >= KEPT_MAX
-            && let Some(any) = kept.keys().next().copied()
-        {
-            kept.remove(&any);
-        }
-        let newest = kept.entry(realm).or_insert_with(|| policy.clone());
-        if newest.position < policy.position {
-            *newest = policy.clone();
-        }
+        self.keep(&policy);
         Ok(Some(policy))
+    }
+
+    /// Readers never wait: the map is copied for each realm that is read anew, which is rare.
+    fn keep(&self, policy: &Arc<RealmPolicy>) {
+        let realm = policy.realm.id;
+        self.0.rcu(|kept| {
+            let mut kept = HashMap::clone(kept);
+            if kept.len() >= KEPT_MAX
+                && !kept.contains_key(&realm)
+                && let Some(any) = kept.keys().next().copied()
+            {
+                kept.remove(&any);
+            }
+            let newest = kept.entry(realm).or_insert_with(|| policy.clone());
+            if newest.position < policy.position {
+                *newest = policy.clone();
+            }
+            kept
+        });
     }
 
     /// The policy of the realm of this name; `None` is the realm `default`.

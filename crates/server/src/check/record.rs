@@ -9,6 +9,7 @@ use admit_core::check::decision::Decision;
 use admit_core::check::request::Request;
 use admit_core::credential::Place;
 use admit_core::id::{KeyId, RealmId, RequestId};
+use admit_core::secret;
 use admit_core::time::Time;
 use parking_lot::Mutex;
 
@@ -55,7 +56,7 @@ impl Record {
             door,
             method: shortened(request.method.as_str()),
             host: shortened(request.host.as_str()),
-            path: shortened(request.path.as_str()),
+            path: shortened(&secret::redact(request.path.as_str())),
             query_names: request.query_names(),
             client_ip: request.client_ip,
             credential: judged.credential.clone(),

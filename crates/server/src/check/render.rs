@@ -1,11 +1,10 @@
 //! From a decision to the answer that a gateway understands.
 
-use admit_core::check::answer::{self, Upstream};
+use admit_core::check::answer::{self, REQUEST_ID};
 use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
 use admit_core::check::request::Request;
 use admit_core::credential::{self, Accept};
-use admit_core::limit;
 use admit_core::policy::rule::Rule;
 use axum::body::Body;
 use bytes::Bytes;
@@ -15,14 +14,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use super::policies::RealmPolicy;
 use crate::http::problem;
 
-/// The id of the request, on every answer.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("admit-request-id");
 /// The true status, where the gateway knows fewer.
 const STATUS: HeaderName = HeaderName::from_static("admit-status");
 /// The code of a refusal, for gateways that replace the body.
 const CODE: HeaderName = HeaderName::from_static("admit-code");
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const NO_ID: HeaderValue = HeaderValue::from_static("");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Admitted: 200 with the identity headers, each of them always.
@@ -32,19 +28,12 @@ pub fn admitted(
     request: &Request<'_>,
     decision: &Decision,
 ) -> Response<Body> {
-    let mut headers = HeaderMap::with_capacity(24);
     let accept = Accept { query: None, authorization_upstream: rule.is_some_and(|rule| rule.authorization_upstream) };
-    let upstream = match credential::strip_credentials(request.headers, &accept) {
-        Ok(upstream) => Upstream {
-            authorization: upstream.authorization.and_then(|value| HeaderValue::from_str(value).ok()),
-            cookie: Some(upstream.cookie)
-                .filter(|cookie| !cookie.is_empty())
-                .and_then(|value| HeaderValue::from_str(&value).ok()),
-        },
-        Err(_) => Upstream::default(),
-    };
-    answer::identify(&mut headers, &realm.realm.name, decision.principal.as_deref(), upstream);
-    say(&mut headers, decision);
+    let upstream = credential::strip_credentials(request.headers, &accept).unwrap_or_default();
+    let mut headers = answer::admission(decision, &realm.realm.name, &upstream);
+    for (name, value) in &decision.cors {
+        headers.append(name, value.clone());
+    }
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = headers;
     response
@@ -90,31 +79,14 @@ fn respond(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Body
     response
 }
 
-/// What every answer carries.
+/// What every refusal carries.
 fn say(headers: &mut HeaderMap, decision: &Decision) {
-    headers.insert(REQUEST_ID, answer::id(decision.request_id));
+    headers.insert(REQUEST_ID, HeaderValue::try_from(decision.request_id.to_string()).unwrap_or(NO_ID));
     headers.insert(CACHE_CONTROL, NO_STORE);
-    limits(headers, decision);
+    headers.extend(answer::limit_fields(decision));
     for (name, value) in &decision.cors {
         headers.append(name, value.clone());
     }
-}
-
-fn limits(headers: &mut HeaderMap, decision: &Decision) {
-    if decision.limits.is_empty() {
-        return;
-    }
-    let (mut policies, mut states) = (String::new(), String::new());
-    for limit in &decision.limits {
-        if !policies.is_empty() {
-            policies.push_str(", ");
-            states.push_str(", ");
-        }
-        limit::append_policy(&mut policies, &limit.policy, &limit.limit);
-        limit::append_state(&mut states, &limit.policy, &limit.state);
-    }
-    headers.insert(RATE_LIMIT_POLICY, answer::value(policies));
-    headers.insert(RATE_LIMIT, answer::value(states));
 }
 
 /// The Bearer challenge (RFC 6750 §3): no error where nothing was sent.

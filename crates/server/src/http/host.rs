@@ -10,6 +10,8 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::config::public_authority;
 
+/// What a server on loopback is called.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// Probes ask by address; these pages say nothing that depends on a host.
 const ANY_HOST: [&str; 2] = ["/healthz", "/readyz"];
 
@@ -30,7 +32,7 @@ pub fn judge<B>(app: &App, request: &Request<B>) -> Result<(), Problem> {
         return Ok(());
     }
     let serves_loopback = app.dev || own.is_loopback();
-    if serves_loopback && host.is_loopback() {
+    if serves_loopback && LOOPBACK.contains(&host.as_str()) {
         return Ok(());
     }
     match app.directory.of_host(host.as_str(), &app.store) {

@@ -75,7 +75,8 @@ async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, 
     parse(&body)
 }
 
-fn too_large_or_broken(error: &axum::Error, limit: usize) -> Problem {
+/// Why a body cannot be had.
+pub fn too_large_or_broken(error: &axum::Error, limit: usize) -> Problem {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(inner) = cause {
         if inner.is::<http_body_util::LengthLimitError>() {

@@ -10,9 +10,11 @@ pub mod problem;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::future::{Either, ready};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower::ServiceExt;
@@ -21,27 +23,70 @@ use crate::app::App;
 use crate::check::{self, Door};
 use problem::Problem;
 
+/// How long a request of the router may take, its body included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Where a connection comes from; an extension of every request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Answers one request.
-pub async fn dispatch(
+/// The longest path with query, in bytes. Over it: 414.
+const TARGET_MAX: usize = 16 << 10;
+/// The most bytes of all header names and values. Over it: 431. nginx takes as much by default.
+const HEADERS_MAX_BYTES: usize = 32 << 10;
+
+/// Answers one request. A check is answered at once, by reference: the hottest path shares no counter with anybody.
+pub fn dispatch(
+    app: &App,
+    router: &Router,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+    if let Err(problem) = judge_head(&request) {
+        return Either::Left(ready(Ok(headers::harden(problem.respond(app)))));
+    }
+    match Door::of_path(request.uri().path()) {
+        Some((door, realm)) => Either::Left(ready(Ok(check_door(app, door, realm, &request, peer)))),
+        None => Either::Right(route(app.clone(), router.clone(), peer, request)),
+    }
+}
+
+async fn route(
     app: App,
     router: Router,
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    if let Some((door, realm)) = Door::of_path(request.uri().path()) {
-        return Ok(check_door(&app, door, realm, &request, peer));
-    }
     if let Err(problem) = host::judge(&app, &request) {
         return Ok(headers::harden(problem.respond(&app)));
     }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
-    let Ok(response) = router.oneshot(request).await;
+    let response = match tokio::time::timeout(PATIENCE, router.oneshot(request)).await {
+        Ok(Ok(response)) => response,
+        Err(_) => {
+            Problem::new(408, "request_timeout", "The request took too long to arrive or to answer.").respond(&app)
+        }
+    };
     Ok(headers::harden(response))
+}
+
+/// The listener reads up to its buffer, which is no exact figure; these are.
+fn judge_head<B>(request: &Request<B>) -> Result<(), Problem> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > TARGET_MAX {
+        return Err(Problem::new(
+            414,
+            "target_too_long",
+            format!("Path and query may have at most {TARGET_MAX} bytes."),
+        ));
+    }
+    let size: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if size > HEADERS_MAX_BYTES {
+        let detail = format!("The headers may have at most {HEADERS_MAX_BYTES} bytes in all.");
+        return Err(Problem::new(431, "headers_too_large", detail));
+    }
+    Ok(())
 }
 
 /// Gateways ask with any method; a body is neither needed nor read.

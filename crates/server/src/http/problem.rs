@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use admit_core::check::answer::REQUEST_ID;
 use admit_core::check::decision::Decision;
 use admit_core::policy::rule;
+use admit_core::secret;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -11,7 +13,6 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
 use crate::app::App;
-use crate::check::render::REQUEST_ID;
 
 /// One error. `code` is for programs, `detail` for people; the cause of a failure goes to the log only.
 #[derive(Debug)]
@@ -89,13 +90,14 @@ impl Problem {
             "title": title(self.code),
             "status": self.status,
             "code": self.code,
-            "detail": self.detail,
+            "detail": secret::redact(&self.detail),
         });
         if let Some(request_id) = request_id {
             body["request_id"] = request_id.into();
         }
         if !self.problems.is_empty() {
-            body["problems"] = serde_json::to_value(&self.problems).unwrap_or_default();
+            let shown = |wrong: &rule::Problem| serde_json::json!({ "path": wrong.path, "message": secret::redact(&wrong.message) });
+            body["problems"] = self.problems.iter().map(shown).collect();
         }
         let mut response = Response::new(Body::from(body.to_string()));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

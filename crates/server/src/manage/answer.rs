@@ -1,5 +1,6 @@
 //! What handlers of resources share: a patched resource, and the answers to making and removing one.
 
+use admit_core::name;
 use admit_core::patch;
 use admit_core::policy::rule::Problem as Flaw;
 use admit_store::Tx;
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::etag::with_etag;
+use super::guard::Access;
 use super::idempotency::Pledge;
 use super::work::Stop;
 use crate::http::json::Json;
@@ -40,6 +42,25 @@ pub fn keep<T: Serialize>(pledge: &Pledge, tx: &mut Tx<'_>, view: &T) -> Result<
 /// 201 with the resource.
 pub fn created<T: Serialize>(version: i64, view: T) -> Response {
     (StatusCode::CREATED, with_etag(version, Json(view))).into_response()
+}
+
+/// Refuses who has not all of these scopes of the realm's management API: for calls that need more than one.
+pub fn must_also_have(access: &Access, scopes: &[&str]) -> Result<(), Problem> {
+    let standing = &access.caller.standing;
+    let reads_server =
+        standing.api.as_ref() == Some(&name::server_api()) && scopes.iter().all(|scope| scope.ends_with(":read"));
+    // A permit was given already: of the server's API that says at least `server:read`.
+    if reads_server || access.may_do_everything() {
+        return Ok(());
+    }
+    let on_realm = standing.api.as_ref() == Some(&name::management_api(&access.realm.realm.name));
+    let has = |scope: &str| on_realm && standing.scopes.iter().any(|held| held.as_str() == scope);
+    match scopes.iter().find(|scope| !has(scope)) {
+        None => Ok(()),
+        Some(scope) => {
+            Err(Problem::new(403, "insufficient_scope", format!("This needs {scope}, which you do not hold.")))
+        }
+    }
 }
 
 /// 409: Admit itself needs it as it is.

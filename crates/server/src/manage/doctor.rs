@@ -145,11 +145,11 @@ fn of_keys(tx: &mut Tx<'_>, realm: &Realm, now: Time) -> Result<Vec<Finding>, St
     let mut found = Vec::new();
     if endless > 0 {
         let fix = format!("give them an end: admit key update KEY --expires 90d --realm {name}");
-        found.push(warning(format!("Realm {name}: {} never expire{more}.", keys_of(endless)), fix));
+        found.push(warning(format!("Realm {name}: {} without an end{more}.", keys_of(endless)), fix));
     }
     if ending > 0 {
         let fix = format!("admit key list --expiring 7d --realm {name}");
-        found.push(warning(format!("Realm {name}: {} expire within 7 days{more}.", keys_of(ending)), fix));
+        found.push(warning(format!("Realm {name}: {} with an end within 7 days{more}.", keys_of(ending)), fix));
     }
     for key in seen.iter().take(20) {
         let what = format!("Realm {name}: {key} was sent by a browser: whoever opens that page can read it.");

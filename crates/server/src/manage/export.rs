@@ -1,16 +1,16 @@
 //! `export`: a realm as a document that `apply` takes. What Admit itself is, and secrets, stand in no document.
 
 use admit_core::document::Document;
-use admit_core::name::{self, ScopeName};
+use admit_core::name;
 use admit_core::policy::rule::RawRule;
 use admit_core::role;
-use admit_core::scope::Rights;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answer;
 use super::apply::{all_clients, all_users};
-use super::guard::{Access, Permit, RealmRead};
+use super::guard::{Permit, RealmRead};
 use super::work;
 use super::{roles, rules};
 use crate::app::App;
@@ -28,7 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
     params(("realm" = String, Path, description = "the name of the realm")),
     responses((status = 200, description = "the document", body = ref("#/components/schemas/Document")), (status = 409, description = "there is too much for one document")))]
 pub async fn get(State(app): State<App>, permit: Permit<RealmRead>) -> Result<Json<Document>, Problem> {
-    permit.must_hold(&reads(&permit))?;
+    answer::must_also_have(&permit, &["apis:read", "roles:read", "clients:read", "users:read", "rules:read"])?;
     let realm = permit.realm_id();
     let document = work::read(&app, move |tx| {
         let apis = all_apis(tx, realm)?.into_iter().map(|api| api.spec).filter(|spec| !name::is_built_in(&spec.uri));
@@ -44,11 +44,4 @@ pub async fn get(State(app): State<App>, permit: Permit<RealmRead>) -> Result<Js
         })
     });
     document.await.map(Json)
-}
-
-/// A document shows everything at once.
-fn reads(access: &Access) -> Rights {
-    let words = ["apis:read", "roles:read", "clients:read", "users:read", "rules:read"];
-    let scopes = words.iter().filter_map(|word| ScopeName::parse(word).ok()).collect();
-    Rights::from([(name::management_api(&access.realm.realm.name), scopes)])
 }

@@ -165,8 +165,7 @@ fn claim(parts: &Parts, body: &[u8]) -> Result<Attempt, Problem> {
 
 async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<Once<T>, Problem> {
     let (parts, body) = request.into_parts();
-    let too_large = |_| Problem::new(413, "body_too_large", format!("The body may have at most {limit} bytes."));
-    let body = to_bytes(body, limit).await.map_err(too_large)?;
+    let body = to_bytes(body, limit).await.map_err(|error| json::too_large_or_broken(&error, limit))?;
     let attempt = claim(&parts, &body)?;
     if body.is_empty() {
         return Ok(Once { body: json::parse(b"{}")?, attempt });

@@ -1,10 +1,10 @@
 //! Lists in pages: `?limit=&cursor=` in, `{"items": […], "next": cursor}` out.
 //!
-//! A cursor is the place of the last item, authenticated (HT-09): nobody can make one up. It says nothing that the list
-//! did not show, and works for any list of the same kind of place; the realm always comes from the path.
+//! A cursor is the place of the last item, authenticated together with the path of its list (HT-09): nobody can make one
+//! up, and that of another list or realm is refused. It says nothing that the list did not show.
 
 use admit_store::Page;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use axum::extract::{FromRequestParts, Query};
 use data_encoding::BASE64URL_NOPAD;
 use http::Uri;
@@ -27,7 +27,11 @@ const MAC_BYTES: usize = 16;
 pub struct Paging<const N: usize = 16> {
     limit: u32,
     after: Option<[u8; N]>,
+    list: ListTag,
 }
+
+/// Which list: the digest of its path.
+type ListTag = [u8; 32];
 
 /// One page of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -63,19 +67,19 @@ impl<const N: usize> Paging<N> {
         let is_more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| is_more);
-        List { next: last.map(|row| write(&app.cursor_key, &place(row))), items: rows }
+        List { next: last.map(|row| write(&app.cursor_key, &self.list, &place(row))), items: rows }
     }
 
     fn read(uri: &Uri, key: &hmac::Key) -> Result<Self, Problem> {
-        let (mut limit, mut after) = (LIMIT, None);
+        let (mut limit, mut after, list) = (LIMIT, None, tag(uri));
         for (name, value) in pairs(uri)? {
             match name.as_str() {
                 "limit" => limit = read_limit(&value).ok_or_else(bad_limit)?,
-                "cursor" => after = Some(read_place(key, &value).ok_or_else(bad_cursor)?),
+                "cursor" => after = Some(read_place(key, &list, &value).ok_or_else(bad_cursor)?),
                 _ => {}
             }
         }
-        Ok(Self { limit, after })
+        Ok(Self { limit, after, list })
     }
 }
 
@@ -127,25 +131,32 @@ fn bad_cursor() -> Problem {
     Problem::new(400, "invalid_cursor", "The cursor is not one that this list gave. Begin again without one.")
 }
 
-fn write<const N: usize>(key: &hmac::Key, place: &[u8; N]) -> String {
+fn tag(uri: &Uri) -> ListTag {
+    let mut tag = [0; 32];
+    tag.copy_from_slice(digest::digest(&digest::SHA256, uri.path().as_bytes()).as_ref());
+    tag
+}
+
+fn write<const N: usize>(key: &hmac::Key, list: &ListTag, place: &[u8; N]) -> String {
     let mut bytes = place.to_vec();
-    bytes.extend_from_slice(&mac(key, place));
+    bytes.extend_from_slice(&mac(key, list, place));
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-fn read_place<const N: usize>(key: &hmac::Key, text: &str) -> Option<[u8; N]> {
+fn read_place<const N: usize>(key: &hmac::Key, list: &ListTag, text: &str) -> Option<[u8; N]> {
     if text.len() > (N + MAC_BYTES).div_ceil(3) * 4 {
         return None;
     }
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     let (place, shown) = bytes.split_first_chunk::<N>()?;
-    aws_lc_rs::constant_time::verify_slices_are_equal(shown, &mac(key, place)).ok()?;
+    aws_lc_rs::constant_time::verify_slices_are_equal(shown, &mac(key, list, place)).ok()?;
     Some(*place)
 }
 
-/// Bound to the size of the place, so that no cursor of another kind of list passes.
-fn mac<const N: usize>(key: &hmac::Key, place: &[u8; N]) -> [u8; MAC_BYTES] {
+/// Bound to the list, and to the size of the place in it.
+fn mac<const N: usize>(key: &hmac::Key, list: &ListTag, place: &[u8; N]) -> [u8; MAC_BYTES] {
     let mut context = hmac::Context::with_key(key);
+    context.update(list);
     context.update(&(N as u64).to_be_bytes());
     context.update(place);
     let mut mac = [0; MAC_BYTES];
@@ -162,13 +173,17 @@ mod tests {
         hmac::Key::new(hmac::HMAC_SHA256, &[7; 32])
     }
 
+    fn here() -> ListTag {
+        tag(&Uri::from_static("/v1/realms/default/keys"))
+    }
+
     fn read(query: &str) -> Result<Paging, Problem> {
         Paging::read(&format!("/v1/realms/default/keys?{query}").parse().unwrap(), &key())
     }
 
     #[test]
     fn a_page_has_1_to_200_items() {
-        assert_eq!(read("").unwrap(), Paging { limit: 50, after: None });
+        assert_eq!(read("").unwrap(), Paging { limit: 50, after: None, list: here() });
         assert_eq!(read("limit=1").unwrap().rows(), 2);
         assert_eq!(read("limit=200&owner=x").unwrap().rows(), 201);
         for bad in ["limit=0", "limit=201", "limit=-1", "limit=", "limit=1e2", "limit=4294967297"] {
@@ -178,13 +193,14 @@ mod tests {
 
     #[test]
     fn ht_09_a_cursor_that_we_did_not_write_is_refused() {
-        let good = write(&key(), &[3; 16]);
+        let good = write(&key(), &here(), &[3; 16]);
         assert_eq!(read(&format!("cursor={good}")).unwrap().after(), Some([3; 16]));
-        let forged = write(&hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]), &[3; 16]);
-        let of_other_list = write(&key(), &[3; 8]);
+        let forged = write(&hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]), &here(), &[3; 16]);
+        let of_other_list = write(&key(), &tag(&Uri::from_static("/v1/realms/acme/keys")), &[3; 16]);
+        let of_other_size = write(&key(), &here(), &[3; 8]);
         let longer = format!("{good}AAAA");
         let bare = BASE64URL_NOPAD.encode(&[3; 16]);
-        for bad in [&forged, &of_other_list, &longer, &bare, "", "'%20OR%201=1--", "%00"] {
+        for bad in [&forged, &of_other_list, &of_other_size, &longer, &bare, "", "'%20OR%201=1--", "%00"] {
             assert_eq!(read(&format!("cursor={bad}")).unwrap_err().code(), "invalid_cursor", "{bad}");
         }
     }
@@ -199,12 +215,12 @@ mod tests {
 
         #[test]
         fn a_changed_cursor_is_refused(place: [u8; 16], at in 0_usize..43, letter in "[A-Za-z0-9_-]") {
-            let good = write(&key(), &place);
+            let good = write(&key(), &here(), &place);
             let mut bad = good.clone();
             bad.replace_range(at..at + 1, &letter);
-            prop_assert_eq!(read_place::<16>(&key(), &good), Some(place));
+            prop_assert_eq!(read_place::<16>(&key(), &here(), &good), Some(place));
             if bad != good {
-                prop_assert_eq!(read_place::<16>(&key(), &bad), None);
+                prop_assert_eq!(read_place::<16>(&key(), &here(), &bad), None);
             }
         }
     }

@@ -27,7 +27,7 @@ use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
 use super::work::{self, Stop};
 use crate::app::App;
-use crate::check::policies::{all_apis, all_rules};
+use crate::check::policies::{RULES_MAX, all_apis, all_rules};
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 
@@ -87,6 +87,9 @@ pub async fn create(
     let event = event(&permit, &app, "rule.created", id);
     let made = work::write(&app, move |tx| {
         let before = policy(tx, realm)?;
+        if before.rules().len() >= RULES_MAX {
+            return Err(Problem::new(409, "too_many", format!("A realm has at most {RULES_MAX} rules.")).into());
+        }
         let place = tx.last_rule_place(realm)?.unwrap_or(0) + 1;
         let stored = stored(id, realm, &once.body, &rule, place, now)?;
         tx.insert_rule(&stored)?;

@@ -34,10 +34,11 @@ pub struct Begun {
 }
 
 /// `serve` refuses a development store and `--dev` any other.
-pub fn check_mark(store: &Store, config: &Config, dev: bool, is_new: bool) -> std::result::Result<(), Failure> {
+pub fn check_mark(store: &Store, config: &Config, dev: bool) -> std::result::Result<(), Failure> {
     let own = if dev { DEV } else { PRODUCTION };
     let known = store.write_blocking(move |tx| {
-        if is_new {
+        // Not whether the file is new: a first start that was killed left a file without rows.
+        if tx.find_realm_named(OPERATORS)?.is_none() {
             tx.insert_meta(MARK, own)?;
         }
         tx.find_meta(MARK).map(End::Commit)

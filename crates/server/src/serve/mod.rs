@@ -87,7 +87,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         fed_directory.mark(changes);
     };
     let store = Store::open(&Options::new(&config.store), feed, clock.now())?;
-    first::check_mark(&store, &config, dev, is_new)?;
+    first::check_mark(&store, &config, dev)?;
     master::check(&store, &master_key)?;
     let begun = first::begin(&store, clock.now())?;
     directory.load(&store)?;

@@ -10,10 +10,14 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::http::listen;
+use crate::http::problem::Problem;
 
 /// Liveness and readiness.
 pub fn health() -> Router<App> {
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
+    let refused =
+        async |State(app): State<App>| Problem::new(405, "method_not_allowed", "Ask with GET or HEAD.").respond(&app);
+    let router = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready));
+    router.method_not_allowed_fallback(refused)
 }
 
 /// Ready while the store answers.

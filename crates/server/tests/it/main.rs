@@ -3,6 +3,13 @@
 mod app;
 mod book;
 mod check;
+mod fault;
+mod flood;
 mod gateway;
+mod input;
+mod keys;
+mod manage;
 mod program;
+mod secrecy;
 mod story;
+mod tenancy;

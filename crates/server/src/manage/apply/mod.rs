@@ -22,7 +22,7 @@ use super::event::event;
 use super::guard::{Access, Permit, RealmWrite};
 use super::page::Parameters;
 use super::work::{self, Stop};
-use super::{apis, clients, roles, rules, users};
+use super::{answer, apis, clients, roles, rules, users};
 use crate::app::App;
 use crate::http::json::{Json, Large};
 use crate::http::problem::Problem;
@@ -60,7 +60,7 @@ pub async fn post(
     Parameters(how): Parameters<How>,
     Large(document): Large<Document>,
 ) -> Result<Json<Applied>, Problem> {
-    permit.must_hold(&plan::writes(&permit, &document))?;
+    answer::must_also_have(&permit, &plan::writes(&document))?;
     let prune = how.prune;
     if how.dry_run {
         let look = move |tx: &mut Tx<'_>| plan::of(tx, &permit, document.clone(), prune);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use admit_core::client::{Client, ClientSpec};
 use admit_core::document::{Action, Current, Document, ITEMS_MAX, Kind, Plan};
 use admit_core::id::{RealmId, SubjectId};
-use admit_core::name::{self, RoleName, ScopeName};
+use admit_core::name::RoleName;
 use admit_core::role::RoleSpec;
 use admit_core::scope::{self, Rights};
 use admit_core::user::{User, UserSpec};
@@ -18,8 +18,8 @@ use super::super::{roles, rules};
 use crate::check::policies::{APIS_MAX, all_apis, all_rules};
 use crate::http::problem::Problem;
 
-/// What the caller must be allowed to write, by the kinds that a document mentions.
-pub fn writes(access: &Access, document: &Document) -> Rights {
+/// The scopes that the caller must have, by the kinds that a document mentions.
+pub fn writes(document: &Document) -> Vec<&'static str> {
     let mentioned = [
         ("apis:write", document.api.is_some()),
         ("roles:write", document.role.is_some()),
@@ -27,8 +27,7 @@ pub fn writes(access: &Access, document: &Document) -> Rights {
         ("users:write", document.user.is_some()),
         ("rules:write", document.rule.is_some()),
     ];
-    let scopes = mentioned.iter().filter(|(_, is)| *is).filter_map(|(scope, _)| ScopeName::parse(scope).ok()).collect();
-    Rights::from([(name::management_api(&access.realm.realm.name), scopes)])
+    mentioned.iter().filter(|(_, is)| *is).map(|(scope, _)| *scope).collect()
 }
 
 /// What the document changes; nothing that gives anybody rights over Admit that the caller has not.

@@ -28,6 +28,7 @@ pub const MEANINGS: &[Meaning] = &[
         403,
         "Nobody hands out, creates or changes what has rights over Admit that he does not hold himself.",
     ),
+    of("headers_too_large", 431, "All headers together have more bytes than are read here."),
     of(
         "idempotency_key_in_use",
         409,
@@ -49,6 +50,7 @@ pub const MEANINGS: &[Meaning] = &[
         409,
         "This was done before, and its secret was shown that once. Roll the key if it is lost.",
     ),
+    of("target_too_long", 414, "Path and query have more bytes than are read here."),
     of("too_many", 409, "The realm has as many of these as it may have, or they do not fit into one document."),
     of(
         "too_many_keys",

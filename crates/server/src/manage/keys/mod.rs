@@ -11,6 +11,8 @@ mod show;
 mod usage;
 mod view;
 
+pub use create::LIVE_KEYS_MAX;
+
 use std::collections::BTreeSet;
 
 use admit_core::id::{KeyId, RealmId};

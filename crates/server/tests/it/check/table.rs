@@ -114,7 +114,9 @@ impl World {
             typo.push(last);
             text = text.replace(&format!("{{{name}}}"), secret).replace(&format!("{{typo:{name}}}"), &typo);
         }
-        while let Some((before, rest)) = text.split_once("{made:").map(|(before, rest)| (before.to_owned(), rest.to_owned())) {
+        while let Some((before, rest)) =
+            text.split_once("{made:").map(|(before, rest)| (before.to_owned(), rest.to_owned()))
+        {
             let (prefix, after) = rest.split_once('}').unwrap();
             text = format!("{before}{}{after}", secret::write(prefix, &[7; 32]).expose());
         }
@@ -132,7 +134,8 @@ impl World {
             (name.trim().to_owned(), self.fill(value.trim()))
         };
         let mut headers: Vec<_> = case.headers.iter().map(split).collect();
-        headers.extend(case.key.as_ref().map(|key| ("Authorization".to_owned(), format!("Bearer {}", self.secrets[key]))));
+        headers
+            .extend(case.key.as_ref().map(|key| ("Authorization".to_owned(), format!("Bearer {}", self.secrets[key]))));
         Ready {
             method: method.to_owned(),
             target: target.to_owned(),
@@ -198,7 +201,8 @@ async fn run(door: impl Door) {
         let before = world.app.last_request();
         let (status, code) = door.send(&world.app, &world.ready(&case)).await;
         let after = world.app.last_request();
-        let reason = (before != after).then(|| world.app.last_reason()).flatten().map(|reason| reason.as_str().to_owned());
+        let reason =
+            (before != after).then(|| world.app.last_reason()).flatten().map(|reason| reason.as_str().to_owned());
         let got = format!("{status} {code}");
         if got != case.expect || reason != case.reason {
             wrong.push(format!("{}: {} {reason:?} instead of {} {:?}", case.name, got, case.expect, case.reason));

@@ -1,0 +1,5 @@
+//! What becomes of the server when machine, disk or process fail under it.
+
+mod disk;
+mod kill;
+pub mod program;

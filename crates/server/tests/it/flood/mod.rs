@@ -1,0 +1,3 @@
+//! Many strangers at once: nobody else notices.
+
+mod storm;

@@ -1,0 +1,6 @@
+//! What no well-behaved client sends.
+
+mod http;
+mod json;
+mod noise;
+pub mod wire;
