@@ -45,6 +45,7 @@ pub const MEANINGS: &[Meaning] = &[
     of("method_not_allowed", 405, "This method is not known at this path."),
     of("misdirected_request", 421, "The host of the request is none that this server answers for."),
     of("not_found", 404, "There is no such thing, at least not in this realm."),
+    of("request_timeout", 408, "The request took too long to arrive, or to be answered. Send it again, faster."),
     of(
         "secret_already_shown",
         409,
