@@ -1,5 +1,7 @@
 //! The whole server, in process, over real connections. Folders mirror URLs; a test is a short conversation.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod app;
 mod book;
 mod check;
