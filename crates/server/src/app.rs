@@ -178,7 +178,7 @@ impl App {
 /// Random octets for what is made before there is an [`App`].
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    let drawn = aws_lc_rs::rand::fill(&mut bytes);
+    let drawn = getrandom::fill(&mut bytes);
     assert!(drawn.is_ok(), "the operating system gives no randomness; nothing secret can be made");
     bytes
 }

@@ -92,10 +92,10 @@ impl Metrics {
     /// The page, in the OpenMetrics text format.
     pub fn page(&self, app: &App) -> String {
         let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.entries.set(size(app.principals.len()));
+        self.entries.set(size(app.principals.count()));
         self.cache_bytes.set(size(app.principals.bytes()));
-        self.unknown_entries.set(size(app.unknown.len()));
-        self.limits.set(size(app.limiter.len()));
+        self.unknown_entries.set(size(app.unknown.count()));
+        self.limits.set(size(app.limiter.count()));
         self.writer_queue.set(size(app.store.queued()));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

@@ -124,7 +124,7 @@ impl Cache {
     }
 
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().entries.len()).sum()
     }
 
@@ -288,10 +288,10 @@ mod tests {
             cache.get(&tag(0), &epochs);
         }
         assert!(cache.bytes() <= 1 << 20);
-        assert!(cache.len() > 3_000, "{} entries in a megabyte", cache.len());
+        assert!(cache.count() > 3_000, "{} entries in a megabyte", cache.count());
         assert!(cache.get(&tag(0), &epochs).is_some(), "the hot entry was evicted");
         let found = (0..20_000).filter(|number| cache.get(&tag(*number), &epochs).is_some()).count();
-        assert_eq!(found, cache.len(), "index and entries agree");
+        assert_eq!(found, cache.count(), "index and entries agree");
     }
 
     #[test]

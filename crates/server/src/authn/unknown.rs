@@ -57,7 +57,7 @@ impl Unknown {
     }
 
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().oldest_first.len()).sum()
     }
 }
@@ -97,7 +97,7 @@ mod tests {
     fn a_storm_does_not_make_it_grow() {
         let unknown = Unknown::new(1 << 16);
         (0..10_000).for_each(|number| unknown.insert(tag(number), 1));
-        assert!(unknown.len() <= (1 << 16) / ENTRY_BYTES);
+        assert!(unknown.count() <= (1 << 16) / ENTRY_BYTES);
         assert!(unknown.has(&tag(9_999), &Epochs::default()));
         assert!(!unknown.has(&tag(0), &Epochs::default()), "the oldest made room");
     }

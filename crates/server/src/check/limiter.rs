@@ -106,7 +106,7 @@ impl Limiter {
     }
 
     /// How many counts are kept.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().counts.len()).sum()
     }
 
@@ -144,10 +144,10 @@ mod tests {
         for number in 0..(SHARDS * SHARD_MAX + 300_000) as u64 {
             limiter.take(&number, &limit, 1);
         }
-        assert!(limiter.len() <= SHARDS * (SHARD_MAX + 1));
+        assert!(limiter.count() <= SHARDS * (SHARD_MAX + 1));
         let later_us = 2 * 3600 * 1_000_000;
         assert!(limiter.take(&"a newcomer", &limit, later_us).admitted, "spent counts make room");
-        assert!(limiter.len() <= SHARDS * (SHARD_MAX + 1) - SHARD_MAX / 2);
+        assert!(limiter.count() <= SHARDS * (SHARD_MAX + 1) - SHARD_MAX / 2);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::record::Record;
 use super::usage::Use;
 use crate::app::App;
 use crate::authn::resolve;
+use crate::http::trace;
 use crate::jobs::notice::Notice;
 
 /// The policy name of a key's own limit.
@@ -266,6 +267,14 @@ pub fn conclude(
 ) {
     let decision = &judged.decision;
     app.metrics.decided(door, decision);
+    tracing::debug!(
+        door = door.as_str(),
+        decision.code = decision.code().as_str(),
+        decision.reason = decision.reason().or(decision.observed).map(Reason::as_str),
+        request.id = %decision.request_id,
+        trace.id = trace::trace_id(request.headers),
+        "decided"
+    );
     if let Some(principal) = &decision.principal
         && let Some(key) = principal.key
     {

@@ -4,7 +4,7 @@
 //! by a kill; that is said in the book. Address and user agent are those of the first use of a batch, so that ordinary
 //! requests allocate nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use admit_core::check::code::Code;
@@ -14,28 +14,35 @@ use admit_store::UsageRow;
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 const SHARDS: usize = 32;
 /// The most letters that are kept of a user agent.
 const AGENT_MAX: usize = 120;
 /// Above this many pending counters of a shard, new ones are dropped (and counted) until the next flush.
-const SHARD_MAX: usize = 32_768;
+const SHARD_MAX: usize = 65_536;
+/// At this many, a flush is asked for.
+const SHARD_NEARLY: usize = SHARD_MAX / 8 * 7;
 
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
 struct Counted {
     key: KeyId,
     number: u32,
-    day: i64,
+    day: u32,
     code: Code,
 }
 
+/// Kept small: with a million keys there are a million of them.
 struct Pending {
-    realm: RealmId,
-    count: i64,
+    count: u32,
     last_at: Time,
+    first: Option<Box<Origin>>,
+}
+
+/// From where the first use of a batch came.
+struct Origin {
     ip: Option<IpAddr>,
     agent: Option<Box<str>>,
-    in_browser: bool,
 }
 
 /// One use of a key.
@@ -59,11 +66,15 @@ pub struct Use<'a> {
 /// The counters.
 pub struct Usage {
     shards: Box<[Mutex<HashMap<Counted, Pending>>]>,
+    in_browser: Mutex<HashSet<(RealmId, KeyId)>>,
+    /// Told when it is time to write though the time has not come.
+    pub nearly_full: Notify,
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, in_browser: Mutex::default(), nearly_full: Notify::new() }
     }
 }
 
@@ -79,52 +90,61 @@ pub struct Flush {
 impl Usage {
     /// Counts a use. False where it had to be dropped.
     pub fn count(&self, used: &Use<'_>, now: Time) -> bool {
-        let counted = Counted { key: used.key, number: used.number, day: now.day(), code: used.code };
+        if used.in_browser {
+            self.note_browser(used);
+        }
+        let day = u32::try_from(now.day()).unwrap_or_default();
+        let counted = Counted { key: used.key, number: used.number, day, code: used.code };
         let mut shard = self.shards[usize::from(used.key.bytes()[15]) % SHARDS].lock();
         if let Some(pending) = shard.get_mut(&counted) {
-            pending.count += 1;
+            pending.count = pending.count.saturating_add(1);
             pending.last_at = pending.last_at.max(now);
-            pending.in_browser |= used.in_browser;
             return true;
         }
         if shard.len() >= SHARD_MAX {
             return false;
         }
         let agent = used.headers.get(USER_AGENT).map(readable);
-        let pending =
-            Pending { realm: used.realm, count: 1, last_at: now, ip: used.ip, agent, in_browser: used.in_browser };
-        shard.insert(counted, pending);
+        let is_known = used.ip.is_some() || agent.is_some();
+        let first = is_known.then(|| Box::new(Origin { ip: used.ip, agent }));
+        shard.insert(counted, Pending { count: 1, last_at: now, first });
+        if shard.len() == SHARD_NEARLY {
+            self.nearly_full.notify_one();
+        }
         true
+    }
+
+    fn note_browser(&self, used: &Use<'_>) {
+        let mut noted = self.in_browser.lock();
+        if noted.len() < SHARD_MAX {
+            noted.insert((used.realm, used.key));
+        }
     }
 
     /// Takes everything out.
     pub fn drain(&self) -> Flush {
-        let mut flush = Flush::default();
+        let mut rows = Vec::new();
         for shard in &self.shards {
             for (counted, pending) in std::mem::take(&mut *shard.lock()) {
-                if pending.in_browser {
-                    flush.in_browser.push((pending.realm, counted.key));
-                }
-                flush.rows.push(UsageRow {
+                let (last_ip, agent) = pending.first.map_or((None, None), |first| (first.ip, first.agent));
+                rows.push(UsageRow {
                     key: counted.key,
                     number: counted.number,
-                    day: counted.day,
+                    day: i64::from(counted.day),
                     code: counted.code,
-                    count: pending.count,
+                    count: i64::from(pending.count),
                     last_at: pending.last_at,
-                    last_ip: pending.ip,
-                    last_agent: pending.agent.map(String::from),
+                    last_ip,
+                    last_agent: agent.map(String::from),
                 });
             }
         }
-        flush.rows.sort_by_key(|row| (row.key, row.number, row.day, row.code));
-        flush.in_browser.sort_unstable();
-        flush.in_browser.dedup();
-        flush
+        rows.sort_by_key(|row| (row.key, row.number, row.day, row.code));
+        Flush { rows, in_browser: std::mem::take(&mut *self.in_browser.lock()).into_iter().collect() }
     }
 
     /// How many counters wait.
-    pub fn len(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 }
@@ -159,6 +179,6 @@ mod tests {
         assert_eq!(rows, [(1, Code::Ok, 2), (1, Code::NoRule, 1), (2, Code::Ok, 1)]);
         assert_eq!(flush.rows[0].last_agent.as_deref(), Some("curl/8?"));
         assert_eq!(flush.in_browser, [(realm, key)]);
-        assert_eq!(usage.len(), 0);
+        assert_eq!(usage.pending(), 0);
     }
 }

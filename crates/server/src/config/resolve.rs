@@ -125,12 +125,12 @@ fn trusted_proxies(root: &mut Reader<'_>, listen: SocketAddr) -> Vec<IpNet> {
 
 fn store(root: &mut Reader<'_>, data: &Path) -> PathBuf {
     let mut path = data.join("admit.db");
-    root.section("store", |store| match store.text("url").as_deref() {
-        Some(url) => match url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
+    root.section("store", |store| {
+        let Some(url) = store.text("url") else { return };
+        match url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
             Some(file) => path = PathBuf::from(file),
             None => store.problem("url", "must be sqlite:<file>; other engines are not in this version"),
-        },
-        None => {}
+        }
     });
     path
 }

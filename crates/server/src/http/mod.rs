@@ -7,11 +7,14 @@ pub mod host;
 pub mod json;
 pub mod listen;
 pub mod problem;
+pub mod trace;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use admit_core::check::answer::REQUEST_ID;
+use admit_core::secret;
 use axum::Router;
 use axum::body::Body;
 use futures_util::future::{Either, ready};
@@ -62,13 +65,48 @@ async fn route(
     }
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
+    let seen = Seen::of(&request);
     let response = match tokio::time::timeout(PATIENCE, router.oneshot(request)).await {
         Ok(Ok(response)) => response,
         Err(_) => {
             Problem::new(408, "request_timeout", "The request took too long to arrive or to answer.").respond(&app)
         }
     };
+    if let Some(seen) = seen {
+        seen.log(&response);
+    }
     Ok(headers::harden(response))
+}
+
+/// What the log says of a request to Admit itself. Decisions are logged by the pipeline.
+struct Seen {
+    method: Method,
+    path: String,
+    trace_id: Option<String>,
+}
+
+impl Seen {
+    fn of<B>(request: &Request<B>) -> Option<Self> {
+        let path = request.uri().path();
+        let is_worth_it = path.starts_with("/v1/") && tracing::enabled!(tracing::Level::INFO);
+        is_worth_it.then(|| Self {
+            method: request.method().clone(),
+            path: secret::redact(path).chars().take(200).collect(),
+            trace_id: trace::trace_id(request.headers()).map(str::to_owned),
+        })
+    }
+
+    fn log(self, response: &Response<Body>) {
+        let request_id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        tracing::info!(
+            http.method = %self.method,
+            url.path = self.path,
+            http.status = response.status().as_u16(),
+            request.id = request_id,
+            trace.id = self.trace_id,
+            "answered"
+        );
+    }
 }
 
 /// The listener reads up to its buffer, which is no exact figure; these are.

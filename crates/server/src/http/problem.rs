@@ -99,7 +99,7 @@ impl Problem {
             let shown = |wrong: &rule::Problem| serde_json::json!({ "path": wrong.path, "message": secret::redact(&wrong.message) });
             body["problems"] = self.problems.iter().map(shown).collect();
         }
-        let mut response = Response::new(Body::from(body.to_string()));
+        let mut response = Response::new(Body::from(format!("{body}\n")));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -170,5 +170,5 @@ pub fn decision_body(public_url: &str, decision: &Decision) -> Bytes {
     if !decision.missing_roles.is_empty() {
         body["missing"]["roles"] = serde_json::json!(decision.missing_roles);
     }
-    Bytes::from(body.to_string())
+    Bytes::from(format!("{body}\n"))
 }

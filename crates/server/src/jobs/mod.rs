@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 
-/// How often counters are written.
-const FLUSH_EVERY: Duration = Duration::from_secs(30);
+/// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
+/// one of a key that is used all the time; who looks at a key sees fresh ones all the same.
+const FLUSH_EVERY: Duration = Duration::from_secs(300);
 /// How often security notices are written.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
 /// How often old rows are swept and ends of keys announced.
@@ -22,13 +23,28 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// Starts all jobs. They end when `stop` turns true, the last counters written.
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
-    jobs.spawn(every(FLUSH_EVERY, app.clone(), stop.clone(), async |app| flush::now(app).await));
+    jobs.spawn(flush(app.clone(), stop.clone()));
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
         expiry::announce(app).await;
     }));
     jobs
+}
+
+/// Writes counters every few minutes, earlier where they grow many, and once more at the end.
+async fn flush(app: App, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopped = tokio::select! {
+            () = tokio::time::sleep(FLUSH_EVERY) => false,
+            () = app.usage.nearly_full.notified() => false,
+            _ = stop.wait_for(|stop| *stop) => true,
+        };
+        flush::now(&app).await;
+        if stopped {
+            return;
+        }
+    }
 }
 
 async fn every(period: Duration, app: App, mut stop: watch::Receiver<bool>, work: impl AsyncFn(&App)) {

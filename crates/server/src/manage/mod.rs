@@ -61,9 +61,9 @@ pub fn open_api() -> OpenApiRouter<App> {
 
 /// The routes.
 pub fn router(app: &App) -> Router<App> {
-    let (router, description) = open_api().split_for_parts();
+    let (router, _) = open_api().split_for_parts();
     router
-        .merge(docs::routes(description))
+        .merge(docs::routes())
         .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
         .fallback(async || Problem::new(404, "not_found", "There is nothing at this path.").with_next("see /v1/docs"))
         .layer(middleware::from_fn_with_state(app.clone(), complete))

@@ -1,10 +1,12 @@
 //! `openapi.json` and `docs`: the management API described for programs and for people.
 //!
-//! Both are made once, at start, from what the handlers say of themselves and from `shapes.json`. The page is one file
+//! Both are made once, when somebody first asks, from what the handlers say of themselves and from `shapes.json`. The page is one file
 //! without scripts, and asks no other host for anything.
 
 mod code;
 mod html;
+
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::body::Body;
@@ -24,15 +26,24 @@ pub use code::{MEANINGS, Meaning};
 const STYLE: &str = include_str!("style.css");
 const SHAPES: &str = include_str!("../shapes.json");
 
-/// The two routes.
-pub fn routes(description: OpenApi) -> Router<App> {
-    let description = describe(description);
-    let document = Bytes::from(description.to_string());
+/// Both documents: a server that nobody asks for them neither waits for them nor keeps them.
+struct Made {
+    document: Bytes,
+    page: Bytes,
+    policy: Option<HeaderValue>,
+}
+
+static MADE: LazyLock<Made> = LazyLock::new(|| {
+    let description = describe(super::open_api().into_openapi());
     let page = Bytes::from(html::page(&description, STYLE));
-    let policy = content_security_policy();
+    Made { document: Bytes::from(description.to_string()), page, policy: content_security_policy() }
+});
+
+/// The two routes.
+pub fn routes() -> Router<App> {
     Router::new()
-        .route("/v1/openapi.json", get(async move || answer(document.clone(), "application/json", None)))
-        .route("/v1/docs", get(async move || answer(page.clone(), "text/html; charset=utf-8", policy.clone())))
+        .route("/v1/openapi.json", get(async || answer(MADE.document.clone(), "application/json", None)))
+        .route("/v1/docs", get(async || answer(MADE.page.clone(), "text/html; charset=utf-8", MADE.policy.clone())))
 }
 
 /// Completes what the handlers say: shapes, credentials, errors and an id for each operation.
