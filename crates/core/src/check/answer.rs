@@ -117,7 +117,7 @@ impl Sheet {
     fn write(&mut self, decision: &Decision, realm: &RealmName, upstream: &Upstream<'_>) {
         self.put(|text| decision.request_id.append_to(text));
         self.put(|_| {}); // no-store stands already
-        match decision.principal.as_deref() {
+        match decision.identity() {
             Some(principal) => self.write_principal(principal, realm),
             None => self.next += IDENTITY_COUNT - 2,
         }
@@ -252,6 +252,7 @@ mod tests {
 
     fn decision(principal: Option<Principal>) -> Decision {
         let mut decision = Decision::of(RequestId::from_bytes([3; 16]), Verdict::Admitted);
+        decision.is_identified = principal.is_some();
         decision.principal = principal.map(Arc::new);
         decision
     }

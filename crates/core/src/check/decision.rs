@@ -43,6 +43,8 @@ pub struct Decision {
     pub observed: Option<Reason>,
     /// Who asked, as far as that is known; a refused caller too.
     pub principal: Option<Arc<Principal>>,
+    /// True where the credential may be used: only then does an admission say who it is, also where a rule only observes.
+    pub is_identified: bool,
     /// The scopes that were missing.
     pub missing_scopes: Vec<ScopeName>,
     /// The roles of which one was missing.
@@ -61,11 +63,17 @@ impl Decision {
             verdict,
             observed: None,
             principal: None,
+            is_identified: false,
             missing_scopes: Vec::new(),
             missing_roles: Vec::new(),
             limits: Vec::new(),
             cors: Vec::new(),
         }
+    }
+
+    /// Whom an admission names.
+    pub fn identity(&self) -> Option<&Principal> {
+        self.principal.as_deref().filter(|_| self.is_identified)
     }
 
     /// True where the request may go on.

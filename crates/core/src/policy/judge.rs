@@ -64,7 +64,7 @@ pub fn judge_caller(rule: &Rule, path: &str, principal: Option<&Principal>) -> R
     if !require.credentials.is_empty() && !require.credentials.contains(&principal.credential) {
         return Err(Reason::CredentialKind.into());
     }
-    if !is_audience(&rule.audience, principal) {
+    if !is_audience(&rule.audience, require.is_api_demanded, principal) {
         return Err(Reason::OtherAudience.into());
     }
     judge_rights(require, principal)?;
@@ -80,11 +80,11 @@ impl From<Reason> for Refused {
     }
 }
 
-/// A caller without API says who, not what: he passes here and has no scopes.
-fn is_audience(audience: &Audience, principal: &Principal) -> bool {
+/// A caller without API says who, not what: he passes here and has no scopes, unless the rule itself names an API.
+fn is_audience(audience: &Audience, is_demanded: bool, principal: &Principal) -> bool {
     match (audience, &principal.standing.api) {
         (Audience::Any, _) => true,
-        (Audience::Api(_), None) => true,
+        (Audience::Api(_), None) => !is_demanded,
         (Audience::Api(demanded), Some(given)) => demanded == given,
         (Audience::None, _) => false,
     }

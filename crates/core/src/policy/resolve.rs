@@ -171,6 +171,7 @@ impl Reader {
                 .read_words("require.roles", raw.roles.as_deref(), |text| text.parse().map_err(|bad| named(bad, text))),
             subjects: self.read_words("require.subjects", raw.subjects.as_deref(), read_subject),
             credentials: self.read_credentials(raw.credentials.as_deref()),
+            is_api_demanded: raw.api.is_some(),
             own: None,
         };
         require.scopes.sort_unstable();

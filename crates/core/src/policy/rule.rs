@@ -76,6 +76,8 @@ pub struct Require {
     pub subjects: Vec<SubjectKind>,
     /// One of these kinds of credential.
     pub credentials: Vec<CredentialKind>,
+    /// `require.api` was said: who only says who he is does not pass.
+    pub is_api_demanded: bool,
     /// The capture of the path that must name the caller.
     pub own: Option<Box<str>>,
 }

@@ -92,7 +92,10 @@ impl Maps {
         if let Some((_, _, Some(host))) =
             self.names.insert(realm.id, (name.clone(), prefix.clone(), realm.host.clone()))
         {
-            self.by_host.remove(&host);
+            // Another realm may have taken it meanwhile.
+            if self.by_host.get(&host) == Some(&realm.id) {
+                self.by_host.remove(&host);
+            }
         }
         self.by_name.insert(name, realm.id);
         self.by_prefix.insert(prefix, realm.id);

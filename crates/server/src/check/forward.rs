@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use admit_core::check::code::Reason;
+use admit_core::check::decision::{Decision, Verdict};
 use admit_core::check::request::Request;
 use axum::body::Body;
 use http::{HeaderMap, Response};
@@ -21,6 +22,12 @@ pub fn answer(app: &App, realm: Option<&str>, headers: &HeaderMap, peer: IpAddr)
 pub fn judged(app: &App, door: Door, realm: Option<&str>, request: Result<Request<'_>, Reason>) -> Response<Body> {
     let now = app.now();
     let named = realm.unwrap_or(admit_core::realm::DEFAULT);
+    if let Err(reason @ Reason::PeerNotTrusted) = request {
+        // A stranger learns nothing of realms and pushes no record out of the ring.
+        let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
+        app.metrics.decided(door, &decision);
+        return render::refused(app, named, &decision);
+    }
     let policy = match app.policies.named(app, realm) {
         Ok(Some(policy)) => policy,
         // A realm that is not there has no rules.

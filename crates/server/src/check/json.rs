@@ -137,26 +137,32 @@ fn answer(
     let replaced = asked.replaced(realm);
     let policy = replaced.as_ref().unwrap_or(realm);
     let mut judged = pipeline::judge(app, policy, &request, access.now);
-    withhold(access, &mut judged);
-    pipeline::conclude(app, policy, &request, Door::Check, &judged, access.now);
+    let is_narrow = withhold(access, &mut judged);
     let mut body = decision_json(app, realm, &judged.decision);
-    if options.trace {
+    // The story names rules of the whole realm: not for who may ask for one API only.
+    if options.trace && !is_narrow {
         body["trace"] = trace_json(app, &Record::of(policy, &request, Door::Check, &judged, access.now));
     }
+    if replaced.is_some() {
+        // What is kept refers to the realm's own rules, and none of them was asked.
+        judged.rule = None;
+    }
+    pipeline::conclude(app, realm, &request, Door::Check, &judged, access.now);
     Ok(Json(body))
 }
 
-/// A caller whose grant names one API learns nothing of credentials of another.
-fn withhold(access: &Access, judged: &mut Judged<'_>) {
-    let Some(asking) = access.caller.standing.api.as_ref().filter(|api| !name::is_built_in(api)) else { return };
+/// A caller whose grant names one API learns nothing of credentials of another. True for such a caller.
+fn withhold(access: &Access, judged: &mut Judged<'_>) -> bool {
+    let Some(asking) = access.caller.standing.api.as_ref().filter(|api| !name::is_built_in(api)) else { return false };
     if access.caller.credential == CredentialKind::OperatorKey {
-        return;
+        return false;
     }
     let of_other = |principal: &Arc<Principal>| principal.standing.api.as_ref() != Some(asking);
     if judged.decision.principal.as_ref().is_some_and(of_other) {
         judged.decision = Decision::of(judged.decision.request_id, Verdict::Refused(Reason::NotAskedFor));
         judged.credential = None;
     }
+    true
 }
 
 impl CheckRequest {
@@ -234,7 +240,7 @@ pub fn decision_json(app: &App, realm: &RealmPolicy, decision: &Decision) -> ser
         "status": decision.status(),
         "code": told,
         "request_id": decision.request_id,
-        "principal": decision.principal.as_ref().map(|principal| answer::principal_json(principal, &realm.realm.name, &issuer)),
+        "principal": decision.principal.as_ref().filter(|_| !decision.is_admitted() || decision.is_identified).map(|principal| answer::principal_json(principal, &realm.realm.name, &issuer)),
         "missing": {},
         "limits": decision.limits.iter().map(|limit| serde_json::json!({
             "policy": &*limit.policy,

@@ -11,6 +11,7 @@ use admit_core::check::code::Reason;
 use admit_core::check::decision::{Decision, LimitState, Verdict};
 use admit_core::check::request::Request;
 use admit_core::credential::{self, Accept, Place, Presented};
+use admit_core::id::KeyId;
 use admit_core::limit::{Limit, Per};
 use admit_core::policy::index::{Matched, Target};
 use admit_core::policy::judge::{self, Openness};
@@ -86,6 +87,11 @@ pub fn judge<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, 
     Judged { rule: matched, credential, decision: case.decision }
 }
 
+/// What a key's own limit counts, at every door.
+pub fn of_key(principal: &Principal) -> (&'static str, Option<KeyId>) {
+    ("key", principal.key)
+}
+
 /// What the rules look at.
 pub fn target_of<'r>(request: &'r Request<'_>) -> Target<'r> {
     Target {
@@ -109,6 +115,9 @@ struct Case<'c> {
 impl<'c> Case<'c> {
     fn verdict(&mut self) -> Result<Verdict, Reason> {
         judge::judge_spelling(self.rule, &target_of(self.request))?;
+        if self.realm.realm.disabled_at.is_some() {
+            return Err(Reason::RealmDisabled);
+        }
         if let Some(verdict) = self.preflight() {
             return verdict;
         }
@@ -165,7 +174,11 @@ impl<'c> Case<'c> {
         let usable = principal.usable(self.request.client_ip, self.now);
         self.decision.principal = Some(principal);
         usable?;
-        if self.request.is_plain_http() { Err(Reason::PlainHttp) } else { Ok(()) }
+        if self.request.is_plain_http() {
+            return Err(Reason::PlainHttp);
+        }
+        self.decision.is_identified = true;
+        Ok(())
     }
 
     /// The limit of the key, or the default where neither key nor rule sets one.
@@ -173,8 +186,7 @@ impl<'c> Case<'c> {
         let principal = self.decision.principal.clone();
         let own = principal.as_ref().and_then(|principal| principal.profile.as_ref()?.rate);
         if let (Some(rate), Some(principal)) = (own, &principal) {
-            let counted = ("key", principal.key);
-            return self.take(KEY_POLICY.clone(), &counted, &Limit::from(rate), Reason::KeyLimit);
+            return self.take(KEY_POLICY.clone(), &of_key(principal), &Limit::from(rate), Reason::KeyLimit);
         }
         if self.rule.is_some_and(|rule| rule.limit.is_some()) {
             return Ok(());
@@ -237,7 +249,8 @@ impl<'c> Case<'c> {
 
     /// A rule that only observes admits whatever it would refuse, but for requests that cannot be judged at all.
     fn may_observe(&self, reason: Reason) -> bool {
-        self.rule.is_some_and(|rule| rule.observe) && reason.code().status() != 400
+        let is_judged = reason.code().status() != 400 && reason != Reason::RealmDisabled;
+        is_judged && self.rule.is_some_and(|rule| rule.observe)
     }
 
     /// Refusals carry the headers that let a browser application read them.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use admit_core::check::answer::REQUEST_ID;
+use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
 use admit_core::policy::rule;
 use admit_core::secret;
@@ -164,6 +165,9 @@ pub fn decision_body(public_url: &str, decision: &Decision) -> Bytes {
         "code": told,
         "request_id": decision.request_id,
     });
+    if told == Code::UntrustedProxy {
+        body["detail"] = "Add the gateway to admit.toml: trusted_proxies = [\"<its address>/32\"]".into();
+    }
     if !decision.missing_scopes.is_empty() {
         body["missing"]["scopes"] = serde_json::json!(decision.missing_scopes);
     }

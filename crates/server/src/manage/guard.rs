@@ -13,6 +13,7 @@ use admit_core::check::decision::{Decision, Verdict};
 use admit_core::check::request::Request;
 use admit_core::credential::{self, Accept, Place, Presented};
 use admit_core::id::{RealmId, RequestId};
+use admit_core::limit::Limit;
 use admit_core::name::{self, RealmName, ScopeName};
 use admit_core::principal::{CredentialKind, Principal};
 use admit_core::realm::OPERATORS;
@@ -236,10 +237,19 @@ impl Caller<'_> {
             .map_err(|reason| self.refuse(Some(&realm), reason, None, shown.clone()))?;
         let usable = principal.usable(self.request.client_ip, self.now);
         let usable = usable.and(if self.request.is_plain_http() { Err(Reason::PlainHttp) } else { Ok(()) });
+        let usable = usable.and_then(|()| self.limit(&principal));
         match usable {
             Ok(()) => Ok((principal, realm)),
             Err(reason) => Err(self.refuse(Some(&realm), reason, Some(principal), shown)),
         }
+    }
+
+    /// A key's own limit holds here too.
+    fn limit(&self, principal: &Principal) -> Result<(), Reason> {
+        let Some(rate) = principal.profile.as_ref().and_then(|profile| profile.rate) else { return Ok(()) };
+        let now_us = self.app.clock.monotonic_us();
+        let taken = self.app.limiter.take(&pipeline::of_key(principal), &Limit::from(rate), now_us);
+        if taken.admitted { Ok(()) } else { Err(Reason::KeyLimit) }
     }
 
     fn operator(&self, presented: &Presented<'_>) -> Option<Arc<Principal>> {

@@ -40,6 +40,9 @@ pub struct Outcomes {
     failed: usize,
 }
 
+/// The most rules, and the most APIs, that a trial brings along: building a policy compares each rule with the others.
+const GIVEN_MAX: usize = 1_000;
+
 /// Tries rules on requests.
 #[utoipa::path(post, path = "/v1/realms/{realm}/rules/test", tag = "rules", request_body(content = ref("#/components/schemas/Trial")),
     params(("realm" = String, Path, description = "the name of the realm")),
@@ -53,6 +56,13 @@ pub async fn post(
         return Err(Problem::invalid(vec![Flaw::new(
             "case",
             format!("has {} cases: at most {CASES_MAX} are tried at once", trial.case.len()),
+        )]));
+    }
+    let given = [("rule", trial.rule.as_ref().map_or(0, Vec::len)), ("api", trial.api.as_ref().map_or(0, Vec::len))];
+    if let Some((kind, count)) = given.into_iter().find(|(_, count)| *count > GIVEN_MAX) {
+        return Err(Problem::invalid(vec![Flaw::new(
+            kind,
+            format!("has {count}: at most {GIVEN_MAX} are tried at once"),
         )]));
     }
     let realm = permit.realm_id();

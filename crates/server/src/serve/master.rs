@@ -54,7 +54,17 @@ pub fn check(store: &Store, key: &MasterKey) -> Result<(), Failure> {
 fn make(file: &Path) -> Result<(), Failure> {
     let key = Zeroizing::new(app::random::<32>());
     let text = Zeroizing::new(format!("{}\n", HEXLOWER_PERMISSIVE.encode(key.as_slice())));
-    write_private(file, &text)
+    let draft = file.with_extension(format!("draft-{}", std::process::id()));
+    write_private(&draft, &text)?;
+    // Linked, not renamed: of two first starts at once the second finds the first one's key and keeps it.
+    let linked = std::fs::hard_link(&draft, file);
+    let _ = std::fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Failure(format!("cannot write {}: {error}", file.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn from_file(file: &Path) -> Result<Zeroizing<String>, Failure> {
