@@ -277,7 +277,7 @@ fn refer(wanted: &Document, found: &diff::Found, apis: &[&ApiSpec], roles: &[&Ro
 
 /// What to do about a role that is not there.
 pub fn no_role(role: &RoleName) -> String {
-    format!("there is no role {role}. Create it: admit role create {role}")
+    format!("there is no role {role}. Create it: admit role create --name {role}")
 }
 
 /// The rules as they are and as they will be.

@@ -231,7 +231,7 @@ impl Story<'_> {
             }
             Reason::Expired | Reason::RolledOver | Reason::PlainHttp => vec![format!("admit key roll {key}")],
             Reason::Revoked | Reason::IssuedBeforeCutoff | Reason::ParentEnded | Reason::OwnerGone => {
-                vec!["admit key create --name NAME".to_owned()]
+                vec![format!("admit key create --name NAME{}", self.audience_flags())]
             }
             Reason::KeyDisabled => vec![format!("admit key enable {key}")],
             Reason::OwnerDisabled => vec![format!("admit client enable {}", self.subject())],

@@ -256,7 +256,7 @@ require = { authenticated = true }
     let problems = refused(&fresh(), text);
     for said in [
         "admit api create https://gone.test --scope a",
-        "admit role create writer",
+        "admit role create --name writer",
         "admit api create https://shop.test --host shop.test",
     ] {
         assert!(problems.contains(said), "{said}: {problems}");

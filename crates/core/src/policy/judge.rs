@@ -220,8 +220,17 @@ mod tests {
     #[test]
     fn a_caller_without_api_is_known_but_may_do_nothing() {
         let who = with_standing(|standing| *standing = Standing::default());
-        assert_eq!(reason(&rule("authenticated = true"), "/users/x", &who), None);
-        assert_eq!(reason(&rule("scopes = ['a']"), "/users/x", &who), Some(Reason::ScopeMissing));
+        let followed = |require: &str| {
+            let mut rule = rule(require);
+            if let Demand::Require(require) = &mut rule.demand {
+                require.is_api_demanded = false;
+            }
+            rule
+        };
+        assert_eq!(reason(&followed("authenticated = true"), "/users/x", &who), None);
+        assert_eq!(reason(&followed("scopes = ['a']"), "/users/x", &who), Some(Reason::ScopeMissing));
+        let demanded = reason(&rule("authenticated = true"), "/users/x", &who);
+        assert_eq!(demanded, Some(Reason::OtherAudience), "a rule that names its API admits nobody without one");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use admit_core::check::decision::{Decision, Verdict};
 use admit_core::check::request::Request;
 use admit_core::credential::Place;
 use admit_core::name::{self, ApiUri, RoleName, ScopeName};
-use admit_core::policy::rule::{Audience, Demand, RawMatch, RawRequire, RawRule};
+use admit_core::policy::rule::{Audience, Demand, Problem as Flaw, RawMatch, RawRequire, RawRule};
 use admit_core::principal::{CredentialKind, Principal};
 use axum::extract::{Query, State};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -84,7 +84,7 @@ pub struct Requirement {
     roles: Vec<RoleName>,
 }
 
-/// How much is told.
+/// How much is told. Asked for its steps, a check is a rehearsal: it takes nothing from limits and counts as no use.
 #[derive(Debug, Default, Deserialize)]
 pub struct Options {
     #[serde(default)]
@@ -134,9 +134,12 @@ fn answer(
             return Ok(Json(decision_json(app, realm, &judged.decision)));
         }
     };
-    let replaced = asked.replaced(realm);
+    let replaced = asked.replaced(realm)?;
     let policy = replaced.as_ref().unwrap_or(realm);
-    let mut judged = pipeline::judge(app, policy, &request, access.now);
+    let mut judged = match options.trace {
+        true => pipeline::rehearse(app, policy, &request, access.now),
+        false => pipeline::judge(app, policy, &request, access.now),
+    };
     let is_narrow = withhold(access, &mut judged);
     let mut body = decision_json(app, realm, &judged.decision);
     // The story names rules of the whole realm: not for who may ask for one API only.
@@ -147,7 +150,9 @@ fn answer(
         // What is kept refers to the realm's own rules, and none of them was asked.
         judged.rule = None;
     }
-    pipeline::conclude(app, realm, &request, Door::Check, &judged, access.now);
+    if !options.trace {
+        pipeline::conclude(app, realm, &request, Door::Check, &judged, access.now);
+    }
     Ok(Json(body))
 }
 
@@ -204,12 +209,13 @@ impl CheckRequest {
 
     /// The realm with one rule in place of its own: where `require` replaces it, or where there is no URL to match and
     /// only the credential is judged.
-    fn replaced(&self, realm: &Arc<RealmPolicy>) -> Option<Arc<RealmPolicy>> {
+    fn replaced(&self, realm: &Arc<RealmPolicy>) -> Result<Option<Arc<RealmPolicy>>, Problem> {
         if self.require.is_none() && self.url.is_some() {
-            return None;
+            return Ok(None);
         }
         let nothing = Requirement::default();
         let wanted = self.require.as_ref().unwrap_or(&nothing);
+        wanted.judge(realm)?;
         let raw = RawRule {
             name: Some("require".to_owned()),
             matching: Some(RawMatch::default()),
@@ -227,7 +233,23 @@ impl CheckRequest {
         if let (Demand::Require(_), Some(api)) = (&rule.demand, &wanted.api) {
             rule.audience = Audience::Api(api.clone());
         }
-        Some(Arc::new(realm.with_only(rule)))
+        Ok(Some(Arc::new(realm.with_only(rule))))
+    }
+}
+
+impl Requirement {
+    /// What is demanded must be something that the realm has; else nobody could ever meet it.
+    fn judge(&self, realm: &RealmPolicy) -> Result<(), Problem> {
+        let invalid = |path: &str, message: String| Err(Problem::invalid(vec![Flaw::new(path, message)]));
+        let apis = || realm.apis.iter().filter(|api| self.api.as_ref().is_none_or(|wanted| api.spec.uri == *wanted));
+        if let Some(api) = self.api.as_ref().filter(|_| apis().next().is_none()) {
+            return invalid("require.api", format!("there is no API {api}. Create it: admit api create {api}"));
+        }
+        let is_defined = |scope: &&ScopeName| apis().any(|api| api.spec.scopes.contains_key(*scope));
+        match self.scopes.iter().find(|scope| !is_defined(scope)) {
+            Some(scope) => invalid("require.scopes", format!("no API that is asked for defines the scope {scope}")),
+            None => Ok(()),
+        }
     }
 }
 

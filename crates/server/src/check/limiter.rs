@@ -77,6 +77,14 @@ impl Limiter {
         self.with(counted, now_us, |tat| limit::admit(limit, tat, now_us))
     }
 
+    /// What [`Self::take`] would say, without counting.
+    pub fn look(&self, counted: &impl Hash, limit: &Limit, now_us: i64) -> Verdict {
+        self.with(counted, now_us, |tat| {
+            let mut copy = *tat;
+            limit::admit(limit, &mut copy, now_us)
+        })
+    }
+
     fn give_back(&self, counted: &impl Hash, limit: &Limit, now_us: i64) {
         self.with(counted, now_us, |tat| limit::give_back(limit, tat));
     }

@@ -51,8 +51,23 @@ pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, do
     judged
 }
 
-/// Judges without counting usage or keeping a record: for hypothetical requests.
+/// Judges a request that nobody sent: looks at limits and takes nothing from them.
+pub fn rehearse<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, now: Time) -> Judged<'p> {
+    decide(app, realm, request, true, now)
+}
+
+/// Judges without counting usage or keeping a record.
 pub fn judge<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, now: Time) -> Judged<'p> {
+    decide(app, realm, request, false, now)
+}
+
+fn decide<'p>(
+    app: &App,
+    realm: &'p Arc<RealmPolicy>,
+    request: &Request<'_>,
+    is_rehearsal: bool,
+    now: Time,
+) -> Judged<'p> {
     let target = target_of(request);
     let asked = request.preflight();
     let asked_rule = asked.as_ref().and_then(|asked| realm.policy.find_for(&target, &asked.method));
@@ -64,6 +79,7 @@ pub fn judge<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, 
         app,
         realm,
         request,
+        is_rehearsal,
         now,
         rule: matched.as_ref().map(|found| found.rule),
         decision: Decision::of(app.request_id(now), Verdict::Admitted),
@@ -106,6 +122,7 @@ struct Case<'c> {
     app: &'c App,
     realm: &'c Arc<RealmPolicy>,
     request: &'c Request<'c>,
+    is_rehearsal: bool,
     now: Time,
     rule: Option<&'c Rule>,
     decision: Decision,
@@ -242,7 +259,11 @@ impl<'c> Case<'c> {
         limit: &Limit,
         reason: Reason,
     ) -> Result<(), Reason> {
-        let state = self.app.limiter.take(counted, limit, self.app.clock.monotonic_us());
+        let now_us = self.app.clock.monotonic_us();
+        let state = match self.is_rehearsal {
+            true => self.app.limiter.look(counted, limit, now_us),
+            false => self.app.limiter.take(counted, limit, now_us),
+        };
         self.decision.limits.push(LimitState { policy, limit: *limit, state });
         if state.admitted { Ok(()) } else { Err(reason) }
     }

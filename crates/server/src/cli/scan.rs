@@ -74,10 +74,11 @@ pub async fn run(context: &Context, command: Scan) -> Result<(), Failure> {
             return Err(Failure::usage(format!("there is no {}", path.display())));
         }
     }
+    let next = if command.revoke { "" } else { ". Revoke API keys: admit scan PATH --revoke" };
     if command.revoke {
         revoke(context, &tally.keys).await?;
     }
-    finish(context, tally)
+    finish(context, tally, next)
 }
 
 /// True where the text holds a secret of Admit.
@@ -85,7 +86,7 @@ pub fn has_secret(text: &[u8]) -> bool {
     !find(text).is_empty()
 }
 
-fn finish(context: &Context, tally: Tally) -> Result<(), Failure> {
+fn finish(context: &Context, tally: Tally, next: &str) -> Result<(), Failure> {
     let count = tally.found.len();
     if context.output.json {
         context.output.json(&json!({ "items": tally.found }));
@@ -99,9 +100,7 @@ fn finish(context: &Context, tally: Tally) -> Result<(), Failure> {
             Ok(())
         }
         (0, unreadable) => Err(Failure::failed(format!("{unreadable} file(s) or folder(s) could not be read"))),
-        (count, _) => {
-            Err(Failure::failed(format!("{count} secret(s) found. Revoke API keys: admit scan PATH --revoke")))
-        }
+        (count, _) => Err(Failure::failed(format!("{count} secret(s) found{next}"))),
     }
 }
 

@@ -196,7 +196,16 @@ fn problem(status: StatusCode, body: &Value) -> Failure {
     for problem in body.get("problems").and_then(Value::as_array).into_iter().flatten() {
         let part = |name: &str| problem.get(name).and_then(Value::as_str).map(clean).unwrap_or_default();
         let separator = if part("path").is_empty() { "" } else { ": " };
-        message.push_str(&format!("\n  {}{separator}{}", part("path"), part("message")));
+        let line = format!("{}{separator}{}", part("path"), part("message"));
+        // The detail is the first problem itself, or a summary of them.
+        if line != message {
+            message.push_str(&format!("\n  {line}"));
+        }
+    }
+    let missing = body.pointer("/missing/scopes").and_then(Value::as_array).into_iter().flatten();
+    let missing: Vec<_> = missing.filter_map(Value::as_str).map(clean).collect();
+    if !missing.is_empty() {
+        message.push_str(&format!(" Missing: {}", missing.join(" ")));
     }
     if status == StatusCode::UNAUTHORIZED {
         message.push_str(

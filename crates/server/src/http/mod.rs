@@ -18,7 +18,7 @@ use admit_core::secret;
 use axum::Router;
 use axum::body::Body;
 use futures_util::future::{Either, ready};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
@@ -66,12 +66,16 @@ async fn route(
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
     let seen = Seen::of(&request);
-    let response = match tokio::time::timeout(PATIENCE, router.oneshot(request)).await {
+    let mut response = match tokio::time::timeout(PATIENCE, router.oneshot(request)).await {
         Ok(Ok(response)) => response,
         Err(_) => {
             Problem::new(408, "request_timeout", "The request took too long to arrive or to answer.").respond(&app)
         }
     };
+    if !response.headers().contains_key(REQUEST_ID) {
+        let id = app.request_id(app.now()).to_string();
+        response.headers_mut().insert(REQUEST_ID, HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("")));
+    }
     if let Some(seen) = seen {
         seen.log(&response);
     }

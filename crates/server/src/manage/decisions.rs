@@ -2,13 +2,15 @@
 
 use admit_core::check::answer;
 use admit_core::check::trace::{self, Case};
-use admit_core::id::{KeyId, RequestId};
-use axum::extract::{Path, Query, State};
+use admit_core::id::RequestId;
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::guard::{DecisionsRead, Permit};
+use super::page::Parameters;
+use super::{keys, work};
 use crate::app::App;
 use crate::check::json::place_word;
 use crate::check::record::Record;
@@ -26,7 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct Filter {
     #[serde(default)]
     last: bool,
-    key: Option<KeyId>,
+    key: Option<String>,
     limit: Option<usize>,
 }
 
@@ -40,12 +42,17 @@ pub struct Filter {
 pub async fn list(
     State(app): State<App>,
     permit: Permit<DecisionsRead>,
-    Query(filter): Query<Filter>,
-) -> Json<serde_json::Value> {
+    Parameters(filter): Parameters<Filter>,
+) -> Result<Json<serde_json::Value>, Problem> {
     let limit = if filter.last { 1 } else { filter.limit.unwrap_or(50).clamp(1, 200) };
-    let records = app.records.latest(permit.realm_id(), filter.key, limit);
+    let (realm, now) = (permit.realm_id(), permit.now);
+    let key = match filter.key {
+        Some(text) => Some(work::read(&app, move |tx| Ok(keys::find(tx, realm, &text, now)?.key.id)).await?),
+        None => None,
+    };
+    let records = app.records.latest(realm, key, limit);
     let items: Vec<_> = records.iter().map(|record| trace_json(&app, record)).collect();
-    Json(serde_json::json!({ "items": items, "next": null }))
+    Ok(Json(serde_json::json!({ "items": items, "next": null })))
 }
 
 /// One refusal with its steps and the commands that would change it.

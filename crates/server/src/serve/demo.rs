@@ -116,6 +116,11 @@ pub async fn prepare(app: &App) -> Result<Demo, Failure> {
                 created_at: now,
                 expires_at: None,
             };
+            for earlier in
+                tx.list_keys_named(realm, SERVICE, 100)?.iter().filter(|issued| issued.key.created_by == "demo")
+            {
+                tx.revoke_grant(realm, earlier.key.grant, now)?;
+            }
             tx.insert_key(&grant, &made, &secret)?;
             Ok(End::Commit(()))
         })

@@ -14,7 +14,6 @@ use crate::cli::failure::Failure;
 use crate::cli::input::{self, Expiry, Extras, fields, some_list};
 use crate::cli::noun::{self, ListOptions, Noun, changed_list};
 use crate::cli::output::clean;
-use crate::cli::server::with_query;
 use crate::cli::table::{Column, plain};
 
 const NOUN: Noun = Noun {
@@ -239,8 +238,8 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         }
         Command::Revoke(Which { key }) => noun::delete(context, &path(&[&key])?, &format!("key {key} revoked")).await,
         Command::Usage(Usage { key, days }) => {
-            let path = with_query(&path(&[&key, "usage"])?, &[("days", Some(days.to_string()))]);
-            noun::list(context, &USAGE, &path, &[], &ListOptions { limit: None }).await
+            let filters = [("days", Some(days.to_string()))];
+            noun::list(context, &USAGE, &path(&[&key, "usage"])?, &filters, &ListOptions { limit: None }).await
         }
         Command::Import(import) => import::run(context, &import).await,
         Command::Inspect { typed } if typed.is_empty() => inspect::run(context),

@@ -44,7 +44,7 @@ const NAMESAKES_MAX: u32 = 10;
 
 /// The key of this id or name. Of several with one name the only one that is not over is meant; otherwise the caller must
 /// say which.
-fn find(tx: &mut Tx<'_>, realm: RealmId, text: &str, now: Time) -> Result<IssuedKey, Stop> {
+pub fn find(tx: &mut Tx<'_>, realm: RealmId, text: &str, now: Time) -> Result<IssuedKey, Stop> {
     if let Ok(id) = text.parse::<KeyId>() {
         return tx.find_key(realm, id)?.ok_or_else(|| Problem::not_found("key", text).into());
     }

@@ -210,7 +210,7 @@ async fn one_problem_applies_nothing() {
     let app = TestApp::new().await;
     let document = json!({"role": [{"name": "reader"}], "user": [{"name": "alice", "roles": ["writer"]}]});
     let refused = app.manage("POST", &format!("{REALM}/apply"), document).await.expect(400);
-    assert!(refused["detail"].as_str().unwrap().contains("admit role create writer"));
+    assert!(refused["detail"].as_str().unwrap().contains("admit role create --name writer"));
     assert_eq!(app.manage("GET", &format!("{REALM}/roles/reader"), Value::Null).await.status, 404);
 }
 
