@@ -83,7 +83,7 @@ async fn st_03_on_a_full_disk_writes_are_503_and_go_on_when_there_is_space() {
 }
 
 #[tokio::test]
-async fn st_03_without_its_store_the_server_judges_what_it_knows_and_nothing_else() {
+async fn st_03_lo_03_without_its_store_the_server_judges_what_it_knows_and_nothing_else() {
     let app = TestApp::new().await;
     app.shop().await;
     let known = app.shop_key("known", &["orders:read"]).await;
@@ -132,7 +132,7 @@ async fn st_03_without_its_store_the_server_judges_what_it_knows_and_nothing_els
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_no_reason_to_admit_anybody() {
+async fn lo_03_a_damaged_store_is_no_reason_to_admit_anybody() {
     let app = TestApp::new().await;
     app.shop().await;
     let mut secrets = Vec::new();
