@@ -106,6 +106,9 @@ async fn the_first_use_works_as_typed() {
     desk.works(advice.trim());
     assert_eq!(nginx.ask(&post).await.status, 200, "after {advice}");
 
+    let usage = desk.works("admit key usage ci");
+    assert!(usage.contains("no_rule"), "{usage}");
+    desk.works("admit why --last --key ci");
     desk.works("admit key revoke ci");
     let revoked = nginx.ask(&Ask::new("GET /orders/42").key(&key)).await;
     assert_eq!((revoked.status, revoked.code().as_str()), (401, "revoked_credential"));

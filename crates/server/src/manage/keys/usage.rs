@@ -12,7 +12,7 @@ use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::jobs::flush;
 use crate::manage::guard::{KeysRead, Permit};
-use crate::manage::page::Parameters;
+use crate::manage::page::{Ignored, Parameters};
 use crate::manage::work;
 
 /// How many days are shown unless asked.
@@ -25,6 +25,11 @@ const DAYS_MAX: u32 = 400;
 #[serde(deny_unknown_fields)]
 pub struct Window {
     days: Option<u32>,
+    // All of it is one page.
+    #[serde(rename = "limit")]
+    _limit: Ignored,
+    #[serde(rename = "cursor")]
+    _cursor: Ignored,
 }
 
 /// How often a key was used.
