@@ -161,10 +161,9 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     let listener = bind(config.listen).await?;
     let mut server = prepare(config, options.dev, Clock::default())?;
     let demo = if options.dev { Some(demo::prepare(&server.app).await?) } else { None };
-    let address = listener.local_addr().map_err(|error| Failure(format!("the listener has no address: {error}")))?;
-    // Before the first request is answered: who finds the server up finds server and key in the folder too.
-    write_access(&server, address)?;
     let running = start(&server, listener).await?;
+    // Written last: who finds the folder complete finds every listener up.
+    write_access(&server, running.address)?;
     first::say_ready(&server, running.address, demo.as_ref());
     server.operator_key = Secret::new("");
     wait(&server.app, file.as_deref(), &overrides).await;
