@@ -2,16 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[macro_use]
+mod fixture;
+
+mod cluster;
 mod engine;
 mod event;
-mod fixture;
 mod grant;
 mod idempotency;
 mod isolation;
 mod key;
+mod postgres;
 mod race;
 mod realm;
 mod rule;
+mod sqlite;
 mod subject;
 mod sweep;
 mod text;
