@@ -56,7 +56,9 @@ impl Epochs {
     /// Makes every entry worthless that was filled until now: what changed meanwhile is not known.
     pub fn forget(&self) {
         let number = self.draw();
-        self.slots.iter().for_each(|slot| drop(slot.fetch_max(number, Ordering::AcqRel)));
+        for slot in &self.slots {
+            slot.fetch_max(number, Ordering::AcqRel);
+        }
     }
 
     /// The number of a change that is committed and not yet known to any slot. A fill that takes its position from now on
@@ -67,7 +69,9 @@ impl Epochs {
 
     /// Ends what depends on the changed id and was filled before the number was drawn.
     pub(super) fn raise(&self, change: &Change, number: i64) {
-        let raise = |slot: u16| drop(self.slots[usize::from(slot)].fetch_max(number, Ordering::AcqRel));
+        let raise = |slot: u16| {
+            self.slots[usize::from(slot)].fetch_max(number, Ordering::AcqRel);
+        };
         raise(slot(&change.id));
         let of_realm = slot(change.realm.bytes());
         match change.kind {
