@@ -13,8 +13,13 @@ use crate::engine::translate;
 use crate::error::{Error, Result};
 
 /// Every migration in order, by the name of its file.
-pub(crate) const FILES: &[File] =
-    &[File { name: "0001_begin.sql", text: include_str!("../../../migrations/0001_begin.sql") }];
+pub(crate) const FILES: &[File] = &[
+    File { name: "0001_begin.sql", text: include_str!("../../../migrations/0001_begin.sql") },
+    File {
+        name: "0002_follow_by_transaction.sql",
+        text: include_str!("../../../migrations/0002_follow_by_transaction.sql"),
+    },
+];
 
 /// One migration.
 pub(crate) struct File {
@@ -54,7 +59,7 @@ const LOCK: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in
 
 /// Applies what is missing, each file in a transaction of its own.
 pub(crate) fn run(connection: &Connection, files: &[File], now: Time) -> Result<()> {
-    connection.execute_batch(&expand(BEGIN, SQLITE)).map_err(translate)?;
+    connection.execute_batch(&for_sqlite(BEGIN)).map_err(translate)?;
     let applied = applied(connection)?;
     for (place, file) in missing(&applied, files)? {
         apply(connection, place, file, now).map_err(|error| match error {
@@ -75,13 +80,13 @@ pub(crate) enum Stopped {
 pub(crate) async fn run_on_postgres(client: &Client, files: &[File], now: Time) -> std::result::Result<(), Stopped> {
     let of = |name: &'static str| move |error| Stopped::Theirs(name, error);
     client.batch_execute(LOCK).await.map_err(of("(lock)"))?;
-    client.batch_execute(&expand(BEGIN, POSTGRES)).await.map_err(of("(list)"))?;
+    client.batch_execute(&for_postgres(BEGIN)).await.map_err(of("(list)"))?;
     let rows = client.query(LIST, &[]).await.map_err(of("(list)"))?;
     let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
     let applied = rows.iter().map(read).collect::<std::result::Result<Vec<_>, _>>().map_err(of("(list)"))?;
     for (place, file) in missing(&applied, files).map_err(Stopped::Ours)? {
         client.batch_execute("BEGIN").await.map_err(of(file.name))?;
-        client.batch_execute(&expand(file.text, POSTGRES)).await.map_err(of(file.name))?;
+        client.batch_execute(&for_postgres(file.text)).await.map_err(of(file.name))?;
         let (number, hash, at) = (number_of(place), file.hash(), now.unix_ms());
         client.execute(INSERT, &[&number, &file.name, &hash, &at]).await.map_err(of(file.name))?;
         client.batch_execute("COMMIT").await.map_err(of(file.name))?;
@@ -112,7 +117,7 @@ fn applied(connection: &Connection) -> Result<Vec<Applied>> {
 
 fn apply(connection: &Connection, place: usize, file: &File, now: Time) -> Result<()> {
     let transaction = connection.unchecked_transaction().map_err(translate)?;
-    transaction.execute_batch(&expand(file.text, SQLITE)).map_err(translate)?;
+    transaction.execute_batch(&for_sqlite(file.text)).map_err(translate)?;
     let (number, hash, at) = (number_of(place), file.hash(), now.unix_ms());
     let row: [(&str, &dyn rusqlite::ToSql); 4] = [("$1", &number), ("$2", &file.name), ("$3", &hash), ("$4", &at)];
     transaction.execute(INSERT, &row[..]).map_err(translate)?;
@@ -123,7 +128,28 @@ fn number_of(place: usize) -> i64 {
     place as i64 + 1
 }
 
-/// The text for one engine.
+/// What only PostgreSQL has stands between these.
+const ONLY_POSTGRES: (&str, &str) = ("{postgres}", "{end}");
+
+/// The text for SQLite.
+fn for_sqlite(text: &str) -> String {
+    let (begin, end) = ONLY_POSTGRES;
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((before, block)) = rest.split_once(begin) {
+        kept.push_str(before);
+        rest = block.split_once(end).map_or("", |(_, behind)| behind);
+    }
+    kept.push_str(rest);
+    expand(&kept, SQLITE)
+}
+
+/// The text for PostgreSQL.
+fn for_postgres(text: &str) -> String {
+    let (begin, end) = ONLY_POSTGRES;
+    expand(&text.replace(begin, "").replace(end, ""), POSTGRES)
+}
+
 fn expand(text: &str, words: &[(&str, &str)]) -> String {
     words.iter().fold(text.to_owned(), |text, (word, meaning)| text.replace(word, meaning))
 }
@@ -166,9 +192,18 @@ mod tests {
 
     #[test]
     fn every_type_word_is_expanded() {
-        for (file, words) in FILES.iter().flat_map(|file| [(file, SQLITE), (file, POSTGRES)]) {
-            assert!(!expand(file.text, words).contains(['{', '}']), "{}", file.name);
+        for file in FILES {
+            for text in [for_sqlite(file.text), for_postgres(file.text)] {
+                assert!(!text.contains(['{', '}']), "{}", file.name);
+            }
         }
+    }
+
+    #[test]
+    fn what_only_one_engine_has_is_for_that_one() {
+        let text = "a {int};{postgres} b {int};{end} c;{postgres} d;{end}";
+        assert_eq!(for_sqlite(text), "a INTEGER; c;");
+        assert_eq!(for_postgres(text), "a BIGINT; b BIGINT; c; d;");
     }
 
     #[test]

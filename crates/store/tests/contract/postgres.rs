@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use admit_core::check::code::Code;
 use admit_core::id::SubjectId;
-use admit_store::{End, Error, Store, UsageRow};
+use admit_store::{Change, ChangeKind, End, Error, News, Store, UsageRow};
 
 use crate::cluster::{Cluster, Database};
 use crate::engine::put_meta;
-use crate::fixture::{Engine, Home, NOW, Population, TestStore, client, on, options_of, realm};
+use crate::fixture::{Engine, Home, NOW, Population, TestStore, client, on, open, options_of, realm};
 
 /// A test on a database of the shared server.
 fn with_store(test: fn()) {
@@ -280,4 +280,118 @@ fn st_04_while_the_server_is_gone_or_stands_still_everything_is_refused_soon_and
     cluster.start_again();
     comes_back();
     assert_eq!(store.point(|tx| tx.find_meta("before")), Ok(Some(b"x".to_vec())));
+}
+
+/// Another node on the database of a store, with what it was told.
+fn another_node(store: &TestStore) -> (Store, Arc<Mutex<Vec<Change>>>) {
+    let told = Arc::<Mutex<Vec<Change>>>::default();
+    (open(&store.home, &told).unwrap(), told)
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(3), "not {what} in time");
+        thread::sleep(Duration::from_micros(200));
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn o5_what_one_node_changes_another_is_told_once_and_soon() {
+    with_store(|| {
+        let store = TestStore::new();
+        let (_other, told) = another_node(&store);
+        let realm = realm("acme");
+        let id = realm.id;
+        store.put(move |tx| tx.insert_realm(&realm));
+        let mut delays: Vec<Duration> = (1..=300)
+            .map(|round| {
+                store.put(move |tx| tx.change(ChangeKind::Key, id, &[7; 16], NOW));
+                wait_until("told", || told.lock().unwrap().len() > round)
+            })
+            .collect();
+        delays.sort_unstable();
+        println!("told after p50 {:?}, p99 {:?}, at most {:?}", delays[150], delays[297], delays[299]);
+        assert!(delays[299] < Duration::from_secs(1));
+        thread::sleep(Duration::from_millis(100));
+        let own = store.told();
+        assert_eq!((own.len(), told.lock().unwrap().clone()), (301, own), "each once, to both");
+    });
+}
+
+#[test]
+fn a_change_with_a_lower_number_that_is_committed_later_is_told_all_the_same() {
+    with_store(|| {
+        let store = TestStore::new();
+        let (other, told) = another_node(&store);
+        let (drawn, commit) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let (slow, held, release) = (store.store.clone(), drawn.clone(), commit.clone());
+        let id = realm("acme").id;
+        let slow = thread::spawn(move || {
+            slow.write_blocking(move |tx| {
+                tx.change(ChangeKind::Key, id, &[1; 16], NOW)?;
+                held.wait();
+                release.wait();
+                Ok(End::Commit(()))
+            })
+        });
+        drawn.wait();
+        store.put(move |tx| tx.change(ChangeKind::Key, id, &[2; 16], NOW));
+        wait_until("told of the later", || told.lock().unwrap().len() == 1);
+        thread::sleep(Duration::from_millis(100));
+        assert!(other.feed_age() < Duration::from_millis(500), "a long transaction holds nothing up");
+        commit.wait();
+        slow.join().unwrap().unwrap();
+        wait_until("told of the earlier", || told.lock().unwrap().len() == 2);
+        let numbers: Vec<_> = told.lock().unwrap().iter().map(|change| (change.number, change.id[0])).collect();
+        assert_eq!(numbers, [(2, 2), (1, 1)]);
+    });
+}
+
+#[test]
+fn st_07_a_feed_that_is_cut_grows_old_and_misses_nothing_afterwards() {
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start(&[])));
+    let told = Arc::<Mutex<Vec<Change>>>::default();
+    let hear = told.clone();
+    let listen = move |news: News<'_>| match news {
+        News::Changes(changes) => hear.lock().unwrap().extend_from_slice(changes),
+        News::Reset => panic!("nothing was lost"),
+    };
+    let open = || Store::open(&options_of(&cluster.url("postgres")), |_| {}, NOW).unwrap();
+    let (writing, listening) = (open(), Store::open(&options_of(&cluster.url("postgres")), listen, NOW).unwrap());
+    let put = |number: u8| {
+        let id = realm("acme").id;
+        writing.write_blocking(move |tx| tx.change(ChangeKind::Key, id, &[number; 16], NOW).map(End::Commit))
+    };
+    put(1).unwrap();
+    wait_until("told", || told.lock().unwrap().len() == 1);
+    assert!(listening.feed_age() < Duration::from_millis(500));
+    cluster.freeze();
+    thread::sleep(Duration::from_millis(1_200));
+    assert!(listening.feed_age() > Duration::from_secs(1), "{:?}", listening.feed_age());
+    cluster.thaw();
+    wait_until("fresh again", || listening.feed_age() < Duration::from_millis(200));
+    cluster.stop();
+    cluster.start_again();
+    wait_until("written", || put(2).is_ok());
+    wait_until("told", || told.lock().unwrap().len() >= 2);
+    wait_until("fresh again", || listening.feed_age() < Duration::from_millis(200));
+}
+
+#[test]
+fn a_store_that_is_behind_what_was_seen_of_it_is_not_believed() {
+    with_store(|| {
+        let store = TestStore::new();
+        store.put(|tx| tx.insert_realm(&realm("acme")));
+        store.put(|tx| tx.insert_realm(&realm("later")));
+        thread::sleep(Duration::from_millis(100));
+        // As a restore of yesterday's backup would leave it.
+        database_of(&store).sql("DELETE FROM change WHERE number > 1");
+        end_every_line(&store);
+        wait_until("found out", || store.feed_age() == Duration::MAX);
+        let refused = store.point(|tx| tx.position());
+        assert!(matches!(&refused, Err(Error::Unfit { why, .. }) if why.contains("behind")), "{refused:?}");
+        assert!(matches!(put_meta(&store, "a"), Err(Error::Unfit { .. })));
+    });
 }

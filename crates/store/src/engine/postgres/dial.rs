@@ -1,10 +1,14 @@
 //! How a connection is made: the line itself, the look at whether this server keeps what it is told, the bounds of a session.
 
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage, Socket};
 
 use super::fault::describe;
 use super::tls::{Tls, TlsLine};
@@ -33,6 +37,8 @@ pub(super) struct Dialer {
 /// An open connection. It is driven by a task of its own, until it is cut or nobody holds its client any more.
 pub(super) struct Line {
     pub(super) client: Client,
+    /// Told of each NOTIFY that the connection listens for.
+    pub(super) woken: Arc<Notify>,
     driver: AbortHandle,
 }
 
@@ -77,17 +83,26 @@ fn cannot(error: &tokio_postgres::Error) -> Error {
     Error::Unavailable(format!("the database cannot be reached: {}", describe(error)))
 }
 
-fn drive<S>(client: Client, connection: tokio_postgres::Connection<Socket, S>) -> Line
+fn drive<S>(client: Client, mut connection: tokio_postgres::Connection<Socket, S>) -> Line
 where
-    tokio_postgres::Connection<Socket, S>: Future<Output = std::result::Result<(), tokio_postgres::Error>>,
-    S: Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let woken = Arc::<Notify>::default();
+    let wake = woken.clone();
     let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = describe(&error), "a connection to the database ended");
+        loop {
+            match poll_fn(|context| connection.poll_message(context)).await {
+                Some(Ok(AsyncMessage::Notification(_))) => wake.notify_one(),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    tracing::debug!(error = describe(&error), "a connection to the database ended");
+                    return;
+                }
+                None => return,
+            }
         }
     });
-    Line { client, driver: driver.abort_handle() }
+    Line { client, woken, driver: driver.abort_handle() }
 }
 
 /// Refuses a server that would lose what it acknowledged, or that cannot be written to.

@@ -23,10 +23,37 @@ pub(super) struct Exchange {
     runtime: Mutex<Option<Runtime>>,
 }
 
-/// Whether the server is taken to be gone.
+/// Whether the server is taken to be gone, or to be one that must not be believed.
 #[derive(Default)]
-struct Breaker {
+pub(super) struct Breaker {
     is_open: AtomicBool,
+    is_behind: AtomicBool,
+}
+
+impl Breaker {
+    /// The store is behind what this node has seen of it. For good: only a person can say which of both is right.
+    pub(super) fn fall_behind(&self) {
+        self.is_behind.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Acquire)
+    }
+
+    /// An error while there is nobody to ask.
+    fn check(&self) -> Result<()> {
+        if self.is_behind() {
+            return Err(Error::Unfit {
+                why: "it is behind what this node has seen of it, as after a restore or a failover that lost writes"
+                    .to_owned(),
+                next: "restore a newer backup, or accept the loss: revoke again what was revoked since, and restart this node",
+            });
+        }
+        if self.is_open.load(Ordering::Acquire) {
+            return Err(Error::unavailable("the database is gone"));
+        }
+        Ok(())
+    }
 }
 
 impl Exchange {
@@ -55,15 +82,17 @@ impl Exchange {
         self.handle.spawn(work);
     }
 
+    pub(super) fn breaker(&self) -> Arc<Breaker> {
+        self.breaker.clone()
+    }
+
     pub(super) fn dialer(&self) -> Arc<Dialer> {
         self.dialer.clone()
     }
 
     /// A new connection; at once an error while the server is gone.
     pub(super) fn connect(&self) -> Result<Line> {
-        if self.breaker.is_open.load(Ordering::Acquire) {
-            return Err(gone());
-        }
+        self.breaker.check()?;
         let dialer = self.dialer();
         let dialled = self.run(async move { dialer.dial().await }, dial::PATIENCE + PROBE_EVERY);
         dialled.inspect_err(|error| self.doubt(error))
@@ -71,7 +100,7 @@ impl Exchange {
 
     /// An error while the server is gone: for those who hold a connection that may be as good as none.
     pub(super) fn check(&self) -> Result<()> {
-        if self.breaker.is_open.load(Ordering::Acquire) { Err(gone()) } else { Ok(()) }
+        self.breaker.check()
     }
 
     /// Takes the server to be gone until one connection at a time finds it again.
@@ -105,8 +134,4 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn gone() -> Error {
-    Error::unavailable("the database is gone")
 }

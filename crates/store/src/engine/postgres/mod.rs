@@ -10,6 +10,7 @@ mod fault;
 mod reader;
 mod session;
 mod statement;
+mod tail;
 mod tls;
 mod url;
 mod wait;
@@ -27,6 +28,7 @@ use parking_lot::Mutex;
 use self::exchange::Exchange;
 use self::reader::{Points, Query};
 pub(super) use self::session::{Session, query};
+use self::tail::Tail;
 pub use self::url::{BadUrl, PostgresUrl};
 use self::writer::Writer;
 use super::queue::{QUEUE, Queue, spawn};
@@ -42,6 +44,7 @@ const MIGRATION_PATIENCE: Duration = Duration::from_secs(300);
 /// An open database with its threads.
 pub(super) struct Postgres {
     exchange: Arc<Exchange>,
+    tail: Arc<Tail>,
     queued: Arc<AtomicUsize>,
     writers: Queue<Box<dyn Unit>>,
     readers: Queue<Query>,
@@ -64,6 +67,8 @@ impl Postgres {
             })
         };
         exchange.run(migrated, MIGRATION_PATIENCE)?;
+        // Before anybody can fill a cache: what is committed from now on is told.
+        let tail = Tail::start(&exchange, feed)?;
         let queued = Arc::new(AtomicUsize::new(0));
         let (writer_queue, units) = sync_channel(QUEUE);
         let units = Arc::new(Mutex::new(units));
@@ -73,7 +78,7 @@ impl Postgres {
                 exchange: exchange.clone(),
                 queue: units.clone(),
                 queued: queued.clone(),
-                feed: feed.clone(),
+                tail: tail.clone(),
                 number: u32::try_from(number).unwrap_or_default(),
             };
             threads.push(spawn("store-writer", move || writer.run())?);
@@ -87,6 +92,7 @@ impl Postgres {
         Ok(Self {
             points: Points::new(exchange.clone(), options.points_max),
             exchange,
+            tail,
             queued,
             writers: Queue::new(writer_queue),
             readers: Queue::new(reader_queue),
@@ -125,7 +131,7 @@ impl Postgres {
 
     /// How long ago the last look at the feed began that succeeded.
     pub(super) fn feed_age(&self) -> Duration {
-        Duration::ZERO
+        self.tail.age()
     }
 
     #[cfg(test)]

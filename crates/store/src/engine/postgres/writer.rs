@@ -15,10 +15,9 @@ use parking_lot::Mutex;
 use super::exchange::Exchange;
 use super::fault::Trouble;
 use super::session::{NotCommitted, Session};
-use crate::change::Change;
+use super::tail::Tail;
 use crate::engine::tx::Tx;
 use crate::engine::unit::Unit;
-use crate::engine::{Feed, News};
 use crate::error::{Error, Result};
 
 /// How long a statement may take before its line is given up.
@@ -32,7 +31,7 @@ pub(super) struct Writer {
     pub(super) exchange: Arc<Exchange>,
     pub(super) queue: Arc<Mutex<Receiver<Box<dyn Unit>>>>,
     pub(super) queued: Arc<AtomicUsize>,
-    pub(super) feed: Arc<Feed>,
+    pub(super) tail: Arc<Tail>,
     /// Tells the pauses of different threads apart.
     pub(super) number: u32,
 }
@@ -118,33 +117,32 @@ impl Writer {
             session.leave();
             return Ran::Answered;
         }
+        self.tail.expect(&changes);
         match session.commit() {
             Ok(()) => {
-                if let Err(error) = self.announce(&changes) {
+                // This node's caches must know before anybody is told that it is done.
+                if let Err(error) = self.tail.settle(&changes) {
                     unit.fail(error);
                 }
             }
-            Err(NotCommitted::Refused(_, Trouble::Again)) => return Ran::Again,
-            Err(NotCommitted::Refused(error, _)) => unit.fail(error),
+            Err(NotCommitted::Refused(error, trouble)) => {
+                self.tail.withdraw(&changes);
+                if trouble == Trouble::Again {
+                    return Ran::Again;
+                }
+                unit.fail(error);
+            }
             Err(NotCommitted::Unknown) => {
                 tracing::error!("a COMMIT was not answered; whether it was done is not known");
                 // Where it was done, this node must not go on as if it was not.
-                let _ = self.announce(&changes);
+                let _ = self.tail.settle(&changes);
+                self.tail.withdraw(&changes);
                 unit.fail(Error::unavailable(
                     "the database did not say whether it was done; look before you try again",
                 ));
             }
         }
         Ran::Answered
-    }
-
-    /// Tells this node's caches, which must know before anybody is told that it is done.
-    fn announce(&self, changes: &[Change]) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let told = catch_unwind(AssertUnwindSafe(|| (self.feed)(News::Changes(changes))));
-        told.map_err(|_| Error::unavailable("the change feed panicked"))
     }
 
     /// Longer each time, and not the same for all who are in each other's way.
