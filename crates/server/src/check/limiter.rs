@@ -21,9 +21,9 @@ const SWEEP_EVERY_US: i64 = 1_000_000;
 /// The count that newcomers share where a shard is full.
 const SHARED: u64 = 0;
 
-/// A key of the table is a hash already.
+/// For keys that are hashes already.
 #[derive(Default, Clone, Copy)]
-struct Plain(u64);
+pub(super) struct Plain(u64);
 
 impl std::hash::Hasher for Plain {
     fn finish(&self) -> u64 {
