@@ -1,7 +1,7 @@
 //! Facts about known credentials: a sharded table with a bound in bytes.
 //!
 //! Keyed by a [`Tag`] of the presented text, which nobody outside can choose or see. Holds principals, never verdicts:
-//! expiry, address and rule are judged per request. Each entry carries the change number that its snapshot saw and the
+//! expiry, address and rule are judged per request. Each entry carries the position that was taken before its snapshot and the
 //! slots of everything it depends on ([`super::epoch`]). Eviction is CLOCK: an entry that was used since the hand last
 //! passed gets another round.
 
@@ -109,8 +109,8 @@ impl Cache {
         Some(entry.principal.clone())
     }
 
-    /// Keeps facts as the snapshot at `position` saw them. A later change makes them worthless, also one that was made
-    /// between the snapshot and this call.
+    /// Keeps facts as a snapshot saw them that began after `position` was taken. A change that was learned later makes them
+    /// worthless, also one that was learned before this call.
     pub fn insert(&self, tag: Tag, position: i64, depends: Depends, principal: Arc<Principal>) {
         let size = size_of(&principal);
         let mut shard = self.shard(&tag).lock();
@@ -245,35 +245,46 @@ mod tests {
 
     #[test]
     fn a_fill_cannot_outlive_a_revocation_at_any_interleaving() {
-        // A fill reads its snapshot (r), then inserts (i); the revocation commits (c), is applied (a) and acknowledged.
-        // The snapshot sees the revocation where c comes before r. The only lawful orders keep r < i and c < a.
+        // A fill takes its position (p), reads its snapshot (s) and inserts (i); the revocation commits (c), is given its
+        // number (n), raises its slot (r) and is acknowledged. Each keeps its own order; how they mix is left to chance.
         let grant = [7; 16];
-        let depends = Depends::on(&[slot(&grant)]).unwrap();
-        for order in ["rica", "rcia", "rcai", "crai", "cria", "cari", "riac", "raci"] {
-            let lawful = order.find('c') < order.find('a') && order.find('r') < order.find('i');
-            if !lawful {
-                continue;
-            }
+        let (depends, revoked) = (Depends::on(&[slot(&grant)]).unwrap(), revocation(grant, 5));
+        let orders = interleavings("psi", "cnr");
+        assert_eq!(orders.len(), 20);
+        for order in orders {
             let (cache, epochs) = (Cache::new(1 << 20), Epochs::default());
-            let (mut committed, mut snapshot) = (4, 0);
+            let (mut is_committed, mut saw, mut position, mut number) = (false, false, 0, 0);
             for step in order.chars() {
                 match step {
-                    'r' => snapshot = committed,
-                    'i' => cache.insert(tag(1), snapshot, depends, principal("as the snapshot saw it")),
-                    'c' => committed = 5,
-                    _ => epochs.apply(&[revocation(grant, 5)]),
+                    'p' => position = epochs.position(),
+                    's' => saw = is_committed,
+                    'i' => cache.insert(tag(1), position, depends, principal("as the snapshot saw it")),
+                    'c' => is_committed = true,
+                    'n' => number = epochs.draw(),
+                    _ => epochs.raise(&revoked, number),
                 }
             }
             // Acknowledged: what was read before the revocation must not be found any more.
             let found = cache.get(&tag(1), &epochs).is_some();
-            assert_eq!(found, snapshot == 5, "order {order}");
+            assert!(saw || !found, "order {order}: an old fact outlived the revocation");
+            let began_later = order.find('n') < order.find('p');
+            assert_eq!(found, began_later, "order {order}: a fill that began later is kept, any other is read again");
         }
+    }
+
+    /// Every order of both texts' letters in which the letters of each keep theirs.
+    fn interleavings(a: &str, b: &str) -> Vec<String> {
+        let (Some(first_a), Some(first_b)) = (a.chars().next(), b.chars().next()) else {
+            return vec![format!("{a}{b}")];
+        };
+        let with = |first: char, rest: Vec<String>| rest.into_iter().map(move |rest| format!("{first}{rest}"));
+        with(first_a, interleavings(&a[1..], b)).chain(with(first_b, interleavings(a, &b[1..]))).collect()
     }
 
     #[test]
     fn an_entry_survives_changes_of_others() {
         let (cache, epochs) = (Cache::new(1 << 20), Epochs::default());
-        cache.insert(tag(1), 4, Depends::on(&[slot(&[7; 16])]).unwrap(), principal("a"));
+        cache.insert(tag(1), 0, Depends::on(&[slot(&[7; 16])]).unwrap(), principal("a"));
         epochs.apply(&[revocation([8; 16], 5)]);
         assert!(cache.get(&tag(1), &epochs).is_some());
     }

@@ -1,6 +1,6 @@
 //! Which realms there are: by name, by key prefix and by host. A row each, no task and no cache.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use admit_core::id::RealmId;
@@ -20,8 +20,10 @@ struct Maps {
 #[derive(Default)]
 pub struct Directory {
     maps: RwLock<Maps>,
-    changed: Mutex<Vec<RealmId>>,
+    changed: Mutex<VecDeque<RealmId>>,
     is_behind: AtomicBool,
+    /// Held by the one who reads what has changed: of two who read at once, the one with the older row might be last.
+    reading: Mutex<()>,
 }
 
 impl Directory {
@@ -74,14 +76,17 @@ impl Directory {
         if !self.is_behind.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut changed = self.changed.lock();
-        while let Some(id) = changed.last().copied() {
+        let _reading = self.reading.lock();
+        loop {
+            // Those who mark never wait for a read: they hold up the feed.
+            let Some(id) = self.changed.lock().front().copied() else { break };
             if let Some(realm) = store.point(|tx| tx.find_realm(id))? {
                 self.maps.write().put(&realm);
             }
-            changed.pop();
+            self.changed.lock().pop_front();
         }
-        self.is_behind.store(false, Ordering::Release);
+        let changed = self.changed.lock();
+        self.is_behind.store(!changed.is_empty(), Ordering::Release);
         Ok(())
     }
 }

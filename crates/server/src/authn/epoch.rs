@@ -1,9 +1,14 @@
 //! Up to which change each id is known: what keeps caches honest.
 //!
-//! Every change names an id, and an id has one of 65,536 slots. A change raises its slot to the change's number before the
-//! change is acknowledged. An entry remembers the number that its snapshot saw and the slots of all ids it depends on, and
-//! counts only while none of them stands higher. So a fill that raced with a revocation loses, whatever the order: the
-//! test is made at each use, not at the insertion. Two ids in one slot cost a needless read, never a stale answer.
+//! This node counts the changes that it learns of, in the order in which it learns of them; the numbers of the store are of
+//! no use here, because on an engine with many writers a lower one may become visible later. Every change names an id, and
+//! an id has one of 65,536 slots. A change is given the next number and raises its slot to it before it is acknowledged.
+//!
+//! A fill takes [`Epochs::position`] **before** its snapshot begins. What had been learned by then was committed before and
+//! is seen by the snapshot; whatever is learned later raises a slot above the position. An entry remembers the position and
+//! the slots of all ids it depends on, and counts only while none of them stands higher. So a fill that raced with a
+//! revocation loses, whatever the order: the test is made at each use, not at the insertion. Two ids in one slot cost a
+//! needless read, never a stale answer.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -13,14 +18,15 @@ use admit_store::{Change, ChangeKind};
 /// How many slots there are; a slot is a `u16`.
 const SLOTS: usize = 1 << 16;
 
-/// The slots.
+/// The slots, and how many changes were learned.
 pub struct Epochs {
+    learned: AtomicI64,
     slots: Box<[AtomicI64]>,
 }
 
 impl Default for Epochs {
     fn default() -> Self {
-        Self { slots: (0..SLOTS).map(|_| AtomicI64::new(0)).collect() }
+        Self { learned: AtomicI64::new(0), slots: (0..SLOTS).map(|_| AtomicI64::new(0)).collect() }
     }
 }
 
@@ -35,29 +41,44 @@ pub fn policy_slot(realm: RealmId) -> u16 {
 }
 
 impl Epochs {
+    /// How many changes this node has learned of. To be taken before the snapshot that fills a cache begins.
+    pub fn position(&self) -> i64 {
+        self.learned.load(Ordering::Acquire)
+    }
+
     /// Takes in committed changes. Called before any of them is acknowledged.
     pub fn apply(&self, changes: &[Change]) {
         for change in changes {
-            self.raise(slot(&change.id), change.number);
-            let of_realm = slot(change.realm.bytes());
-            match change.kind {
-                ChangeKind::Rule => self.raise(policy_slot(change.realm), change.number),
-                ChangeKind::Role => self.raise(of_realm, change.number),
-                ChangeKind::Api | ChangeKind::Realm => {
-                    self.raise(of_realm, change.number);
-                    self.raise(policy_slot(change.realm), change.number);
-                }
-                ChangeKind::Client
-                | ChangeKind::User
-                | ChangeKind::Grant
-                | ChangeKind::Key
-                | ChangeKind::Credential => {}
-            }
+            self.raise(change, self.draw());
         }
     }
 
-    fn raise(&self, slot: u16, number: i64) {
-        self.slots[usize::from(slot)].fetch_max(number, Ordering::AcqRel);
+    /// Makes every entry worthless that was filled until now: what changed meanwhile is not known.
+    pub fn forget(&self) {
+        let number = self.draw();
+        self.slots.iter().for_each(|slot| drop(slot.fetch_max(number, Ordering::AcqRel)));
+    }
+
+    /// The number of a change that is committed and not yet known to any slot. A fill that takes its position from now on
+    /// sees the change in its snapshot.
+    pub(super) fn draw(&self) -> i64 {
+        self.learned.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Ends what depends on the changed id and was filled before the number was drawn.
+    pub(super) fn raise(&self, change: &Change, number: i64) {
+        let raise = |slot: u16| drop(self.slots[usize::from(slot)].fetch_max(number, Ordering::AcqRel));
+        raise(slot(&change.id));
+        let of_realm = slot(change.realm.bytes());
+        match change.kind {
+            ChangeKind::Rule => raise(policy_slot(change.realm)),
+            ChangeKind::Role => raise(of_realm),
+            ChangeKind::Api | ChangeKind::Realm => {
+                raise(of_realm);
+                raise(policy_slot(change.realm));
+            }
+            ChangeKind::Client | ChangeKind::User | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Credential => {}
+        }
     }
 
     /// True while none of the slots has changed after `position`.
@@ -78,10 +99,11 @@ mod tests {
     fn a_change_ends_what_depends_on_it_and_nothing_else() {
         let epochs = Epochs::default();
         let (key, other) = (slot(&[7; 16]), slot(&[8; 16]));
+        let before = epochs.position();
         epochs.apply(&[change(ChangeKind::Key, [7; 16], 5)]);
-        assert!(!epochs.is_current(&[key], 4), "read before the change");
-        assert!(epochs.is_current(&[key], 5), "read with the change");
-        assert!(epochs.is_current(&[other], 0));
+        assert!(!epochs.is_current(&[key], before), "read before the change");
+        assert!(epochs.is_current(&[key], epochs.position()), "read with the change");
+        assert!(epochs.is_current(&[other], before));
     }
 
     #[test]
@@ -89,16 +111,29 @@ mod tests {
         let epochs = Epochs::default();
         let realm = RealmId::from_bytes([1; 16]);
         epochs.apply(&[change(ChangeKind::Rule, [9; 16], 3)]);
-        assert!(!epochs.is_current(&[policy_slot(realm)], 2));
-        assert!(epochs.is_current(&[slot(realm.bytes())], 2));
+        assert!(!epochs.is_current(&[policy_slot(realm)], 0));
+        assert!(epochs.is_current(&[slot(realm.bytes())], 0));
         epochs.apply(&[change(ChangeKind::Role, [9; 16], 4)]);
-        assert!(!epochs.is_current(&[slot(realm.bytes())], 3), "a role changes what every subject of the realm may");
+        assert!(!epochs.is_current(&[slot(realm.bytes())], 1), "a role changes what every subject of the realm may");
     }
 
     #[test]
-    fn numbers_never_go_back() {
+    fn a_change_whose_number_is_lower_than_one_that_was_learned_before_counts_all_the_same() {
         let epochs = Epochs::default();
-        epochs.apply(&[change(ChangeKind::Key, [7; 16], 9), change(ChangeKind::Key, [7; 16], 4)]);
-        assert!(!epochs.is_current(&[slot(&[7; 16])], 8));
+        epochs.apply(&[change(ChangeKind::Key, [7; 16], 9)]);
+        let between = epochs.position();
+        assert!(epochs.is_current(&[slot(&[7; 16])], between));
+        epochs.apply(&[change(ChangeKind::Key, [7; 16], 4)]);
+        assert!(!epochs.is_current(&[slot(&[7; 16])], between), "committed later, whatever its number");
+        assert!(epochs.is_current(&[slot(&[7; 16])], epochs.position()));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_forgotten_for_every_id() {
+        let epochs = Epochs::default();
+        let before = epochs.position();
+        epochs.forget();
+        assert!((0..=u16::MAX).all(|slot| !epochs.is_current(&[slot], before)));
+        assert!((0..=u16::MAX).all(|slot| epochs.is_current(&[slot], epochs.position())));
     }
 }

@@ -80,11 +80,8 @@ fn look_up(
         return Err(Reason::UnknownBudget);
     }
     app.metrics.cache_misses.inc();
-    let read = app.store.point(|tx| {
-        let found = tx.find_credential(realm.realm.id, hash)?;
-        Ok((tx.position()?, found))
-    });
-    let (position, found) = read.map_err(|error| {
+    let position = app.epochs.position();
+    let found = app.store.point(|tx| tx.find_credential(realm.realm.id, hash)).map_err(|error| {
         tracing::error!(error = %error, "a credential cannot be looked up");
         Reason::StoreUnavailable
     })?;

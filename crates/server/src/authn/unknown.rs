@@ -39,7 +39,7 @@ impl Unknown {
         found.is_some_and(|(_, position)| epochs.is_current(&[slot(tag)], *position))
     }
 
-    /// Remembers that the snapshot at `position` knew no such credential.
+    /// Remembers that a snapshot which began after `position` was taken knew no such credential.
     pub fn insert(&self, tag: [u8; 16], position: i64) {
         let mut shard = self.shards[usize::from(tag[0]) % SHARDS].lock();
         if let Some(found) = shard.known.find_mut(hash_of(&tag), |(known, _)| *known == tag) {
@@ -83,13 +83,14 @@ mod tests {
     #[test]
     fn a_stored_credential_is_unknown_no_longer() {
         let (unknown, epochs) = (Unknown::new(1 << 16), Epochs::default());
-        unknown.insert(tag(1), 4);
+        let before = epochs.position();
+        unknown.insert(tag(1), before);
         assert!(unknown.has(&tag(1), &epochs));
         let change =
             Change { number: 5, realm: RealmId::from_bytes([1; 16]), kind: ChangeKind::Credential, id: tag(1) };
         epochs.apply(&[change]);
         assert!(!unknown.has(&tag(1), &epochs));
-        unknown.insert(tag(1), 4);
+        unknown.insert(tag(1), before);
         assert!(!unknown.has(&tag(1), &epochs), "a look-up that raced with the insertion loses");
     }
 

@@ -64,10 +64,9 @@ impl RealmPolicy {
         self.policy.rules().find(|matched| matched.place == place).map(|matched| matched.rule)
     }
 
-    /// Reads a realm in one snapshot.
-    pub fn read(tx: &mut Tx<'_>, id: RealmId) -> Result<Option<Self>> {
+    /// Reads a realm in one snapshot that began after `position` was taken.
+    pub fn read(tx: &mut Tx<'_>, id: RealmId, position: i64) -> Result<Option<Self>> {
         let Some(realm) = tx.find_realm(id)? else { return Ok(None) };
-        let position = tx.position()?;
         let apis = all_apis(tx, id)?;
         let stored = all_rules(tx, id)?;
         let patterns = tx.list_key_patterns(id)?;
@@ -138,7 +137,8 @@ impl Policies {
         {
             return Ok(Some(known.clone()));
         }
-        let read = app.store.point(|tx| RealmPolicy::read(tx, realm)).map_err(|error| {
+        let position = app.epochs.position();
+        let read = app.store.point(|tx| RealmPolicy::read(tx, realm, position)).map_err(|error| {
             tracing::error!(error = %error, "the rules of a realm cannot be read");
             Reason::StoreUnavailable
         })?;
