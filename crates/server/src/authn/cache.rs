@@ -101,10 +101,11 @@ impl Cache {
         let mut shard = self.shard(tag).lock();
         let at = shard.find(tag)?;
         let entry = &mut shard.entries[at];
-        if !epochs.is_current(entry.depends.slots(), entry.position) {
+        let Some(position) = epochs.renew(entry.depends.slots(), entry.position) else {
             shard.remove(at);
             return None;
-        }
+        };
+        entry.position = position;
         entry.used = true;
         Some(entry.principal.clone())
     }
