@@ -83,7 +83,7 @@ impl Plan {
         let mut plan = Self {
             scenarios: Vec::new(),
             keys: Vec::new(),
-            admit: Some(PathBuf::from("target/release/admit")),
+            admit: Some(PathBuf::from("target/dist/admit")),
             keep: false,
             warm_up: Duration::from_secs(2),
             round: Duration::from_secs(10),

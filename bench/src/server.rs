@@ -79,7 +79,7 @@ impl Admit {
     /// A data folder on the disk of the build: a new one, or the one that was kept under this name.
     pub fn new(program: &Path, name: &str, is_kept: bool) -> Result<Self> {
         if !program.is_file() {
-            return Err(format!("{} is missing: cargo build --release -p admit", program.display()));
+            return Err(format!("{} is missing: cargo build --profile dist -p admit", program.display()));
         }
         let program = program.canonicalize().map_err(|error| error.to_string())?;
         let folder = match is_kept {

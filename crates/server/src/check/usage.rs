@@ -75,9 +75,11 @@ pub struct Use<'a> {
     pub in_browser: bool,
 }
 
+type Shard = HashMap<Counted, Pending, BuildHasherDefault<Plain>>;
+
 /// The counters.
 pub struct Usage {
-    shards: Box<[Mutex<HashMap<Counted, Pending, BuildHasherDefault<Plain>>>]>,
+    shards: Box<[Mutex<Shard>]>,
     in_browser: Mutex<HashSet<(RealmId, KeyId)>>,
     /// Told when it is time to write though the time has not come.
     pub nearly_full: Notify,
