@@ -238,13 +238,15 @@ mod tests {
             secret_number: 1,
             credential: CredentialKind::ApiKey,
             name: name.into(),
-            standing: Arc::default(),
+            standing: SHARED.clone(),
             expires_at: None,
             rolled: false,
             halted: None,
             profile: None,
         })
     }
+
+    static SHARED: std::sync::LazyLock<Arc<Standing>> = std::sync::LazyLock::new(Arc::default);
 
     fn tag(number: u32) -> Tag {
         Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), &number.to_string())
@@ -314,6 +316,20 @@ mod tests {
         assert!(cache.get(&tag(0), &epochs).is_some(), "the hot entry was evicted");
         let found = (0..20_000).filter(|number| cache.get(&tag(*number), &epochs).is_some()).count();
         assert_eq!(found, cache.count(), "index and entries agree");
+    }
+
+    #[test]
+    fn what_an_entry_shares_with_nobody_counts_into_the_bound() {
+        let cache = Cache::new(1 << 20);
+        let depends = Depends::on(&[]).unwrap();
+        let scopes: Vec<ScopeName> = (0..100).map(|number| format!("scope:{number}").parse().unwrap()).collect();
+        for number in 0..2_000 {
+            let standing = Arc::new(Standing { scopes: scopes.clone(), ..Standing::default() });
+            let own = Principal { standing, ..Arc::unwrap_or_clone(principal("own")) };
+            cache.insert(tag(number), 1, depends, Arc::new(own));
+        }
+        assert!(cache.count() < 600, "{} entries of two kilobytes in a megabyte", cache.count());
+        assert!(cache.bytes() <= 1 << 20);
     }
 
     #[test]

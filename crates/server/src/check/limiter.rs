@@ -20,8 +20,11 @@ const SHARDS: usize = 64;
 const SHARD_MAX: usize = 65_536;
 /// A full shard is looked through for spent counts once in so long: that costs as much as thousands of requests.
 const SWEEP_EVERY_US: i64 = 1_000_000;
-/// The low bits of a key say whose it is: so many shares are told apart.
-const SHARES: u64 = 256;
+/// One octet of a key says whose it is. Not at either end: there the table looks for what tells keys apart.
+const OWNER_SHIFT: u32 = 48;
+const OWNER: u64 = 0xFF << OWNER_SHIFT;
+/// The bits below it choose the shard.
+const SHARD_SHIFT: u32 = 40;
 /// The most counts of one share.
 const SHARE_MAX: u32 = (SHARDS * SHARD_MAX / 2) as u32;
 
@@ -65,7 +68,7 @@ impl Shard {
 
 /// How many counts the owner of a key has.
 fn share(shares: &[AtomicU32], key: u64) -> &AtomicU32 {
-    &shares[(key % SHARES) as usize]
+    &shares[((key & OWNER) >> OWNER_SHIFT) as usize]
 }
 
 /// The table.
@@ -80,7 +83,7 @@ impl Default for Limiter {
         Self {
             keys: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            shares: (0..SHARES).map(|_| AtomicU32::new(0)).collect(),
+            shares: (0..=OWNER >> OWNER_SHIFT).map(|_| AtomicU32::new(0)).collect(),
         }
     }
 }
@@ -139,9 +142,9 @@ impl Limiter {
     }
 
     fn with<T>(&self, realm: RealmId, counted: &impl Hash, now_us: i64, work: impl FnOnce(&mut i64) -> T) -> T {
-        let owner = u64::from(realm.bytes()[15]);
-        let key = self.keys.hash_one((realm, counted)) / SHARES * SHARES + owner;
-        let mut shard = self.shards[(key >> 58) as usize % SHARDS].lock();
+        let owner = u64::from(realm.bytes()[15]) << OWNER_SHIFT;
+        let key = self.keys.hash_one((realm, counted)) & !OWNER | owner;
+        let mut shard = self.shards[(key >> SHARD_SHIFT) as usize % SHARDS].lock();
         if let Some(tat) = shard.counts.get_mut(&key) {
             return work(tat);
         }
