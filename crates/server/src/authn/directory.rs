@@ -49,6 +49,11 @@ impl Directory {
         }
     }
 
+    /// How many realms there are.
+    pub fn count(&self) -> usize {
+        self.maps.read().names.len()
+    }
+
     /// Every realm.
     pub fn all(&self) -> Vec<RealmId> {
         self.maps.read().names.keys().copied().collect()

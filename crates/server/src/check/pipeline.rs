@@ -5,6 +5,7 @@
 //! demands. Metrics, usage and records are emitted once, from the decision ([`conclude`]).
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use admit_core::check::address;
 use admit_core::check::code::Reason;
@@ -46,8 +47,10 @@ pub struct Judged<'p> {
 
 /// Judges one request of a realm and emits what follows from it.
 pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, door: Door, now: Time) -> Judged<'p> {
+    let begin = Instant::now();
     let judged = judge(app, realm, request, now);
     conclude(app, realm, request, door, &judged, now);
+    app.metrics.took(door, begin.elapsed());
     judged
 }
 
