@@ -22,10 +22,11 @@ mod w1;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "\
-admit-bench run [w1|start]… [--quick] [--references] [--keys N]… [--admit FILE]
+admit-bench run [w1|start]… [--quick] [--keep] [--references] [--keys N]… [--admit FILE]
 admit-bench hello | headers        serves a reference on a free port of 127.0.0.1 and prints it
 
   --quick        shorter rounds: good for a look, not for the record
+  --keep         keep the seeded stores in target/bench, and use what is kept
   --references   only the references, without Admit
   --keys N       the number of keys in w1, in place of 1,000 and 1,000,000; may stand twice";
 
@@ -38,6 +39,7 @@ struct Plan {
     keys: Vec<usize>,
     /// `None`: the references alone.
     admit: Option<PathBuf>,
+    keep: bool,
     warm_up: Duration,
     round: Duration,
 }
@@ -81,7 +83,8 @@ impl Plan {
         let mut plan = Self {
             scenarios: Vec::new(),
             keys: Vec::new(),
-            admit: Some(PathBuf::from("target/release/admit")),
+            admit: Some(PathBuf::from("target/dist/admit")),
+            keep: false,
             warm_up: Duration::from_secs(2),
             round: Duration::from_secs(10),
         };
@@ -91,6 +94,7 @@ impl Plan {
             let mut value = || words.next().ok_or(format!("{word} wants a value\n\n{USAGE}"));
             match word.as_str() {
                 "--quick" => (plan.warm_up, plan.round) = (Duration::from_secs(1), Duration::from_secs(3)),
+                "--keep" => plan.keep = true,
                 "--references" => is_alone = true,
                 "--keys" => plan.keys.push(value()?.parse().map_err(|_| "--keys wants a number".to_owned())?),
                 "--admit" => plan.admit = Some(PathBuf::from(value()?)),

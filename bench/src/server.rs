@@ -68,22 +68,26 @@ impl Drop for Server {
     }
 }
 
-/// Admit's program and a data folder, which is removed when this goes.
+/// Admit's program and a data folder, which is removed when this goes unless it is to be kept.
 pub struct Admit {
     program: PathBuf,
     folder: PathBuf,
+    is_kept: bool,
 }
 
 impl Admit {
-    /// An empty data folder, on the disk of the build.
-    pub fn new(program: &Path, name: &str) -> Result<Self> {
+    /// A data folder on the disk of the build: a new one, or the one that was kept under this name.
+    pub fn new(program: &Path, name: &str, is_kept: bool) -> Result<Self> {
         if !program.is_file() {
-            return Err(format!("{} is missing: cargo build --release -p admit", program.display()));
+            return Err(format!("{} is missing: cargo build --profile dist -p admit", program.display()));
         }
         let program = program.canonicalize().map_err(|error| error.to_string())?;
-        let folder = PathBuf::from(format!("target/bench/{name}-{}", std::process::id()));
+        let folder = match is_kept {
+            true => PathBuf::from(format!("target/bench/{name}")),
+            false => PathBuf::from(format!("target/bench/{name}-{}", std::process::id())),
+        };
         fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        Ok(Self { program, folder })
+        Ok(Self { program, folder, is_kept })
     }
 
     /// Starts it and says how long it took until `/readyz` answered 200.
@@ -109,8 +113,12 @@ impl Admit {
         Ok((server, start.elapsed()))
     }
 
-    /// Makes an API, a rule with a limit, and all keys of the population, as an operator would.
+    /// Makes an API, a rule with a limit, and all keys of the population, as an operator would. A kept folder has them.
     pub fn seed(&self, keys: &Population) -> Result<()> {
+        let done = self.folder.join("seeded");
+        if done.exists() {
+            return Ok(());
+        }
         let (api, scope) = ("https://api.shop.test", "orders:read");
         self.run(&["api", "create", api, "--scope", "orders:read=Read orders", "--host", "shop.test"])?;
         let rules = self.write("rules.toml", RULES)?;
@@ -118,7 +126,8 @@ impl Admit {
         let hashes = self.folder.join("hashes.ndjson");
         keys.write_hashes(&hashes)?;
         let hashes = hashes.display().to_string();
-        self.run(&["key", "import", "--pattern", PATTERN, "--api", api, "--scope", scope, &hashes])
+        self.run(&["key", "import", "--pattern", PATTERN, "--api", api, "--scope", scope, &hashes])?;
+        self.write("seeded", "").map(|_| ())
     }
 
     fn data(&self) -> PathBuf {
@@ -153,6 +162,9 @@ impl Admit {
 
 impl Drop for Admit {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -23,7 +23,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     if let Some(program) = &plan.admit {
         let (mut first, mut again, mut idle) = (Vec::new(), Vec::new(), 0);
         for number in 0..TIMES {
-            let folder = Admit::new(program, &format!("start-{number}"))?;
+            let folder = Admit::new(program, &format!("start-{number}"), false)?;
             let (server, ready) = folder.serve("admit")?;
             first.push(ready.as_secs_f64() * 1e3);
             server.stop()?;

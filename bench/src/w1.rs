@@ -50,7 +50,7 @@ pub fn run(plan: &Plan) -> Result<()> {
 /// Admit with so many keys, each asked for once.
 fn admit(plan: &Plan, count: usize) -> Result<(Admit, Runner)> {
     let program = plan.admit.as_deref().ok_or("no admit to measure")?;
-    let folder = Admit::new(program, &format!("w1-{count}"))?;
+    let folder = Admit::new(program, &format!("w1-{count}"), plan.keep)?;
     let (server, _) = folder.serve(&format!("admit, {count} keys"))?;
     let keys = Arc::new(Population::new(count));
     let start = Instant::now();

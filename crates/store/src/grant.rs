@@ -66,6 +66,10 @@ macro_rules! grant_page {
 }
 
 statements! {
+    NEXT_KEY_END = "SELECT MIN(expires_at) FROM access_grant
+        WHERE realm_id = $realm AND expires_at > $now AND kind = 'key' AND revoked_at IS NULL";
+    COUNT_KEY_ENDS = "SELECT COUNT(id) FROM access_grant WHERE realm_id = $realm AND expires_at > $now AND expires_at <= $until
+        AND kind = 'key' AND revoked_at IS NULL";
     INSERT = "INSERT INTO access_grant (id, realm_id, org_id, kind, subject_kind, subject_id, client_id, parent_id, root_id, api_id,
         scopes, created_at, expires_at, revoked_at) VALUES ($id, $realm, $org, $kind, $subject_kind, $subject, $client, $parent, $root,
         $api, $scopes, $created_at, $expires_at, $revoked_at)";
@@ -88,6 +92,17 @@ pub struct GrantFilter {
 }
 
 impl Tx<'_> {
+    /// When the next key of a realm ends; none where no key does.
+    pub fn next_key_end(&mut self, realm: RealmId, now: Time) -> Result<Option<Time>> {
+        let end: Option<Option<i64>> = self.find(NEXT_KEY_END, named! { realm, now })?;
+        Ok(end.flatten().map(Time::from_unix_ms))
+    }
+
+    /// How many keys of a realm end until then.
+    pub fn count_key_ends(&mut self, realm: RealmId, now: Time, until: Time) -> Result<i64> {
+        Ok(self.find(COUNT_KEY_ENDS, named! { realm, now, until })?.unwrap_or_default())
+    }
+
     /// A new grant.
     pub fn insert_grant(&mut self, grant: &Grant) -> Result<()> {
         self.insert_grant_row(grant)?;

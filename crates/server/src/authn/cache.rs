@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use admit_core::id::RealmId;
-use admit_core::principal::{Principal, Profile};
+use admit_core::name::{RoleName, ScopeName};
+use admit_core::principal::{Principal, Profile, Standing};
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
@@ -73,6 +74,7 @@ struct Entry {
     position: i64,
     depends: Depends,
     used: bool,
+    size: u32,
     principal: Arc<Principal>,
 }
 
@@ -101,10 +103,11 @@ impl Cache {
         let mut shard = self.shard(tag).lock();
         let at = shard.find(tag)?;
         let entry = &mut shard.entries[at];
-        if !epochs.is_current(entry.depends.slots(), entry.position) {
+        let Some(position) = epochs.renew(entry.depends.slots(), entry.position) else {
             shard.remove(at);
             return None;
-        }
+        };
+        entry.position = position;
         entry.used = true;
         Some(entry.principal.clone())
     }
@@ -112,7 +115,7 @@ impl Cache {
     /// Keeps facts as a snapshot saw them that began after `position` was taken. A change that was learned later makes them
     /// worthless, also one that was learned before this call.
     pub fn insert(&self, tag: Tag, position: i64, depends: Depends, principal: Arc<Principal>) {
-        let size = size_of(&principal);
+        let size = cost_of(&principal);
         let mut shard = self.shard(&tag).lock();
         if let Some(at) = shard.find(&tag) {
             shard.remove(at);
@@ -120,7 +123,7 @@ impl Cache {
         while shard.bytes + size > self.shard_bytes_max && !shard.entries.is_empty() {
             shard.evict_one();
         }
-        shard.push(Entry { tag, position, depends, used: false, principal }, size);
+        shard.push(Entry { tag, position, depends, used: false, size: size as u32, principal });
     }
 
     /// How many entries there are.
@@ -145,19 +148,27 @@ fn hash_of(tag: &Tag) -> u64 {
     u64::from_le_bytes(eight)
 }
 
-/// What an entry costs: itself, its share of the index, and what hangs from it. Standings are shared and not counted.
-fn size_of(principal: &Principal) -> usize {
+/// What an entry costs: itself, its share of the index, and what hangs from it. A standing is counted where nobody shares it
+/// yet: once at least, twice at most.
+fn cost_of(principal: &Principal) -> usize {
     let own = size_of::<Entry>() + 8 + 16 + size_of::<Principal>() + 16 + principal.name.len();
     let profile = principal.profile.as_ref().map_or(0, |profile| {
         let texts = [&profile.email, &profile.external_id].into_iter().flatten().map(String::len).sum::<usize>();
         let metadata = if profile.metadata.is_null() { 0 } else { 4 * profile.metadata.to_string().len() };
         size_of::<Profile>() + texts + metadata + profile.ip.len() * size_of::<ipnet::IpNet>()
     });
-    return own + profile;
+    // One owner is the table of standings, the other this principal.
+    let standing = match Arc::strong_count(&principal.standing) {
+        0..=2 => cost_of_standing(&principal.standing),
+        _ => 0,
+    };
+    own + profile + standing
+}
 
-    fn size_of<T>() -> usize {
-        std::mem::size_of::<T>()
-    }
+fn cost_of_standing(standing: &Standing) -> usize {
+    let scopes = standing.scopes.iter().map(|scope| scope.as_str().len() + size_of::<ScopeName>());
+    let roles = standing.roles.iter().map(|role| role.as_str().len() + size_of::<RoleName>());
+    size_of::<Standing>() + scopes.chain(roles).sum::<usize>() + 64
 }
 
 impl Shard {
@@ -166,20 +177,20 @@ impl Shard {
         self.index.find(hash_of(tag), |at| entries[*at as usize].tag == *tag).map(|at| *at as usize)
     }
 
-    fn push(&mut self, entry: Entry, size: usize) {
+    fn push(&mut self, entry: Entry) {
         let at = self.entries.len() as u32;
         let hash = hash_of(&entry.tag);
         self.entries.push(entry);
         let entries = &self.entries;
         self.index.insert_unique(hash, at, |at| hash_of(&entries[*at as usize].tag));
-        self.bytes += size;
+        self.bytes += self.entries[at as usize].size as usize;
     }
 
     fn remove(&mut self, at: usize) {
         let tag = self.entries[at].tag;
         self.unlink(&tag, at);
         let gone = self.entries.swap_remove(at);
-        self.bytes -= size_of(&gone.principal);
+        self.bytes -= gone.size as usize;
         let Some(moved) = self.entries.get(at) else { return };
         let (moved, from) = (moved.tag, self.entries.len());
         if let Ok(mut found) = self.index.find_entry(hash_of(&moved), |kept| *kept as usize == from) {
@@ -227,13 +238,15 @@ mod tests {
             secret_number: 1,
             credential: CredentialKind::ApiKey,
             name: name.into(),
-            standing: Arc::default(),
+            standing: SHARED.clone(),
             expires_at: None,
             rolled: false,
             halted: None,
             profile: None,
         })
     }
+
+    static SHARED: std::sync::LazyLock<Arc<Standing>> = std::sync::LazyLock::new(Arc::default);
 
     fn tag(number: u32) -> Tag {
         Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), &number.to_string())
@@ -303,6 +316,20 @@ mod tests {
         assert!(cache.get(&tag(0), &epochs).is_some(), "the hot entry was evicted");
         let found = (0..20_000).filter(|number| cache.get(&tag(*number), &epochs).is_some()).count();
         assert_eq!(found, cache.count(), "index and entries agree");
+    }
+
+    #[test]
+    fn what_an_entry_shares_with_nobody_counts_into_the_bound() {
+        let cache = Cache::new(1 << 20);
+        let depends = Depends::on(&[]).unwrap();
+        let scopes: Vec<ScopeName> = (0..100).map(|number| format!("scope:{number}").parse().unwrap()).collect();
+        for number in 0..2_000 {
+            let standing = Arc::new(Standing { scopes: scopes.clone(), ..Standing::default() });
+            let own = Principal { standing, ..Arc::unwrap_or_clone(principal("own")) };
+            cache.insert(tag(number), 1, depends, Arc::new(own));
+        }
+        assert!(cache.count() < 600, "{} entries of two kilobytes in a megabyte", cache.count());
+        assert!(cache.bytes() <= 1 << 20);
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl Directory {
         self.is_behind.store(true, Ordering::Release);
     }
 
+    /// How many realms there are.
+    pub fn count(&self) -> usize {
+        self.maps.read().names.len()
+    }
+
     /// Every realm.
     pub fn all(&self) -> Vec<RealmId> {
         self.maps.read().names.keys().copied().collect()

@@ -15,18 +15,24 @@ use crate::app::App;
 pub fn answer(app: &App, realm: Option<&str>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
     let config = app.config.load();
     let request = Request::from_forwarded(headers, peer, &config.trusted_proxies);
-    judged(app, Door::Forward, realm, request)
+    judged(app, Door::Forward, realm, request, peer)
 }
 
 /// What every gateway's dialect comes to.
-pub fn judged(app: &App, door: Door, realm: Option<&str>, request: Result<Request<'_>, Reason>) -> Response<Body> {
+pub fn judged(
+    app: &App,
+    door: Door,
+    realm: Option<&str>,
+    request: Result<Request<'_>, Reason>,
+    peer: IpAddr,
+) -> Response<Body> {
     let now = app.now();
     let named = realm.unwrap_or(admit_core::realm::DEFAULT);
     if let Err(reason @ Reason::PeerNotTrusted) = request {
         // A stranger learns nothing of realms and pushes no record out of the ring.
         let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
         app.metrics.decided(door, &decision);
-        return render::refused(app, named, &decision);
+        return render::untrusted(app, named, &decision, peer);
     }
     let policy = match app.policies.named(app, realm) {
         Ok(Some(policy)) => policy,

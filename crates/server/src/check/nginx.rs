@@ -13,5 +13,5 @@ use crate::app::App;
 pub fn answer(app: &App, realm: Option<&str>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
     let config = app.config.load();
     let request = Request::from_original(headers, peer, &config.trusted_proxies);
-    render::for_nginx(forward::judged(app, Door::Nginx, realm, request))
+    render::for_nginx(forward::judged(app, Door::Nginx, realm, request, peer))
 }

@@ -5,6 +5,7 @@
 //! demands. Metrics, usage and records are emitted once, from the decision ([`conclude`]).
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use admit_core::check::address;
 use admit_core::check::code::Reason;
@@ -46,8 +47,10 @@ pub struct Judged<'p> {
 
 /// Judges one request of a realm and emits what follows from it.
 pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, door: Door, now: Time) -> Judged<'p> {
+    let begin = Instant::now();
     let judged = judge(app, realm, request, now);
     conclude(app, realm, request, door, &judged, now);
+    app.metrics.took(door, begin.elapsed());
     judged
 }
 
@@ -209,14 +212,14 @@ impl<'c> Case<'c> {
             return Ok(());
         }
         let Some((per, limit)) = self.app.config.load().default_limit else { return Ok(()) };
-        let counted = ("default", self.realm.realm.id, self.counted(per, principal.as_deref()));
+        let counted = ("default", self.counted(per, principal.as_deref()));
         self.take(DEFAULT_POLICY.clone(), &counted, &limit, Reason::DefaultLimit)
     }
 
     fn limit_rule(&mut self, rule: &Rule) -> Result<(), Reason> {
         let Some(limit) = &rule.limit else { return Ok(()) };
         let principal = self.decision.principal.clone();
-        let counted = ("rule", self.realm.realm.id, rule.name.as_str(), self.counted(limit.per, principal.as_deref()));
+        let counted = ("rule", rule.name.as_str(), self.counted(limit.per, principal.as_deref()));
         self.take(rule.name.shared(), &counted, &limit.limit, Reason::RuleLimit)
     }
 
@@ -259,10 +262,10 @@ impl<'c> Case<'c> {
         limit: &Limit,
         reason: Reason,
     ) -> Result<(), Reason> {
-        let now_us = self.app.clock.monotonic_us();
+        let (realm, now_us) = (self.realm.realm.id, self.app.clock.monotonic_us());
         let state = match self.is_rehearsal {
-            true => self.app.limiter.look(counted, limit, now_us),
-            false => self.app.limiter.take(counted, limit, now_us),
+            true => self.app.limiter.look(realm, counted, limit, now_us),
+            false => self.app.limiter.take(realm, counted, limit, now_us),
         };
         self.decision.limits.push(LimitState { policy, limit: *limit, state });
         if state.admitted { Ok(()) } else { Err(reason) }

@@ -11,12 +11,15 @@ use admit_core::policy::rule::{Problem, RawRule, Rule};
 use admit_core::realm::Realm;
 use admit_store::{Page, Result, StoredRule, Tx};
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 
 use crate::app::App;
 use crate::authn::epoch::{policy_slot, slot};
 
 /// Above this many compiled realms, one is dropped for each that is added.
 const KEPT_MAX: usize = 2_000;
+/// How many realms may be read at a time.
+const TURNS: usize = 64;
 /// The most rules of a realm.
 pub const RULES_MAX: usize = 10_000;
 /// The most APIs of a realm.
@@ -125,17 +128,27 @@ pub fn all_rules(tx: &mut Tx<'_>, realm: RealmId) -> Result<Vec<StoredRule>> {
 }
 
 /// The compiled realms.
-#[derive(Default)]
-pub struct Policies(ArcSwap<HashMap<RealmId, Arc<RealmPolicy>>>);
+pub struct Policies {
+    kept: ArcSwap<HashMap<RealmId, Arc<RealmPolicy>>>,
+    /// Held by who reads a realm anew; the others wait for what he finds instead of compiling it too.
+    turns: [Mutex<()>; TURNS],
+}
+
+impl Default for Policies {
+    fn default() -> Self {
+        Self { kept: ArcSwap::default(), turns: std::array::from_fn(|_| Mutex::default()) }
+    }
+}
 
 impl Policies {
     /// The policy of a realm as it is now. None where there is no such realm.
     pub fn of(&self, app: &App, realm: RealmId) -> std::result::Result<Option<Arc<RealmPolicy>>, Reason> {
-        let slots = [policy_slot(realm), slot(realm.bytes())];
-        if let Some(known) = self.0.load().get(&realm)
-            && app.epochs.is_current(&slots, known.position)
-        {
-            return Ok(Some(known.clone()));
+        if let Some(known) = self.current(app, realm) {
+            return Ok(Some(known));
+        }
+        let _turn = self.turns[usize::from(realm.bytes()[15]) % TURNS].lock();
+        if let Some(known) = self.current(app, realm) {
+            return Ok(Some(known));
         }
         let position = app.epochs.position();
         let read = app.store.point(|tx| RealmPolicy::read(tx, realm, position)).map_err(|error| {
@@ -150,10 +163,16 @@ impl Policies {
         Ok(Some(policy))
     }
 
+    fn current(&self, app: &App, realm: RealmId) -> Option<Arc<RealmPolicy>> {
+        let slots = [policy_slot(realm), slot(realm.bytes())];
+        let kept = self.kept.load();
+        kept.get(&realm).filter(|known| app.epochs.is_current(&slots, known.position)).cloned()
+    }
+
     /// Readers never wait: the map is copied for each realm that is read anew, which is rare.
     fn keep(&self, policy: &Arc<RealmPolicy>) {
         let realm = policy.realm.id;
-        self.0.rcu(|kept| {
+        self.kept.rcu(|kept| {
             let mut kept = HashMap::clone(kept);
             if kept.len() >= KEPT_MAX
                 && !kept.contains_key(&realm)

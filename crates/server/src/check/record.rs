@@ -3,12 +3,13 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use admit_core::check::decision::Decision;
 use admit_core::check::request::Request;
 use admit_core::credential::Place;
-use admit_core::id::{KeyId, RealmId, RequestId};
+use admit_core::id::{KeyId, RealmId, RequestId, RuleId};
+use admit_core::name::Label;
 use admit_core::secret;
 use admit_core::time::Time;
 use parking_lot::Mutex;
@@ -18,7 +19,9 @@ use super::pipeline::Judged;
 use super::policies::RealmPolicy;
 
 /// How many refusals are kept.
-const KEPT: usize = 2048;
+const RECORDS_MAX: usize = 2048;
+/// How many versions of rules are kept for them.
+const POLICIES_MAX: usize = 8;
 /// The most bytes that are kept of a host, path or method.
 const TEXT_MAX: usize = 256;
 
@@ -42,10 +45,10 @@ pub struct Record {
     pub credential: Option<(Place, String)>,
     /// What was decided.
     pub decision: Decision,
-    /// The place of the matched rule.
-    pub rule: Option<usize>,
-    /// The rules as they were; none where the realm could not be read.
-    pub policy: Option<Arc<RealmPolicy>>,
+    /// The matched rule's id, name and place.
+    pub rule: Option<(Option<RuleId>, Label, usize)>,
+    realm: Option<RealmId>,
+    policy: Weak<RealmPolicy>,
 }
 
 impl Record {
@@ -61,8 +64,11 @@ impl Record {
             client_ip: request.client_ip,
             credential: judged.credential.clone(),
             decision: judged.decision.clone(),
-            rule: judged.rule.map(|found| found.place),
-            policy: Some(realm.clone()),
+            rule: judged
+                .rule
+                .map(|found| (realm.rule_ids.get(found.place).copied(), found.rule.name.clone(), found.place)),
+            realm: Some(realm.realm.id),
+            policy: Arc::downgrade(realm),
         }
     }
 
@@ -79,13 +85,19 @@ impl Record {
             credential: None,
             decision: decision.clone(),
             rule: None,
-            policy: realm.cloned(),
+            realm: realm.map(|realm| realm.realm.id),
+            policy: realm.map_or_else(Weak::new, Arc::downgrade),
         }
     }
 
     /// The realm that judged.
     pub fn realm(&self) -> Option<RealmId> {
-        self.policy.as_ref().map(|policy| policy.realm.id)
+        self.realm
+    }
+
+    /// The rules as they were; none where they changed so often since that they are no longer kept.
+    pub fn policy(&self) -> Option<Arc<RealmPolicy>> {
+        self.policy.upgrade()
     }
 }
 
@@ -99,25 +111,38 @@ fn shortened(text: &str) -> String {
 
 /// The ring.
 #[derive(Default)]
-pub struct Ring(Mutex<VecDeque<Arc<Record>>>);
+pub struct Ring(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    records: VecDeque<Arc<Record>>,
+    /// The rules that judged last, so that a change of rules does not take the reasons of older refusals with it. Few:
+    /// each may be large.
+    policies: VecDeque<Arc<RealmPolicy>>,
+}
 
 impl Ring {
     /// Keeps a record.
     pub fn keep(&self, record: Record) {
+        let policy = record.policy();
         let record = Arc::new(record);
         let oldest = {
-            let mut ring = self.0.lock();
-            let oldest = if ring.len() >= KEPT { ring.pop_front() } else { None };
-            ring.push_back(record);
-            oldest
+            let mut kept = self.0.lock();
+            let oldest = if kept.records.len() >= RECORDS_MAX { kept.records.pop_front() } else { None };
+            kept.records.push_back(record);
+            (oldest, policy.and_then(|policy| kept.hold(policy)))
         };
         drop(oldest);
     }
 
     /// The record of a request, if this realm judged it.
     pub fn find(&self, realm: RealmId, id: RequestId) -> Option<Arc<Record>> {
-        let ring = self.0.lock();
-        ring.iter().rev().find(|record| record.decision.request_id == id && record.realm() == Some(realm)).cloned()
+        let kept = self.0.lock();
+        kept.records
+            .iter()
+            .rev()
+            .find(|record| record.decision.request_id == id && record.realm() == Some(realm))
+            .cloned()
     }
 
     /// The newest records of a realm first, of one key where that is asked.
@@ -125,12 +150,25 @@ impl Ring {
         let of_key = |record: &Record| {
             key.is_none() || record.decision.principal.as_ref().is_some_and(|principal| principal.key == key)
         };
-        let ring = self.0.lock();
-        ring.iter()
+        let kept = self.0.lock();
+        kept.records
+            .iter()
             .rev()
             .filter(|record| record.realm() == Some(realm) && of_key(record))
             .take(limit)
             .cloned()
             .collect()
+    }
+}
+
+impl Kept {
+    /// Keeps these rules and gives back those that made room.
+    fn hold(&mut self, policy: Arc<RealmPolicy>) -> Option<Arc<RealmPolicy>> {
+        if self.policies.iter().any(|held| Arc::ptr_eq(held, &policy)) {
+            return None;
+        }
+        let oldest = if self.policies.len() >= POLICIES_MAX { self.policies.pop_front() } else { None };
+        self.policies.push_back(policy);
+        oldest
     }
 }

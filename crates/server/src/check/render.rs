@@ -1,5 +1,8 @@
 //! From a decision to the answer that a gateway understands.
 
+use std::net::IpAddr;
+
+use admit_core::check::address;
 use admit_core::check::answer::{self, REQUEST_ID};
 use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
@@ -10,8 +13,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use ipnet::IpNet;
 
 use super::policies::RealmPolicy;
+use crate::app::App;
 use crate::http::problem;
 
 /// The true status, where the gateway knows fewer.
@@ -39,8 +44,19 @@ pub fn admitted(
     response
 }
 
+/// A peer that is no trusted proxy is told the line that would make it one.
+pub fn untrusted(app: &App, realm: &str, decision: &Decision, peer: IpAddr) -> Response<Body> {
+    let peer = IpNet::from(address::unified(peer));
+    let line = format!("Add the gateway to admit.toml: trusted_proxies = [\"{peer}\"]");
+    refusal(app, realm, decision, Some(&line))
+}
+
 /// Refused, in full: status, challenge and an RFC 9457 body.
-pub fn refused(app: &crate::app::App, realm: &str, decision: &Decision) -> Response<Body> {
+pub fn refused(app: &App, realm: &str, decision: &Decision) -> Response<Body> {
+    refusal(app, realm, decision, None)
+}
+
+fn refusal(app: &App, realm: &str, decision: &Decision, detail: Option<&str>) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(12);
     say(&mut headers, decision);
     let told = decision.told();
@@ -56,7 +72,7 @@ pub fn refused(app: &crate::app::App, realm: &str, decision: &Decision) -> Respo
     if let Some(seconds) = decision.retry_after_s() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    let body = problem::decision_body(&app.config.load().public_url, decision);
+    let body = problem::decision_body(&app.config.load().public_url, decision, detail);
     respond(StatusCode::from_u16(told.status()).unwrap_or(StatusCode::FORBIDDEN), headers, body)
 }
 

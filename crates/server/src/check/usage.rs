@@ -5,6 +5,7 @@
 //! requests allocate nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::net::IpAddr;
 
 use admit_core::check::code::Code;
@@ -16,6 +17,8 @@ use http::{HeaderMap, HeaderValue};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::limiter::Plain;
+
 const SHARDS: usize = 32;
 /// The most letters that are kept of a user agent.
 const AGENT_MAX: usize = 120;
@@ -24,12 +27,21 @@ const SHARD_MAX: usize = 65_536;
 /// At this many, a flush is asked for.
 const SHARD_NEARLY: usize = SHARD_MAX / 8 * 7;
 
-#[derive(PartialEq, Eq, Hash, Clone, Copy)]
+#[derive(PartialEq, Eq, Clone, Copy)]
 struct Counted {
     key: KeyId,
     number: u32,
     day: u32,
     code: Code,
+}
+
+/// An id is random from its seventh octet on; the last one has chosen the shard.
+impl Hash for Counted {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut random = [0; 8];
+        random.copy_from_slice(&self.key.bytes()[6..14]);
+        state.write_u64(u64::from_le_bytes(random) ^ (u64::from(self.number) << 8) ^ self.code as u64);
+    }
 }
 
 /// Kept small: with a million keys there are a million of them.
@@ -63,9 +75,11 @@ pub struct Use<'a> {
     pub in_browser: bool,
 }
 
+type Shard = HashMap<Counted, Pending, BuildHasherDefault<Plain>>;
+
 /// The counters.
 pub struct Usage {
-    shards: Box<[Mutex<HashMap<Counted, Pending>>]>,
+    shards: Box<[Mutex<Shard>]>,
     in_browser: Mutex<HashSet<(RealmId, KeyId)>>,
     /// Told when it is time to write though the time has not come.
     pub nearly_full: Notify,

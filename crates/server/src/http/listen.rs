@@ -1,17 +1,22 @@
 //! The listener: accepts connections, bounds them, and ends them gracefully.
 
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
+use futures_util::task::AtomicWaker;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::dispatch;
 use crate::app::App;
@@ -20,28 +25,32 @@ use crate::app::App;
 const CONNECTIONS_MAX: usize = 8192;
 /// How often a connection is looked at. One that brought no whole request between two looks is closed.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// The most bytes of a request's head. Over it: 431.
+/// The most bytes of a request's head. Over it: 431. The most headers are hyper's own 100: any other figure costs each request
+/// two allocations.
 const HEAD_MAX: usize = 64 << 10;
-/// The most headers of a request. Over it: 431.
-const HEADERS_MAX: usize = 128;
 /// How long a stop waits for requests under way.
-const DRAIN: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Accepts until `stop` turns true, then lets what is under way finish.
 pub async fn serve(app: App, listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let connections = Arc::new(Connections::default());
+    let mut looks = tokio::time::interval(LOOK_EVERY);
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &places) => accepted,
+            _ = looks.tick() => {
+                connections.look();
+                continue;
+            }
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let (app, router, stop) = (app.clone(), router.clone(), stop.clone());
+            Ok((place, stream, peer)) => {
+                let (app, router, member) = (app.clone(), router.clone(), Connections::add(&connections));
                 tokio::spawn(async move {
-                    connection(app, router, stream, peer, stop).await;
-                    drop(place);
+                    connection(app, router, stream, peer, member.pulse.clone()).await;
+                    drop((member, place));
                 });
             }
             Err(error) => {
@@ -52,16 +61,78 @@ pub async fn serve(app: App, listener: TcpListener, router: Router, mut stop: wa
         }
     }
     drop(listener);
+    connections.drain();
     let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(DRAIN, places.acquire_many(all)).await;
+    let _ = tokio::time::timeout(PATIENCE, places.acquire_many(all)).await;
 }
 
-/// Whether requests come in on a connection. A look now and then instead of a timer per request.
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((place, stream, peer))
+}
+
+/// Every connection of a listener, so that none of them needs a timer or a signal of its own.
+#[derive(Default)]
+struct Connections(Mutex<Slab>);
+
+#[derive(Default)]
+struct Slab {
+    pulses: HashMap<u64, Arc<Pulse>>,
+    next: u64,
+}
+
+impl Connections {
+    fn add(all: &Arc<Self>) -> Member {
+        let pulse = Arc::<Pulse>::default();
+        let mut slab = all.0.lock();
+        slab.next += 1;
+        let number = slab.next;
+        slab.pulses.insert(number, pulse.clone());
+        Member { all: all.clone(), number, pulse }
+    }
+
+    /// Lets each finish what is under way.
+    fn drain(&self) {
+        self.0.lock().pulses.values().for_each(|pulse| pulse.tell(DRAIN));
+    }
+
+    /// Ends those that bring nothing.
+    fn look(&self) {
+        self.0.lock().pulses.values().filter(|pulse| pulse.has_stopped()).for_each(|pulse| pulse.tell(END));
+    }
+}
+
+/// A connection's place among all; given up even where its task panics.
+struct Member {
+    all: Arc<Connections>,
+    number: u64,
+    pulse: Arc<Pulse>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.all.0.lock().pulses.remove(&self.number);
+    }
+}
+
+/// What a connection is told; nothing at first.
+const DRAIN: u8 = 1;
+const END: u8 = 2;
+
+/// One connection: whether requests come in on it, and what it shall do. A look now and then instead of a timer per request,
+/// an atomic per wake-up instead of a channel.
 #[derive(Default)]
 struct Pulse {
     begun: AtomicU64,
     ended: AtomicU64,
     seen: AtomicU64,
+    told: AtomicU8,
+    waker: AtomicWaker,
 }
 
 impl Pulse {
@@ -79,36 +150,37 @@ impl Pulse {
         let is_busy = begun != self.ended.load(Ordering::Relaxed);
         !is_busy && self.seen.swap(begun + 1, Ordering::Relaxed) == begun + 1
     }
+
+    fn tell(&self, told: u8) {
+        self.told.fetch_max(told, Ordering::Release);
+        self.waker.wake();
+    }
 }
 
-async fn connection(app: App, router: Router, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn connection(app: App, router: Router, stream: TcpStream, peer: SocketAddr, pulse: Arc<Pulse>) {
     let _ = stream.set_nodelay(true);
-    let pulse = Arc::new(Pulse::default());
     let beating = pulse.clone();
     let service = service_fn(move |request| {
         beating.begin();
         let (answer, beating) = (dispatch(&app, &router, peer, request), beating.clone());
         answer.inspect(move |_| beating.end())
     });
-    let connection = http1::Builder::new()
-        .max_buf_size(HEAD_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    loop {
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => return,
-            _ = stop.wait_for(|stop| *stop) => break,
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                if pulse.has_stopped() {
-                    return;
-                }
-            }
+    let (mut is_registered, mut is_draining) = (false, false);
+    poll_fn(move |context| {
+        // A spawned task has one waker for life.
+        if !std::mem::replace(&mut is_registered, true) {
+            pulse.waker.register(context.waker());
         }
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+        match pulse.told.load(Ordering::Acquire) {
+            END => return Poll::Ready(()),
+            DRAIN if !std::mem::replace(&mut is_draining, true) => connection.as_mut().graceful_shutdown(),
+            _ => {}
+        }
+        connection.as_mut().poll(context).map(|_| ())
+    })
+    .await;
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use admit_core::check::answer::REQUEST_ID;
-use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
 use admit_core::policy::rule;
 use admit_core::secret;
@@ -155,8 +154,8 @@ impl From<admit_store::Error> for Problem {
     }
 }
 
-/// The body of a refusal.
-pub fn decision_body(public_url: &str, decision: &Decision) -> Bytes {
+/// The body of a refusal, with the detail that only the door knows.
+pub fn decision_body(public_url: &str, decision: &Decision, detail: Option<&str>) -> Bytes {
     let told = decision.told();
     let mut body = serde_json::json!({
         "type": format!("{public_url}/v1/docs#{told}"),
@@ -165,8 +164,8 @@ pub fn decision_body(public_url: &str, decision: &Decision) -> Bytes {
         "code": told,
         "request_id": decision.request_id,
     });
-    if told == Code::UntrustedProxy {
-        body["detail"] = "Add the gateway to admit.toml: trusted_proxies = [\"<its address>/32\"]".into();
+    if let Some(detail) = detail {
+        body["detail"] = detail.into();
     }
     if !decision.missing_scopes.is_empty() {
         body["missing"]["scopes"] = serde_json::json!(decision.missing_scopes);

@@ -6,6 +6,7 @@ use admit_core::time::Span;
 use admit_store::{End, IssuedKey, KeyFilter, Page};
 
 use crate::app::App;
+use crate::metrics::ENDING_DAYS;
 
 /// How long before its end a key is announced.
 const BEFORE: [Span; 3] = [Span::days(30), Span::days(7), Span::days(1)];
@@ -33,6 +34,30 @@ pub async fn announce(app: &App) {
             tracing::warn!(error = %error, "ends of keys cannot be announced");
         }
     }
+}
+
+/// Shows on `/metrics` how many keys end soon, and when the next one does.
+pub async fn count(app: &App) {
+    let now = app.now();
+    let (mut counts, mut next) = ([0; ENDING_DAYS.len()], None);
+    for realm in app.directory.all() {
+        let read = app.store.read(move |tx| {
+            let count = |days: &i64| tx.count_key_ends(realm, now, now + Span::days(*days));
+            let counts = ENDING_DAYS.iter().map(count).collect::<admit_store::Result<Vec<_>>>()?;
+            Ok((counts, tx.next_key_end(realm, now)?))
+        });
+        match read.await {
+            Ok((found, end)) => {
+                counts.iter_mut().zip(found).for_each(|(count, more)| *count += more);
+                next = next.into_iter().chain(end).min();
+            }
+            Err(error) => tracing::warn!(error = %error, "ends of keys cannot be counted"),
+        }
+    }
+    for (gauge, count) in app.metrics.ending.iter().zip(counts) {
+        gauge.set(count);
+    }
+    app.metrics.next_end.set(next.map_or(0, |end| end.unix_ms() / 1000));
 }
 
 async fn announce_realm(app: &App, realm: RealmId) -> admit_store::Result<()> {

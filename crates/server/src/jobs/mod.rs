@@ -25,9 +25,14 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
+    jobs.spawn({
+        let app = app.clone();
+        async move { expiry::count(&app).await }
+    });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
         expiry::announce(app).await;
+        expiry::count(app).await;
     }));
     jobs
 }

@@ -74,9 +74,9 @@ pub async fn get(
 
 /// A record as it is shown.
 pub fn trace_json(app: &App, record: &Record) -> serde_json::Value {
-    let policy = record.policy.as_ref();
-    let rule = record.rule.and_then(|place| policy?.rule(place));
-    let rule_id = record.rule.and_then(|place| policy?.rule_ids.get(place));
+    let policy = record.policy();
+    let policy = policy.as_ref();
+    let rule = record.rule.as_ref().and_then(|(_, _, place)| policy?.rule(*place));
     let case = Case {
         method: &record.method,
         host: &record.host,
@@ -108,7 +108,7 @@ pub fn trace_json(app: &App, record: &Record) -> serde_json::Value {
         "principal": principal.map(|(principal, policy)| {
             answer::principal_json(principal, &policy.realm.name, &app.issuer(&policy.realm))
         }),
-        "rule": rule.map(|rule| serde_json::json!({"id": rule_id, "name": rule.name})),
+        "rule": record.rule.as_ref().map(|(id, name, _)| serde_json::json!({"id": id, "name": name})),
         "steps": story.steps,
         "advice": story.advice,
     })

@@ -237,7 +237,7 @@ impl Caller<'_> {
             .map_err(|reason| self.refuse(Some(&realm), reason, None, shown.clone()))?;
         let usable = principal.usable(self.request.client_ip, self.now);
         let usable = usable.and(if self.request.is_plain_http() { Err(Reason::PlainHttp) } else { Ok(()) });
-        let usable = usable.and_then(|()| self.limit(&principal));
+        let usable = usable.and_then(|()| self.limit(realm.realm.id, &principal));
         match usable {
             Ok(()) => Ok((principal, realm)),
             Err(reason) => Err(self.refuse(Some(&realm), reason, Some(principal), shown)),
@@ -245,10 +245,10 @@ impl Caller<'_> {
     }
 
     /// A key's own limit holds here too.
-    fn limit(&self, principal: &Principal) -> Result<(), Reason> {
+    fn limit(&self, realm: RealmId, principal: &Principal) -> Result<(), Reason> {
         let Some(rate) = principal.profile.as_ref().and_then(|profile| profile.rate) else { return Ok(()) };
         let now_us = self.app.clock.monotonic_us();
-        let taken = self.app.limiter.take(&pipeline::of_key(principal), &Limit::from(rate), now_us);
+        let taken = self.app.limiter.take(realm, &pipeline::of_key(principal), &Limit::from(rate), now_us);
         if taken.admitted { Ok(()) } else { Err(Reason::KeyLimit) }
     }
 

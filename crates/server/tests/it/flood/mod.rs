@@ -1,3 +1,4 @@
 //! Many strangers at once: nobody else notices.
 
+mod ring;
 mod storm;

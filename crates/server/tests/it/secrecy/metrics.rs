@@ -45,3 +45,72 @@ async fn lo_06_metrics_are_not_for_the_public() {
         assert_eq!(status, 404, "{path}: the listener for machines manages nothing");
     }
 }
+
+/// Names of metrics in a text: what looks like one of ours or of the process.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    words.filter(|word| word.starts_with("admit_") || word.starts_with("process_")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_metric_of_dashboard_alerts_and_book_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_program, metrics) = talkative(folder.path()).await;
+    let page = page(&metrics).await;
+    let there = names(&page);
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let dashboard = std::fs::read_to_string(format!("{root}/examples/grafana-dashboard.json")).unwrap();
+    let parsed: Value = serde_json::from_str(&dashboard).unwrap();
+    let asked: Vec<_> =
+        parsed["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().unwrap()).collect();
+    assert!(asked.len() > 15);
+    for target in asked {
+        let wanted = names(target["expr"].as_str().unwrap());
+        assert!(!wanted.is_empty() && wanted.is_subset(&there), "{target}");
+    }
+    let alerts = std::fs::read_to_string(format!("{root}/examples/prometheus-alerts.yml")).unwrap();
+    assert!(names(&alerts).is_subset(&there), "{:?}", names(&alerts).difference(&there));
+    let book = std::fs::read_to_string(format!("{root}/docs/book/src/reference/metrics.md")).unwrap();
+    let shown: BTreeSet<_> = there
+        .iter()
+        .map(|name| {
+            ["_bucket", "_sum", "_count"]
+                .iter()
+                .fold(name.as_str(), |name, end| name.strip_suffix(end).unwrap_or(name))
+                .to_owned()
+        })
+        .collect();
+    let told = names(&book);
+    for name in page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()) {
+        let family =
+            ["_bucket", "_sum", "_count"].iter().fold(name, |name, end| name.strip_suffix(end).unwrap_or(name));
+        assert!(told.contains(family), "the book does not tell of {family}");
+    }
+    assert!(told.is_subset(&shown), "{:?}", told.difference(&shown));
+}
+
+#[tokio::test]
+async fn keys_that_end_soon_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut program, _) = talkative(folder.path()).await;
+    program.shop().await;
+    for (name, expires_in_s) in [("today", 3600), ("week", 5 * 86_400), ("month", 20 * 86_400), ("later", 80 * 86_400)]
+    {
+        program
+            .manage("POST", "/v1/realms/default/keys", json!({"name": name, "expires_in_s": expires_in_s}))
+            .await
+            .expect(201);
+    }
+    assert!(program.stop().await);
+    let (_program, metrics) = talkative(folder.path()).await;
+    let wanted =
+        ["admit_keys_ending{days=\"1\"} 1", "admit_keys_ending{days=\"7\"} 2", "admit_keys_ending{days=\"30\"} 3"];
+    for _ in 0..100 {
+        let page = page(&metrics).await;
+        if wanted.iter().all(|line| page.contains(line)) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{}", page(&metrics).await);
+}

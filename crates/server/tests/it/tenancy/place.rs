@@ -120,6 +120,10 @@ async fn a_peer_that_is_no_proxy_of_ours_is_not_answered() {
     assert_eq!((reply.status, reply.code().as_str()), (403, "untrusted_proxy"), "{}", reply.text);
     let forward = app.send("GET", "/check/forward", &[("x-forwarded-uri", "/")], None).await;
     assert_eq!((forward.status, forward.code().as_str()), (403, "untrusted_proxy"));
+    for answer in [reply, forward] {
+        let line = "Add the gateway to admit.toml: trusted_proxies = [\"127.0.0.1/32\"]";
+        assert_eq!(answer.json()["detail"], line, "the line to add, with the address that asked");
+    }
 }
 
 #[tokio::test]

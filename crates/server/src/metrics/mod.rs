@@ -1,15 +1,23 @@
 //! What `/metrics` shows. Labels come from closed lists only, so that no caller can make them grow.
 
+mod latency;
+mod process;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::app::App;
 use crate::check::Door;
+use latency::Latency;
 
 type Labels = [(&'static str, &'static str); 2];
 
@@ -17,6 +25,7 @@ type Labels = [(&'static str, &'static str); 2];
 pub struct Metrics {
     registry: Registry,
     decisions: Vec<Counter>,
+    latency: Arc<Latency>,
     /// Decisions of rules that only observe and would have refused.
     pub observed: Counter,
     /// Look-ups in the store because the cache had no current entry.
@@ -25,17 +34,33 @@ pub struct Metrics {
     pub usage_dropped: Counter,
     /// Security notices that could not be kept.
     pub notices_dropped: Counter,
+    /// Keys that end within a day, a week, a month.
+    pub ending: [Gauge; ENDING_DAYS.len()],
+    /// When the next key ends, in seconds since 1970; 0 where none does.
+    pub next_end: Gauge,
     entries: Gauge,
     cache_bytes: Gauge,
     unknown_entries: Gauge,
     limits: Gauge,
     writer_queue: Gauge,
+    changes: Gauge,
+    pending_usage: Gauge,
+    realms: Gauge,
 }
+
+/// How near an end is looked for.
+pub const ENDING_DAYS: [i64; 3] = [1, 7, 30];
 
 impl Metrics {
     /// Everything at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("admit");
+        let mut root = Registry::default();
+        root.register_collector(Box::new(process::Process));
+        let registry = root.sub_registry_with_prefix("admit");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version that runs", build);
+        let latency = Arc::new(Latency::default());
+        registry.register_collector(Box::new(latency.clone()));
         let family = Family::<Labels, Counter>::default();
         let mut decisions = Vec::with_capacity(Door::ALL.len() * Code::ALL.len());
         for door in Door::ALL {
@@ -58,13 +83,23 @@ impl Metrics {
             registry.register(name, help, gauge.clone());
             gauge
         };
+        let next_end = gauge("key_next_end_timestamp_seconds", "When the next key ends; 0 where none does");
         let entries = gauge("cache_entries", "Known credentials in the cache");
         let cache_bytes = gauge("cache_bytes", "Bytes that the cache of known credentials takes");
         let unknown_entries = gauge("unknown_entries", "Unknown credentials that are remembered");
         let limits = gauge("limiter_entries", "Counts that the limiter keeps");
         let writer_queue = gauge("writer_queue", "Writes that wait for the store");
+        let changes = gauge("changes_learned", "Changes that this node has learned of since its start");
+        let pending_usage = gauge("usage_pending", "Counters of use that wait for their next write");
+        let realms = gauge("realms", "Realms");
+        let within = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+        registry.register("keys_ending", "Keys that end within so many days", within.clone());
+        let ending = ["1", "7", "30"].map(|days| within.get_or_create(&[("days", days)]).clone());
         Self {
-            registry,
+            registry: root,
+            latency,
+            ending,
+            next_end,
             decisions,
             observed,
             cache_misses,
@@ -75,6 +110,9 @@ impl Metrics {
             unknown_entries,
             limits,
             writer_queue,
+            changes,
+            pending_usage,
+            realms,
         }
     }
 
@@ -89,6 +127,11 @@ impl Metrics {
         }
     }
 
+    /// Counts how long a decision took.
+    pub fn took(&self, door: Door, time: Duration) {
+        self.latency.observe(door, time);
+    }
+
     /// The page, in the OpenMetrics text format.
     pub fn page(&self, app: &App) -> String {
         let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -97,6 +140,9 @@ impl Metrics {
         self.unknown_entries.set(size(app.unknown.count()));
         self.limits.set(size(app.limiter.count()));
         self.writer_queue.set(size(app.store.queued()));
+        self.changes.set(app.epochs.position());
+        self.pending_usage.set(size(app.usage.pending()));
+        self.realms.set(size(app.directory.count()));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,
