@@ -132,7 +132,7 @@ fn store(root: &mut Reader<'_>, data: &Path, password: Option<&str>) -> Location
         match url.split_once(':') {
             Some(("sqlite", file)) if !file.is_empty() => location = Location::Sqlite(PathBuf::from(file)),
             Some(("postgres" | "postgresql", _)) => match PostgresUrl::parse(&url) {
-                Ok(url) => location = Location::Postgres(password.map_or(url.clone(), |text| url.or_password(text))),
+                Ok(url) => location = Location::Postgres(url.or_password(password)),
                 Err(bad) => store.problem("url", bad.to_string()),
             },
             _ => store.problem("url", "must be sqlite:<file> or postgres://<user>@<host>/<database>"),
@@ -270,7 +270,7 @@ mod tests {
             (config.store.to_string(), format!("{config:?}"), config)
         };
         let (shown, debug, config) = store("postgres://admit:canary@db.test/admit", &[]);
-        assert_eq!(shown, "postgres://admit@db.test/admit");
+        assert_eq!(shown, "postgres://admit@db.test:5432/admit");
         assert!(!debug.contains("canary"));
         assert_eq!(config.data, PathBuf::from("admit-data"));
         let (_, debug, by_environment) = store("postgresql://admit@db.test/admit", &[("PGPASSWORD", "canary")]);

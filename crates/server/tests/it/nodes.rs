@@ -41,6 +41,7 @@ async fn status(node: &Node, key: &str) -> u16 {
     node.program.ask("GET", "/orders/1", key).await.status
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are half of the point")]
 #[tokio::test(flavor = "multi_thread")]
 async fn o5_a_key_that_is_revoked_on_one_node_is_refused_by_the_other() {
     let url = store::new_database();

@@ -20,4 +20,5 @@ mod sqlite;
 mod subject;
 mod sweep;
 mod text;
+mod tls;
 mod usage;
