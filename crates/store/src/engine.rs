@@ -1,49 +1,77 @@
-//! The engine behind the facade: SQLite in WAL mode with `synchronous=FULL`, one writer, many readers.
+//! The engines behind the facade: SQLite for one process, PostgreSQL for many.
 //!
-//! Nothing is answered before it is durable and before the change feed has been told. Only this folder and `value` know
-//! which database this is.
+//! Nothing is answered before it is durable and before the change feed has been told. Only this folder, `migrate` and
+//! `value` know which database it is; the verbs beside it have one text for both.
 
-mod connection;
-mod reader;
+mod postgres;
+mod queue;
+mod sqlite;
 mod tx;
-mod writer;
+mod unit;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use admit_core::time::Time;
-use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use self::reader::Query;
+use self::postgres::Postgres;
+pub use self::postgres::{BadUrl, PostgresUrl};
+use self::queue::closed;
+use self::sqlite::Sqlite;
+pub(crate) use self::sqlite::translate;
 pub use self::tx::Tx;
-pub(crate) use self::tx::translate;
-use self::writer::{Unit, Work, Writer};
+use self::unit::{Unit, Work};
 use crate::change::Change;
-use crate::error::{Error, Result};
-use crate::migrate;
+use crate::error::Result;
 
-/// How many units of work, and how many reads, may wait.
-const QUEUE: usize = 4096;
+/// Where a store is.
+#[expect(clippy::large_enum_variant, reason = "there is one per store")]
+#[derive(Debug, Clone, PartialEq)]
+pub enum Location {
+    /// A file; its folder must be there.
+    Sqlite(PathBuf),
+    /// A database that several processes may share.
+    Postgres(PostgresUrl),
+}
+
+impl fmt::Display for Location {
+    /// As in a configuration, without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
+}
 
 /// Where a store is and how it is to be opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The file; its folder must be there.
-    pub path: PathBuf,
+    /// Where it is.
+    pub location: Location,
     /// How many threads serve [`Store::read`].
     pub reader_threads: usize,
-    /// The most pages that the file may have; none is as many as the disk takes.
+    /// How many connections write at a time, where there can be several.
+    pub writer_threads: usize,
+    /// How many reads of [`Store::point`] may be under way over a network.
+    pub points_max: usize,
+    /// The most pages that a file may have; none is as many as the disk takes.
     pub max_pages: Option<u32>,
 }
 
 impl Options {
     /// This file, two readers, no bound.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), reader_threads: 2, max_pages: None }
+        Self::at(Location::Sqlite(path.into()))
+    }
+
+    /// The same anywhere.
+    pub const fn at(location: Location) -> Self {
+        Self { location, reader_threads: 2, writer_threads: 6, points_max: 4, max_pages: None }
     }
 }
 
@@ -56,66 +84,47 @@ pub enum End<T> {
     Rollback(T),
 }
 
+/// What the change feed tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News<'n> {
+    /// Committed changes, each at least once.
+    Changes(&'n [Change]),
+    /// Changes may have been missed, or undone: nothing that was read before is to be believed.
+    Reset,
+}
+
 /// Who is told of changes after they are durable and before anybody is answered.
-type Feed = dyn Fn(&[Change]) + Send + Sync;
+type Feed = dyn Fn(News<'_>) + Send + Sync;
 
 /// An open store; clones are the same one.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    path: PathBuf,
-    /// Tells the connections of different stores on one thread apart.
-    number: u64,
-    queued: Arc<AtomicUsize>,
-    queues: Mutex<Option<Queues>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    engine: Engine,
 }
 
 #[derive(Clone)]
-struct Queues {
-    writer: SyncSender<Box<dyn Unit>>,
-    readers: SyncSender<Query>,
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
 }
 
 impl Store {
-    /// Locks the store, brings its tables up to date and starts its threads.
-    pub fn open(options: &Options, feed: impl Fn(&[Change]) + Send + Sync + 'static, now: Time) -> Result<Self> {
-        static STORES: AtomicU64 = AtomicU64::new(0);
-        let lock = connection::lock(&options.path)?;
-        let connection = connection::writer(&options.path, options.max_pages)?;
-        migrate::run(&connection, migrate::FILES, now)?;
-        let queued = Arc::new(AtomicUsize::new(0));
-        let (writer_queue, units) = sync_channel(QUEUE);
-        let writer = Writer { connection, queue: units, queued: queued.clone(), feed: Box::new(feed), _lock: lock };
-        let mut threads = vec![spawn("store-writer", move || writer.run())?];
-        let (reader_queue, queries) = sync_channel::<Query>(QUEUE);
-        let queries = Arc::new(Mutex::new(queries));
-        for _ in 0..options.reader_threads.max(1) {
-            let connection = connection::reader(&options.path)?;
-            let queries = queries.clone();
-            threads.push(spawn("store-reader", move || reader::run(&connection, &queries))?);
-        }
-        let shared = Shared {
-            path: options.path.clone(),
-            number: STORES.fetch_add(1, Ordering::Relaxed),
-            queued,
-            queues: Mutex::new(Some(Queues { writer: writer_queue, readers: reader_queue })),
-            threads: Mutex::new(threads),
+    /// Opens the store, brings its tables up to date and starts its threads.
+    pub fn open(options: &Options, feed: impl Fn(News<'_>) + Send + Sync + 'static, now: Time) -> Result<Self> {
+        let engine = match &options.location {
+            Location::Sqlite(path) => Engine::Sqlite(Arc::new(Sqlite::open(path, options, Box::new(feed), now)?)),
+            Location::Postgres(url) => Engine::Postgres(Arc::new(Postgres::open(url, options, Arc::new(feed), now)?)),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { engine })
     }
 
-    /// Runs a unit of work and answers when it is durable. It may be run more than once on other engines: draw secrets
-    /// before.
+    /// Runs a unit of work and answers when it is durable. It may be run more than once: draw secrets before.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&mut Tx<'_>) -> Result<End<T>> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        self.submit(work, move |outcome| drop(reply.send(outcome)))?;
+        self.submit(Box::new(Work { work, reply: move |outcome| drop(reply.send(outcome)), outcome: None }))?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -125,108 +134,109 @@ impl Store {
         work: impl Fn(&mut Tx<'_>) -> Result<End<T>> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = sync_channel(1);
-        self.submit(work, move |outcome| drop(reply.send(outcome)))?;
+        self.submit(Box::new(Work { work, reply: move |outcome| drop(reply.send(outcome)), outcome: None }))?;
         answer.recv().unwrap_or_else(|_| Err(closed()))
     }
 
     /// Reads on one snapshot, on a thread of the store: for lists.
     pub async fn read<T: Send + 'static>(&self, work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let query: Query =
-            Box::new(move |connection| drop(reply.send(reader::snapshot_or_panic(connection, |tx| work(tx)))));
-        send(&self.queues()?.readers, query)?;
+        let reply = move |outcome| drop(reply.send(outcome));
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(work, reply)?,
+            Engine::Postgres(postgres) => postgres.read(work, reply)?,
+        }
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Reads on one snapshot, here and now, on this thread's own connection: for a row that the cache misses.
+    /// Reads on one snapshot, here and now: for a row that the cache misses. Over a network it is bounded in time and in
+    /// number, and gives way to other tasks of the runtime while it waits.
     pub fn point<T>(&self, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
-        if self.shared.queues.lock().is_none() {
-            return Err(closed());
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.point(work),
+            Engine::Postgres(postgres) => postgres.point(work),
         }
-        reader::point(&self.shared.path, self.shared.number, work)
     }
 
     /// How many units of work wait for the writer.
     pub fn queued(&self) -> usize {
-        self.shared.queued.load(Ordering::Relaxed)
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.queued(),
+            Engine::Postgres(postgres) => postgres.queued(),
+        }
+    }
+
+    /// How long ago all changes of other processes were known here. Nothing where there can be no other process.
+    pub fn feed_age(&self) -> Duration {
+        match &self.engine {
+            Engine::Sqlite(_) => Duration::ZERO,
+            Engine::Postgres(postgres) => postgres.feed_age(),
+        }
     }
 
     /// Takes nothing more in, finishes what waits, checkpoints. What is asked of clones afterwards is unavailable.
     pub fn close(self) {
-        drop(self.shared.queues.lock().take());
-        let threads = std::mem::take(&mut *self.shared.threads.lock());
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the store had panicked");
-            }
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.close(),
+            Engine::Postgres(postgres) => postgres.close(),
         }
     }
 
-    fn submit<T: Send + 'static>(
-        &self,
-        work: impl Fn(&mut Tx<'_>) -> Result<End<T>> + Send + 'static,
-        reply: impl FnOnce(Result<T>) + Send + 'static,
-    ) -> Result<()> {
-        let queues = self.queues()?;
-        self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        let sent = send(&queues.writer, Box::new(Work { work, reply, outcome: None }) as Box<dyn Unit>);
-        if sent.is_err() {
-            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+    fn submit(&self, unit: Box<dyn Unit>) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.submit(unit),
+            Engine::Postgres(postgres) => postgres.submit(unit),
         }
-        sent
     }
-
-    fn queues(&self) -> Result<Queues> {
-        self.shared.queues.lock().clone().ok_or_else(closed)
-    }
-}
-
-fn send<T>(queue: &SyncSender<T>, item: T) -> Result<()> {
-    queue.try_send(item).map_err(|refused| match refused {
-        TrySendError::Full(_) => Error::Overloaded,
-        TrySendError::Disconnected(_) => closed(),
-    })
-}
-
-fn closed() -> Error {
-    Error::unavailable("the store is closed")
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(Error::unavailable)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::Cluster;
 
-    #[test]
-    fn every_statement_of_this_crate_can_be_prepared() {
-        let folder = tempfile::tempdir().unwrap();
-        let connection = connection::writer(&folder.path().join("admit.db"), None).unwrap();
-        migrate::run(&connection, migrate::FILES, Time::default()).unwrap();
-        let files: &[(&str, &[(&str, &str)])] = &[
-            ("api", crate::api::SQL),
-            ("change", crate::change::SQL),
-            ("client", crate::client::SQL),
-            ("credential", crate::credential::SQL),
-            ("event", crate::event::SQL),
-            ("grant", crate::grant::SQL),
-            ("idempotency", crate::idempotency::SQL),
-            ("key", crate::key::SQL),
-            ("meta", crate::meta::SQL),
-            ("realm", crate::realm::SQL),
-            ("role", crate::role::SQL),
-            ("rule", crate::rule::SQL),
-            ("sweep", crate::sweep::SQL),
-            ("usage", crate::usage::SQL),
-            ("user", crate::user::SQL),
-        ];
-        for (file, statements) in files {
+    type Statements = &'static [(&'static str, &'static str)];
+
+    const FILES: &[(&str, Statements)] = &[
+        ("api", crate::api::SQL),
+        ("change", crate::change::SQL),
+        ("client", crate::client::SQL),
+        ("credential", crate::credential::SQL),
+        ("event", crate::event::SQL),
+        ("grant", crate::grant::SQL),
+        ("idempotency", crate::idempotency::SQL),
+        ("key", crate::key::SQL),
+        ("meta", crate::meta::SQL),
+        ("realm", crate::realm::SQL),
+        ("role", crate::role::SQL),
+        ("rule", crate::rule::SQL),
+        ("sweep", crate::sweep::SQL),
+        ("usage", crate::usage::SQL),
+        ("user", crate::user::SQL),
+    ];
+
+    fn for_each_statement(mut prepare: impl FnMut(&'static str) -> Result<()>) {
+        for (file, statements) in FILES {
             for (name, text) in *statements {
                 assert!(!text.contains('*'), "{file}::{name} names its columns");
-                connection.prepare(text).unwrap_or_else(|error| panic!("{file}::{name}: {error}"));
+                prepare(text).unwrap_or_else(|error| panic!("{file}::{name}: {error}"));
             }
         }
+    }
+
+    #[test]
+    fn every_statement_of_this_crate_can_be_prepared_on_sqlite() {
+        let connection = sqlite::migrated_for_tests();
+        for_each_statement(|text| connection.prepare(text).map(drop).map_err(translate));
+    }
+
+    #[test]
+    fn every_statement_of_this_crate_can_be_prepared_on_postgresql() {
+        let database = Cluster::shared().database(None);
+        let options = Options::at(Location::Postgres(PostgresUrl::parse(&database.url()).unwrap()));
+        let Engine::Postgres(open) = Store::open(&options, |_| {}, Time::default()).unwrap().engine else {
+            panic!("another engine was opened")
+        };
+        for_each_statement(|text| open.prepare_for_tests(text));
     }
 }

@@ -11,8 +11,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Error {
     /// The engine could not, and nothing was changed.
     Unavailable(String),
-    /// More units of work wait than the queue holds.
+    /// More units of work wait, or are in each other's way, than can be done.
     Overloaded,
+    /// The engine is set up so that it cannot keep what is promised, or is not one that can be written to.
+    Unfit {
+        /// What is wrong.
+        why: String,
+        /// What to do about it.
+        next: &'static str,
+    },
     /// Something of this realm has it already (`name`, `uri`, `email`, …), or refers to what is not there (`role`, `reference`).
     Conflict {
         /// What there would be two of.
@@ -58,7 +65,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unavailable(cause) => write!(f, "the store is unavailable: {cause}"),
-            Self::Overloaded => f.write_str("the store has too much to write; try again"),
+            Self::Overloaded => f.write_str("the store has too much to do; try again"),
+            Self::Unfit { why, next } => write!(f, "the store cannot be used: {why}. Next: {next}"),
             Self::Conflict { what } => write!(f, "the store refuses a second or unknown {what}"),
             Self::NulInText => f.write_str("text with a NUL character cannot be stored"),
             Self::Corrupt { what } => write!(f, "the store holds what cannot be read: {what}. Check it: admit doctor"),

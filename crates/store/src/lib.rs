@@ -4,7 +4,7 @@
 //! [`Store::read`] and [`Store::point`] show it one snapshot. Each file beside `engine` is one feature; its verbs are
 //! methods of `Tx`, and each is one statement or one small named group. One SQL text serves every engine.
 //!
-//! Decides nothing beyond a `WHERE` guard, knows no clock and draws no randomness. Of SQLite nothing shows outside
+//! Decides nothing beyond a `WHERE` guard, knows no clock and draws no randomness. Of the engines nothing shows outside
 //! [`engine`]. An error is never "not found": that is a `None`, an empty list or `false`.
 
 #[macro_use]
@@ -29,9 +29,14 @@ mod sweep;
 mod usage;
 mod user;
 
+#[cfg(test)]
+#[path = "../tests/contract/cluster.rs"]
+#[expect(dead_code, reason = "the contract tests use all of it")]
+mod cluster;
+
 pub use change::{Change, ChangeKind};
 pub use credential::Found;
-pub use engine::{End, Options, Store, Tx};
+pub use engine::{BadUrl, End, Location, News, Options, PostgresUrl, Store, Tx};
 pub use error::{Error, Result};
 pub use event::EventFilter;
 pub use grant::GrantFilter;

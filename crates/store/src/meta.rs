@@ -1,11 +1,17 @@
 //! What the store knows of itself: the master key's check value, whether it is a playground.
 
+use admit_core::time::{Span, Time};
+
 use crate::engine::Tx;
 use crate::error::Result;
 
 statements! {
     FIND = "SELECT value FROM meta WHERE name = $name";
     INSERT = "INSERT INTO meta (name, value) VALUES ($name, $value) ON CONFLICT (name) DO NOTHING";
+    /// Writes nothing new; see [`Tx::lock_meta`].
+    LOCK = "UPDATE meta SET value = value WHERE name = $name";
+    CLAIM = "INSERT INTO meta (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+        WHERE meta.value <= $before";
     UPDATE = "INSERT INTO meta (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 }
 
@@ -18,6 +24,17 @@ impl Tx<'_> {
     /// Keeps a value unless there is one. False: there is.
     pub fn insert_meta(&mut self, name: &str, value: &[u8]) -> Result<bool> {
         Ok(self.execute(INSERT, named! { name, value })? == 1)
+    }
+
+    /// To be called before what belongs to the store as a whole is looked for and made. False: there is no such value.
+    pub fn lock_meta(&mut self, name: &str) -> Result<bool> {
+        Ok(self.execute(LOCK, named! { name })? == 1)
+    }
+
+    /// True for one of all nodes once in a while: the others leave the work to it.
+    pub fn claim(&mut self, name: &str, every: Span, now: Time) -> Result<bool> {
+        let (value, before) = (now.unix_ms().to_be_bytes(), (now - every).unix_ms().to_be_bytes());
+        Ok(self.execute(CLAIM, named! { name, value: value[..], before: before[..] })? == 1)
     }
 
     /// Keeps a value, whatever there was.

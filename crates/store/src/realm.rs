@@ -32,6 +32,9 @@ statements! {
         VALUES ($id, $name, $prefix, $host, $disabled_at, $valid_after, $metadata, $created_at, $updated_at, $version)";
     UPDATE = "UPDATE realm SET host = $host, disabled_at = $disabled_at, valid_after = $valid_after, metadata = $metadata,
         updated_at = $now, version = version + 1 WHERE id = $id AND version = $version";
+    /// Writes nothing new; on engines with many writers it makes those wait for one another who judge several rows of a
+    /// realm together and then change some.
+    LOCK = "UPDATE realm SET updated_at = updated_at WHERE id = $id";
 }
 
 impl Tx<'_> {
@@ -70,6 +73,11 @@ impl Tx<'_> {
             named! { id, name, prefix, host, disabled_at, valid_after, metadata, created_at, updated_at, version },
         )?;
         self.change(ChangeKind::Realm, realm.id, realm.id.bytes(), realm.created_at)
+    }
+
+    /// To be called before rows of a realm are judged together and some of them changed. False: there is none.
+    pub fn lock_realm(&mut self, id: RealmId) -> Result<bool> {
+        Ok(self.execute(LOCK, named! { id })? == 1)
     }
 
     /// Host, standing and metadata of a realm. None where its version is not the one given: somebody was first.

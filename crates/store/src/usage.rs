@@ -70,13 +70,14 @@ pub struct LastUse {
 impl Tx<'_> {
     /// Adds to the counters. Sort the rows: engines with many writers lock them in the order given.
     pub fn add_usage(&mut self, rows: &[UsageRow]) -> Result<()> {
-        for row in rows {
-            let UsageRow { key, number, day, count, last_at, last_agent, .. } = row;
-            let code = row.code.as_str();
-            let last_ip = row.last_ip.map(|ip| ip.to_string());
-            self.execute(ADD, named! { key, number, day, code, count, last_at, last_ip, last_agent })?;
-        }
-        Ok(())
+        let last_ips: Vec<_> = rows.iter().map(|row| row.last_ip.map(|ip| ip.to_string())).collect();
+        let sets = rows.iter().enumerate().map(|(place, row)| {
+            *named! {
+                key: row.key, number: row.number, day: row.day, code: row.code, count: row.count,
+                last_at: row.last_at, last_ip: last_ips[place], last_agent: row.last_agent
+            }
+        });
+        self.each(ADD, &sets.collect::<Vec<_>>()).map(drop)
     }
 
     /// The counters of a key since a day, by day, secret and answer.

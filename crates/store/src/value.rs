@@ -3,15 +3,19 @@
 //! Parameters are named and bound by name, never by place. Values are borrowed. Of the engine's own types only this file
 //! and `engine` know.
 
+use std::fmt;
 use std::str::FromStr;
 
+use admit_core::check::code::Code;
 use admit_core::id::{Id, Kind, SubjectId};
 use admit_core::name::{ApiUri, ExternalId, Label, RealmName, RoleName};
 use admit_core::secret::SecretHash;
 use admit_core::time::{Span, Time};
+use bytes::{BufMut, BytesMut};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 
 use crate::error::{Error, Result};
 
@@ -33,13 +37,35 @@ macro_rules! statements {
     };
 }
 
-/// A parameter.
+/// A parameter, or what stands in a column.
 #[derive(Clone, Copy)]
 pub(crate) enum Value<'a> {
     Null,
     Int(i64),
     Text(&'a str),
     Bytes(&'a [u8]),
+}
+
+impl Value<'_> {
+    /// Text with a NUL is refused: one engine cannot keep it.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            Self::Text(text) if text.contains('\0') => Err(Error::NulInText),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    /// Never what it is: a driver may log its parameters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "NULL",
+            Self::Int(_) => "a number",
+            Self::Text(_) => "text",
+            Self::Bytes(_) => "bytes",
+        })
+    }
 }
 
 /// The parameters of a statement with their names, `$` included.
@@ -53,6 +79,51 @@ impl rusqlite::ToSql for Value<'_> {
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
             Self::Bytes(bytes) => ValueRef::Blob(bytes),
         }))
+    }
+}
+
+/// What a driver says of a value that it cannot carry.
+type Unfit = Box<dyn std::error::Error + Sync + Send>;
+
+impl ToSql for Value<'_> {
+    /// As the statement expects it: one text serves two engines, and one of them has numbers of several widths.
+    fn to_sql(&self, expected: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Unfit> {
+        match (self, expected) {
+            (Self::Null, _) => return Ok(IsNull::Yes),
+            (Self::Int(number), &Type::INT8) => out.put_i64(*number),
+            (Self::Int(number), &Type::INT4) => out.put_i32(i32::try_from(*number)?),
+            (Self::Text(text), &Type::TEXT) => out.put_slice(text.as_bytes()),
+            (Self::Bytes(bytes), &Type::BYTEA) => out.put_slice(bytes),
+            _ => return Err(format!("a parameter is {self:?} where the statement has {expected}").into()),
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn to_sql_checked(&self, expected: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Unfit> {
+        self.to_sql(expected, out)
+    }
+}
+
+impl<'a> FromSql<'a> for Value<'a> {
+    fn from_sql(found: &Type, raw: &'a [u8]) -> std::result::Result<Self, Unfit> {
+        Ok(match *found {
+            Type::INT8 => Self::Int(i64::from_be_bytes(raw.try_into()?)),
+            Type::INT4 => Self::Int(i32::from_be_bytes(raw.try_into()?).into()),
+            Type::BYTEA => Self::Bytes(raw),
+            _ => Self::Text(std::str::from_utf8(raw)?),
+        })
+    }
+
+    fn from_sql_null(_: &Type) -> std::result::Result<Self, Unfit> {
+        Ok(Self::Null)
+    }
+
+    fn accepts(found: &Type) -> bool {
+        [Type::INT8, Type::INT4, Type::BYTEA, Type::TEXT].contains(found)
     }
 }
 
@@ -98,6 +169,7 @@ to_value! {
     SecretHash: self => Value::Bytes(&self.0);
     SubjectId: self => Value::Bytes(self.bytes());
     ApiUri: self => Value::Text(self.as_str());
+    Code: self => Value::Text(self.as_str());
     Label: self => Value::Text(self.as_str());
     ExternalId: self => Value::Text(self.as_str());
     RealmName: self => Value::Text(self.as_str());
@@ -128,22 +200,45 @@ pub(crate) trait FromRow: Sized {
 /// One row; columns are counted from where this view of it begins.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'r, 's> {
-    row: &'r rusqlite::Row<'s>,
+    source: Source<'r, 's>,
     begin: usize,
 }
 
+/// Whose row it is.
+#[derive(Clone, Copy)]
+enum Source<'r, 's> {
+    Sqlite(&'r rusqlite::Row<'s>),
+    Postgres(&'r tokio_postgres::Row),
+}
+
 impl<'r, 's> Row<'r, 's> {
-    pub(crate) fn new(row: &'r rusqlite::Row<'s>) -> Self {
-        Self { row, begin: 0 }
+    pub(crate) fn sqlite(row: &'r rusqlite::Row<'s>) -> Self {
+        Self { source: Source::Sqlite(row), begin: 0 }
+    }
+
+    pub(crate) fn postgres(row: &'r tokio_postgres::Row) -> Self {
+        Self { source: Source::Postgres(row), begin: 0 }
     }
 
     /// The same row, its columns counted from this one.
     pub(crate) fn from(&self, column: usize) -> Self {
-        Self { row: self.row, begin: self.begin + column }
+        Self { source: self.source, begin: self.begin + column }
     }
 
-    fn get(&self, column: usize) -> Result<ValueRef<'r>> {
-        self.row.get_ref(self.begin + column).map_err(|_| self.wrong(column, "there"))
+    fn get(&self, column: usize) -> Result<Value<'r>> {
+        let at = self.begin + column;
+        match self.source {
+            Source::Sqlite(row) => match row.get_ref(at).map_err(|_| self.wrong(column, "there"))? {
+                ValueRef::Null => Ok(Value::Null),
+                ValueRef::Integer(number) => Ok(Value::Int(number)),
+                ValueRef::Text(text) => {
+                    std::str::from_utf8(text).map(Value::Text).map_err(|_| self.wrong(column, "UTF-8"))
+                }
+                ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes)),
+                ValueRef::Real(_) => Err(self.wrong(column, "of a type that is used here")),
+            },
+            Source::Postgres(row) => row.try_get(at).map_err(|_| self.wrong(column, "there")),
+        }
     }
 
     fn wrong(&self, column: usize, expected: &str) -> Error {
@@ -151,7 +246,7 @@ impl<'r, 's> Row<'r, 's> {
     }
 
     pub(crate) fn is_null(&self, column: usize) -> Result<bool> {
-        Ok(matches!(self.get(column)?, ValueRef::Null))
+        Ok(matches!(self.get(column)?, Value::Null))
     }
 
     /// Reads the column by `read` unless it is NULL.
@@ -161,7 +256,7 @@ impl<'r, 's> Row<'r, 's> {
 
     pub(crate) fn int(&self, column: usize) -> Result<i64> {
         match self.get(column)? {
-            ValueRef::Integer(number) => Ok(number),
+            Value::Int(number) => Ok(number),
             _ => Err(self.wrong(column, "a number")),
         }
     }
@@ -181,7 +276,7 @@ impl<'r, 's> Row<'r, 's> {
 
     pub(crate) fn text(&self, column: usize) -> Result<&'r str> {
         match self.get(column)? {
-            ValueRef::Text(text) => std::str::from_utf8(text).map_err(|_| self.wrong(column, "UTF-8")),
+            Value::Text(text) => Ok(text),
             _ => Err(self.wrong(column, "text")),
         }
     }
@@ -205,13 +300,13 @@ impl<'r, 's> Row<'r, 's> {
     }
 
     pub(crate) fn bytes<const N: usize>(&self, column: usize) -> Result<[u8; N]> {
-        let ValueRef::Blob(bytes) = self.get(column)? else { return Err(self.wrong(column, "bytes")) };
+        let Value::Bytes(bytes) = self.get(column)? else { return Err(self.wrong(column, "bytes")) };
         bytes.try_into().map_err(|_| self.wrong(column, "as many bytes as it should be"))
     }
 
     pub(crate) fn blob(&self, column: usize) -> Result<Vec<u8>> {
         match self.get(column)? {
-            ValueRef::Blob(bytes) => Ok(bytes.to_vec()),
+            Value::Bytes(bytes) => Ok(bytes.to_vec()),
             _ => Err(self.wrong(column, "bytes")),
         }
     }

@@ -22,6 +22,8 @@ pub struct Directory {
     maps: RwLock<Maps>,
     changed: Mutex<VecDeque<RealmId>>,
     is_behind: AtomicBool,
+    /// Everything is to be read again.
+    is_lost: AtomicBool,
     /// Held by the one who reads what has changed: of two who read at once, the one with the older row might be last.
     reading: Mutex<()>,
 }
@@ -47,6 +49,12 @@ impl Directory {
         if !changed.is_empty() {
             self.is_behind.store(true, Ordering::Release);
         }
+    }
+
+    /// Notes that any realm may have changed.
+    pub fn forget(&self) {
+        self.is_lost.store(true, Ordering::Release);
+        self.is_behind.store(true, Ordering::Release);
     }
 
     /// How many realms there are.
@@ -82,6 +90,12 @@ impl Directory {
             return Ok(());
         }
         let _reading = self.reading.lock();
+        if self.is_lost.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.load(store)
+        {
+            self.is_lost.store(true, Ordering::Release);
+            return Err(error);
+        }
         loop {
             // Those who mark never wait for a read: they hold up the feed.
             let Some(id) = self.changed.lock().front().copied() else { break };
@@ -91,7 +105,7 @@ impl Directory {
             self.changed.lock().pop_front();
         }
         let changed = self.changed.lock();
-        self.is_behind.store(!changed.is_empty(), Ordering::Release);
+        self.is_behind.store(!changed.is_empty() || self.is_lost.load(Ordering::Acquire), Ordering::Release);
         Ok(())
     }
 }

@@ -12,11 +12,23 @@ use crate::metrics::ENDING_DAYS;
 const BEFORE: [Span; 3] = [Span::days(30), Span::days(7), Span::days(1)];
 /// The job runs once an hour and announces what has crossed a line since.
 const SINCE: Span = Span::hours(1);
+/// Under which name one of several nodes takes the job on.
+const JOB: &str = "job_expiry";
 /// The most keys of a realm that one run announces.
 const KEYS_MAX: usize = 10_000;
 
 /// Announces what has come within 30, 7 or 1 days of its end.
 pub async fn announce(app: &App) {
+    let now = app.now();
+    let claimed = app.store.write(move |tx| tx.claim(JOB, Span::minutes(59), now).map(End::Commit)).await;
+    match claimed {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => {
+            tracing::warn!(error = %error, "ends of keys cannot be announced");
+            return;
+        }
+    }
     for realm in app.directory.all() {
         if let Err(error) = announce_realm(app, realm).await {
             tracing::warn!(error = %error, "ends of keys cannot be announced");

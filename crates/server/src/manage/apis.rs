@@ -87,7 +87,7 @@ pub async fn create(
     let (now, realm) = (permit.now, permit.realm_id());
     let api = Api { id: app.id(now), realm, spec, created_at: now, updated_at: now, version: 1 };
     let event = event(&permit, &app, "api.created", api.id);
-    let made = work::write(&app, move |tx| {
+    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         insert(tx, &api)?;
         tx.insert_event(&Event { detail: json!({ "uri": api.spec.uri }), ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(api.clone()))?;
@@ -124,7 +124,7 @@ pub async fn update(
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "api.updated", "");
-    let changed = work::write(&app, move |tx| {
+    let changed = work::write_alone(&app, permit.realm_id(), move |tx| {
         let api = find(tx, realm, &path.1)?;
         seen.judge(api.version)?;
         let spec = answer::patched(&api.spec, &patch)?;
@@ -149,7 +149,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "api.deleted", "");
-    let gone = work::write(&app, move |tx| {
+    let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let api = find(tx, realm, &path.1)?;
         seen.judge(api.version)?;
         let detail = json!({ "uri": api.spec.uri, "roles": roles_on(tx, &api)? });

@@ -83,7 +83,7 @@ pub async fn create(
     let spec = once.body.resolve().map_err(Problem::invalid)?;
     let client = new(app.id(permit.now), permit.realm_id(), spec, permit.now);
     let event = event(&permit, &app, "client.created", client.id);
-    let made = work::write(&app, move |tx| {
+    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         insert(tx, &permit, &client)?;
         tx.insert_event(&Event { detail: json!({ "name": client.spec.name }), ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(client.clone()))?;
@@ -122,7 +122,7 @@ pub async fn update(
     let switch = answer::take_switch(&mut patch)?;
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "client.updated", "");
-    let changed = work::write(&app, move |tx| {
+    let changed = work::write_alone(&app, permit.realm_id(), move |tx| {
         let mut client = find(tx, realm, &path.1)?;
         seen.judge(client.version)?;
         if let Some(disabled) = switch {
@@ -150,7 +150,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "client.deleted", "");
-    let gone = work::write(&app, move |tx| {
+    let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let client = find(tx, realm, &path.1)?;
         seen.judge(client.version)?;
         let detail =
@@ -173,7 +173,7 @@ pub async fn revoke_all(
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "client.revoked_all", "");
-    let done = work::write(&app, move |tx| {
+    let done = work::write_alone(&app, permit.realm_id(), move |tx| {
         let client = find(tx, realm, &path.1)?;
         tx.update_client(realm, &Client { valid_after: Some(cutoff), ..client.clone() }, now)?
             .ok_or_else(etag::changed)?;

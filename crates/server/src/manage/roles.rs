@@ -90,7 +90,7 @@ pub async fn create(
     let (now, realm) = (permit.now, permit.realm_id());
     let role = Role { id: app.id(now), realm, spec, created_at: now, updated_at: now, version: 1 };
     let event = event(&permit, &app, "role.created", role.id);
-    let made = work::write(&app, move |tx| {
+    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         insert(tx, &role)?;
         tx.insert_event(&Event { detail: json!({ "name": role.spec.name }), ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(role.clone()))?;
@@ -127,7 +127,7 @@ pub async fn update(
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "role.updated", "");
-    let changed = work::write(&app, move |tx| {
+    let changed = work::write_alone(&app, permit.realm_id(), move |tx| {
         let role = find(tx, realm, &path.1)?;
         seen.judge(role.version)?;
         let spec = answer::patched(&role.spec, &patch)?;
@@ -153,7 +153,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "role.deleted", "");
-    let gone = work::write(&app, move |tx| {
+    let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let role = find(tx, realm, &path.1)?;
         seen.judge(role.version)?;
         let detail = json!({ "name": role.spec.name, "held_by": holders(tx, &role)? });

@@ -85,7 +85,7 @@ pub async fn create(
     let rule = once.body.resolve().map_err(Problem::invalid)?;
     let (id, realm, now) = (app.id(permit.now), permit.realm_id(), permit.now);
     let event = event(&permit, &app, "rule.created", id);
-    let made = work::write(&app, move |tx| {
+    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         let before = policy(tx, realm)?;
         if before.rules().len() >= RULES_MAX {
             return Err(Problem::new(409, "too_many", format!("A realm has at most {RULES_MAX} rules.")).into());
@@ -130,7 +130,7 @@ pub async fn replace(
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "rule.updated", "");
-    let changed = work::write(&app, move |tx| {
+    let changed = work::write_alone(&app, permit.realm_id(), move |tx| {
         let old = find(tx, realm, &path.1)?;
         seen.judge(old.version)?;
         let raw = RawRule { name: raw.name.clone().or_else(|| Some(old.name.clone())), ..raw.clone() };
@@ -156,7 +156,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "rule.deleted", "");
-    let gone = work::write(&app, move |tx| {
+    let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let stored = find(tx, realm, &path.1)?;
         seen.judge(stored.version)?;
         let before = policy(tx, realm)?;

@@ -82,7 +82,7 @@ pub async fn create(
     let spec = once.body.resolve().map_err(Problem::invalid)?;
     let user = new(app.id(permit.now), permit.realm_id(), spec, permit.now);
     let event = event(&permit, &app, "user.created", user.id);
-    let made = work::write(&app, move |tx| {
+    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         insert(tx, &permit, &user)?;
         tx.insert_event(&Event { detail: json!({ "name": user.spec.name }), ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(user.clone()))?;
@@ -121,7 +121,7 @@ pub async fn update(
     let switch = answer::take_switch(&mut patch)?;
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "user.updated", "");
-    let changed = work::write(&app, move |tx| {
+    let changed = work::write_alone(&app, permit.realm_id(), move |tx| {
         let mut user = find(tx, realm, &path.1)?;
         seen.judge(user.version)?;
         if let Some(disabled) = switch {
@@ -149,7 +149,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "user.deleted", "");
-    let gone = work::write(&app, move |tx| {
+    let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let user = find(tx, realm, &path.1)?;
         seen.judge(user.version)?;
         let detail =
@@ -172,7 +172,7 @@ pub async fn revoke_all(
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "user.revoked_all", "");
-    let done = work::write(&app, move |tx| {
+    let done = work::write_alone(&app, permit.realm_id(), move |tx| {
         let user = find(tx, realm, &path.1)?;
         tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
         Ok(tx.insert_event(&Event {

@@ -2,6 +2,7 @@
 //!
 //! The closure may run again, so that it borrows what it uses; ids and secrets are drawn outside.
 
+use admit_core::id::RealmId;
 use admit_store::{End, Tx};
 
 use crate::app::App;
@@ -39,6 +40,20 @@ pub async fn write<T: Send + 'static>(
         Err(Stop::Store(error)) => Err(error),
     });
     settled.await?
+}
+
+/// The same, one at a time in a realm: for work that judges several rows together and then changes some. Where there are
+/// many writers, two such works would each judge what the other is about to change.
+pub async fn write_alone<T: Send + 'static>(
+    app: &App,
+    realm: RealmId,
+    work: impl Fn(&mut Tx<'_>) -> Result<T, Stop> + Send + 'static,
+) -> Result<T, Problem> {
+    write(app, move |tx| {
+        tx.lock_realm(realm)?;
+        work(tx)
+    })
+    .await
 }
 
 /// Runs the work over one snapshot.

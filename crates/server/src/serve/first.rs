@@ -58,6 +58,8 @@ pub fn check_mark(store: &Store, config: &Config, dev: bool) -> std::result::Res
 /// Finds the two realms, or makes them.
 pub fn begin(store: &Store, now: Time) -> Result<Begun> {
     store.write_blocking(move |tx| {
+        // Of two nodes that start at once, the second finds what the first made.
+        tx.lock_meta(MARK)?;
         let known = (tx.find_realm_named(OPERATORS)?, tx.find_realm_named(DEFAULT)?);
         if let (Some(operators), Some(default)) = known {
             return Ok(End::Rollback(Begun { operators: operators.id, default_realm: default.id, is_new: false }));

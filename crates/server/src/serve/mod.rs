@@ -12,7 +12,7 @@ use std::sync::Arc;
 use admit_core::policy::rule::Problem;
 use admit_core::secret::{self, Secret};
 use admit_core::time::Span;
-use admit_store::{Options, Store};
+use admit_store::{News, Options, Store};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -82,9 +82,15 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     let master_key = master::load(&config, is_new)?;
     let (epochs, directory) = (Arc::<Epochs>::default(), Arc::<Directory>::default());
     let (fed_epochs, fed_directory) = (epochs.clone(), directory.clone());
-    let feed = move |changes: &[admit_store::Change]| {
-        fed_epochs.apply(changes);
-        fed_directory.mark(changes);
+    let feed = move |news: News<'_>| match news {
+        News::Changes(changes) => {
+            fed_epochs.apply(changes);
+            fed_directory.mark(changes);
+        }
+        News::Reset => {
+            fed_epochs.forget();
+            fed_directory.forget();
+        }
     };
     let store = Store::open(&Options::new(&config.store), feed, clock.now())?;
     first::check_mark(&store, &config, dev)?;

@@ -4,22 +4,34 @@
 
 use admit_core::id::RealmId;
 use admit_core::time::Time;
-use rusqlite::{Connection, ffi};
+use rusqlite::Connection;
 
+use super::postgres::Session;
+use super::{postgres, sqlite};
 use crate::change::{self, Change, ChangeKind};
 use crate::error::{Error, Result};
-use crate::value::{FromRow, Named, Row, Value};
+use crate::value::{FromRow, Named, Value};
 
 /// A transaction, as the verbs of this crate see it.
 pub struct Tx<'c> {
-    connection: &'c Connection,
+    engine: Engine<'c>,
     changes: Vec<Change>,
     failure: Option<Error>,
 }
 
+/// Where the statements go.
+enum Engine<'c> {
+    Sqlite(&'c Connection),
+    Postgres(&'c mut Session),
+}
+
 impl<'c> Tx<'c> {
-    pub(super) fn new(connection: &'c Connection) -> Self {
-        Self { connection, changes: Vec::new(), failure: None }
+    pub(super) fn sqlite(connection: &'c Connection) -> Self {
+        Self { engine: Engine::Sqlite(connection), changes: Vec::new(), failure: None }
+    }
+
+    pub(super) fn postgres(session: &'c mut Session) -> Self {
+        Self { engine: Engine::Postgres(session), changes: Vec::new(), failure: None }
     }
 
     /// What this unit changed.
@@ -34,20 +46,40 @@ impl<'c> Tx<'c> {
 
     /// The first row.
     pub(crate) fn find<T: FromRow>(&mut self, sql: &'static str, named: Named<'_>) -> Result<Option<T>> {
-        self.guarded(|connection| query(connection, sql, named, 1).map(|mut rows| rows.pop()))
+        let rows = self.guarded(|engine| match engine {
+            Engine::Sqlite(connection) => sqlite::query(connection, sql, named, 1),
+            Engine::Postgres(session) => postgres::query(session, sql, named, 1),
+        });
+        rows.map(|mut rows| rows.pop())
     }
 
     /// Every row; the statement has the limit.
     pub(crate) fn list<T: FromRow>(&mut self, sql: &'static str, named: Named<'_>) -> Result<Vec<T>> {
-        self.guarded(|connection| query(connection, sql, named, usize::MAX))
+        self.guarded(|engine| match engine {
+            Engine::Sqlite(connection) => sqlite::query(connection, sql, named, usize::MAX),
+            Engine::Postgres(session) => postgres::query(session, sql, named, usize::MAX),
+        })
     }
 
     /// Runs a statement that returns no rows, and says how many it touched.
     pub(crate) fn execute(&mut self, sql: &'static str, named: Named<'_>) -> Result<usize> {
-        self.guarded(|connection| {
-            let mut statement = connection.prepare_cached(sql).map_err(translate)?;
-            bind(&mut statement, named)?;
-            statement.raw_execute().map_err(translate)
+        self.guarded(|engine| match engine {
+            Engine::Sqlite(connection) => sqlite::execute(connection, sql, named),
+            Engine::Postgres(session) => session.execute(sql, named),
+        })
+    }
+
+    /// Runs a statement that returns no rows once for each set of parameters, in their order; over a network without
+    /// waiting in between. Says how many rows were touched in all.
+    pub(crate) fn each<'v, P>(&mut self, sql: &'static str, sets: &[P]) -> Result<usize>
+    where
+        P: AsRef<[(&'static str, Value<'v>)]>,
+    {
+        self.guarded(|engine| match engine {
+            Engine::Sqlite(connection) => {
+                sets.iter().try_fold(0, |sum, named| Ok(sum + sqlite::execute(connection, sql, named.as_ref())?))
+            }
+            Engine::Postgres(session) => session.execute_each(sql, sets),
         })
     }
 
@@ -62,7 +94,10 @@ impl<'c> Tx<'c> {
     /// Keeps the file from growing over so many pages: the disk that is full, for tests.
     #[doc(hidden)]
     pub fn limit_pages(&mut self, pages: u32) -> Result<()> {
-        self.guarded(|connection| super::connection::limit_pages(connection, pages))
+        self.guarded(|engine| match engine {
+            Engine::Sqlite(connection) => sqlite::limit_pages(connection, pages),
+            Engine::Postgres(_) => Err(Error::unavailable("only a file has pages")),
+        })
     }
 
     /// Ends the unit with an error that no statement made.
@@ -70,75 +105,18 @@ impl<'c> Tx<'c> {
         self.guarded(|_| Err(error))
     }
 
-    fn guarded<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Engine<'c>) -> Result<T>) -> Result<T> {
         if let Some(failure) = &self.failure {
             return Err(Error::Unavailable(format!("a statement before failed: {failure}")));
         }
-        work(self.connection).inspect_err(|error| self.failure = Some(error.clone()))
+        work(&mut self.engine).inspect_err(|error| self.failure = Some(error.clone()))
     }
-}
-
-fn query<T: FromRow>(connection: &Connection, sql: &'static str, named: Named<'_>, most: usize) -> Result<Vec<T>> {
-    let mut statement = connection.prepare_cached(sql).map_err(translate)?;
-    bind(&mut statement, named)?;
-    let mut rows = statement.raw_query();
-    let mut list = Vec::new();
-    while list.len() < most {
-        let Some(row) = rows.next().map_err(translate)? else { break };
-        list.push(T::from_row(&Row::new(row)).map_err(|error| located(error, sql))?);
-    }
-    Ok(list)
-}
-
-/// Every parameter of the statement gets the value of its name; a name too few or too many is an error, not a NULL.
-fn bind(statement: &mut rusqlite::Statement<'_>, named: Named<'_>) -> Result<()> {
-    if statement.parameter_count() != named.len() {
-        return Err(Error::unavailable("a statement and its parameters do not fit"));
-    }
-    for (name, value) in named {
-        if matches!(value, Value::Text(text) if text.contains('\0')) {
-            return Err(Error::NulInText);
-        }
-        let index = statement.parameter_index(name).map_err(translate)?;
-        let index = index.ok_or_else(|| Error::Unavailable(format!("a statement has no parameter {name}")))?;
-        statement.raw_bind_parameter(index, value).map_err(translate)?;
-    }
-    Ok(())
 }
 
 /// Says in which statement a column could not be read.
-fn located(error: Error, sql: &'static str) -> Error {
+pub(super) fn located(error: Error, sql: &'static str) -> Error {
     match error {
         Error::Corrupt { what } => Error::Corrupt { what: format!("{what} in {:.60}…", sql) },
         other => other,
     }
-}
-
-/// What the engine said, in our words. Its own words name tables and columns, never values.
-pub(crate) fn translate(error: rusqlite::Error) -> Error {
-    let rusqlite::Error::SqliteFailure(failure, text) = &error else { return Error::unavailable(error) };
-    match failure.extended_code {
-        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
-            Error::Conflict { what: doubled(text.as_deref().unwrap_or_default()) }
-        }
-        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Error::Conflict { what: "reference" },
-        _ if matches!(failure.code, rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-            Error::corrupt(&error)
-        }
-        _ => Error::unavailable(&error),
-    }
-}
-
-/// What there would be two of: "UNIQUE constraint failed: client.realm_id, client.name" speaks of a name.
-fn doubled(text: &str) -> &'static str {
-    const WORDS: &[(&str, &str)] = &[
-        (".name", "name"),
-        (".prefix", "prefix"),
-        (".host", "host"),
-        (".uri", "uri"),
-        (".email_folded", "email"),
-        (".hash", "secret"),
-        (".number", "number"),
-    ];
-    WORDS.iter().find(|(column, _)| text.ends_with(column)).map_or("id", |(_, word)| word)
 }

@@ -1,55 +1,31 @@
-//! Group commit, failure and recovery: what is acknowledged is durable, and nothing else is.
+//! Failure and recovery: what is acknowledged is durable, and nothing else is.
 
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Barrier, Mutex};
-use std::task::{Context, Waker};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 use admit_core::id::RealmId;
 use admit_core::realm::Realm;
 use admit_core::secret::Prefix;
-use admit_store::{ChangeKind, End, Error, Options, Store};
+use admit_store::{End, Error, Store};
 
-use crate::fixture::{NOW, TestStore, open, realm};
+use crate::fixture::{Engine, TestStore, engine, open, realm};
 
-/// Units of work that are certain to share a transaction: they wait behind one that is held up until all are queued.
-fn behind_a_closed_gate(store: &TestStore, units: Vec<Box<dyn FnOnce(Store) + Send>>) -> admit_store::Result<()> {
-    let (open_gate, gate) = sync_channel::<()>(1);
-    let gate = Mutex::new(gate);
-    let (say_entered, entered) = sync_channel::<()>(1);
-    let holder = store.store.clone();
-    let held = thread::spawn(move || {
-        holder.write_blocking(move |_| {
-            say_entered.send(()).unwrap();
-            gate.lock().unwrap().recv().unwrap();
-            Ok(End::Commit(()))
-        })
-    });
-    entered.recv().unwrap();
-    let count = units.len();
-    let threads: Vec<_> = units
-        .into_iter()
-        .map(|unit| {
-            let store = store.store.clone();
-            thread::spawn(move || unit(store))
-        })
-        .collect();
-    while store.queued() < count {
-        thread::yield_now();
-    }
-    open_gate.send(()).unwrap();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
-    held.join().unwrap()
-}
+both!(
+    every_writer_of_a_batch_is_durable_and_the_feed_hears_of_it_before_he_does,
+    what_is_rolled_back_leaves_nothing_and_answers_all_the_same,
+    after_a_failed_statement_nothing_of_the_unit_is_kept_even_if_it_goes_on,
+    who_reads_cannot_write,
+    a_snapshot_does_not_move,
+    a_panic_while_reading_is_an_error_and_the_next_read_works,
+    a_closed_store_is_unavailable_and_what_was_asked_before_is_done,
+    an_id_is_not_part_of_a_message
+);
 
-fn put_meta(store: &Store, name: &str) -> admit_store::Result<bool> {
+pub fn put_meta(store: &Store, name: &str) -> admit_store::Result<bool> {
     let name = name.to_owned();
     store.write_blocking(move |tx| tx.insert_meta(&name, b"x").map(End::Commit))
 }
 
-#[test]
 fn every_writer_of_a_batch_is_durable_and_the_feed_hears_of_it_before_he_does() {
     let store = TestStore::new();
     let told = store.told.clone();
@@ -68,44 +44,22 @@ fn every_writer_of_a_batch_is_durable_and_the_feed_hears_of_it_before_he_does() 
         .collect();
     writers.into_iter().for_each(|writer| writer.join().unwrap());
 
-    let numbers: Vec<_> = store.told().iter().map(|change| change.number).collect();
+    let mut numbers: Vec<_> = store.told().iter().map(|change| change.number).collect();
+    if engine() == Engine::Postgres {
+        // Who commits first need not have the lower number.
+        numbers.sort_unstable();
+    }
     assert_eq!(numbers, (1..=64).collect::<Vec<_>>(), "ascending, without a gap");
-    let TestStore { store, told, folder } = store;
+    let TestStore { store, told, home } = store;
     store.close();
-    let again = open(&folder, &told).unwrap();
+    let again = open(&home, &told).unwrap();
     assert_eq!(again.point(|tx| tx.position()), Ok(64));
     let kept = again.point(|tx| tx.list_changes(0, 100)).unwrap();
-    assert_eq!(kept, told.lock().unwrap()[..], "the feed said what the table says");
+    let mut told = told.lock().unwrap().clone();
+    told.sort_by_key(|change| change.number);
+    assert_eq!(kept, told, "the feed said what the table says");
 }
 
-#[test]
-fn an_error_and_a_panic_in_a_batch_undo_only_themselves() {
-    let store = TestStore::new();
-    let units: Vec<Box<dyn FnOnce(Store) + Send>> = vec![
-        Box::new(|store| assert_eq!(put_meta(&store, "first"), Ok(true))),
-        Box::new(|store| {
-            let failed = store.write_blocking(|tx| {
-                tx.insert_meta("of the failing", b"x")?;
-                Err::<End<()>, _>(Error::Conflict { what: "test" })
-            });
-            assert_eq!(failed, Err(Error::Conflict { what: "test" }));
-        }),
-        Box::new(|store| {
-            let panicked = store.write_blocking(|tx| -> admit_store::Result<End<()>> {
-                tx.insert_meta("of the panicking", b"x")?;
-                panic!("on purpose")
-            });
-            assert_eq!(panicked, Err(Error::Unavailable("the unit of work panicked".to_owned())));
-        }),
-        Box::new(|store| assert_eq!(put_meta(&store, "last"), Ok(true))),
-    ];
-    assert_eq!(behind_a_closed_gate(&store, units), Ok(()));
-    let there = |name: &str| store.get(|tx| tx.find_meta(name)).is_some();
-    assert!(there("first") && there("last"));
-    assert!(!there("of the failing") && !there("of the panicking"));
-}
-
-#[test]
 fn what_is_rolled_back_leaves_nothing_and_answers_all_the_same() {
     let store = TestStore::new();
     let refused = store.write_blocking(|tx| {
@@ -116,10 +70,11 @@ fn what_is_rolled_back_leaves_nothing_and_answers_all_the_same() {
     assert_eq!(store.get(|tx| tx.find_realm_named("gone")), None);
     assert_eq!((store.told(), store.get(|tx| tx.position())), (vec![], 0));
     store.put(|tx| tx.insert_realm(&realm("kept")));
-    assert_eq!(store.told()[0].number, 1, "no number was lost");
+    if engine() == Engine::Sqlite {
+        assert_eq!(store.told()[0].number, 1, "no number was lost");
+    }
 }
 
-#[test]
 fn after_a_failed_statement_nothing_of_the_unit_is_kept_even_if_it_goes_on() {
     let store = TestStore::new();
     let first = realm("acme");
@@ -137,7 +92,6 @@ fn after_a_failed_statement_nothing_of_the_unit_is_kept_even_if_it_goes_on() {
     assert_eq!(store.told().len(), 1);
 }
 
-#[test]
 fn who_reads_cannot_write() {
     let store = TestStore::new();
     let written = store.point(|tx| tx.insert_meta("a", b"b"));
@@ -145,7 +99,6 @@ fn who_reads_cannot_write() {
     assert_eq!(store.get(|tx| tx.find_meta("a")), None, "and can go on reading");
 }
 
-#[test]
 fn a_snapshot_does_not_move() {
     let store = TestStore::new();
     let writer = store.store.clone();
@@ -158,7 +111,6 @@ fn a_snapshot_does_not_move() {
     assert_eq!(store.get(|tx| tx.position()), 1);
 }
 
-#[test]
 fn a_panic_while_reading_is_an_error_and_the_next_read_works() {
     let store = TestStore::new();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -172,151 +124,18 @@ fn a_panic_while_reading_is_an_error_and_the_next_read_works() {
     });
 }
 
-#[test]
-fn more_than_the_queue_holds_is_refused_at_once() {
-    let store = TestStore::new();
-    let (open_gate, gate) = sync_channel::<()>(1);
-    let gate = Mutex::new(gate);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let blocked = async {
-        store
-            .write(move |_| {
-                gate.lock().unwrap().recv().unwrap();
-                Ok(End::Commit(()))
-            })
-            .await
-    };
-    let crowd = async {
-        while store.queued() > 0 {
-            tokio::task::yield_now().await;
-        }
-        let mut waiting: Vec<_> = (0..4096).map(|_| Box::pin(store.write(|_| Ok(End::Commit(()))))).collect();
-        for unit in &mut waiting {
-            assert!(is_pending(unit.as_mut()));
-        }
-        let over = store.write(|_| Ok(End::Commit(()))).await;
-        open_gate.send(()).unwrap();
-        for unit in waiting {
-            unit.await.unwrap();
-        }
-        over
-    };
-    let (blocked, over) = runtime.block_on(async { tokio::join!(blocked, crowd) });
-    assert_eq!((blocked, over), (Ok(()), Err(Error::Overloaded)));
-}
-
-fn is_pending<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
-    future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
-}
-
-#[test]
-fn a_full_disk_refuses_writes_and_not_reads_and_is_forgotten_when_there_is_space_again() {
-    let store = TestStore::new();
-    store.put(|tx| tx.insert_realm(&realm("acme")));
-    store.put(|tx| tx.limit_pages(1));
-    let attempts = AtomicUsize::new(0);
-    let refused = loop {
-        let number = attempts.fetch_add(1, Ordering::Relaxed);
-        let written = store.try_put(move |tx| tx.update_meta(&format!("{number}"), &[7; 4000]));
-        if let Err(error) = written {
-            break error;
-        }
-        assert!(number < 1000, "the limit was never reached");
-    };
-    assert!(matches!(&refused, Error::Unavailable(why) if why.contains("full")), "{refused}");
-    assert!(store.get(|tx| tx.find_realm_named("acme")).is_some(), "reads go on");
-    let told = store.told().len();
-
-    store.put(|tx| tx.limit_pages(1_000_000));
-    store.put(|tx| tx.update_meta("after", &[7; 4000]));
-    store.put(|tx| tx.insert_realm(&realm("later")));
-    assert_eq!(store.told().len(), told + 1);
-}
-
-#[test]
-fn a_unit_that_finds_the_disk_full_does_not_take_its_neighbours_with_it_in_silence() {
-    let store = TestStore::new();
-    store.put(|tx| tx.limit_pages(1));
-    let outcomes = Arc::new(Mutex::new(Vec::new()));
-    let units = (0..40)
-        .map(|number| {
-            let outcomes = outcomes.clone();
-            let unit: Box<dyn FnOnce(Store) + Send> = Box::new(move |store| {
-                let written = store.write_blocking(move |tx| {
-                    tx.insert_realm(&realm(&format!("r{number}")))?;
-                    tx.update_meta(&format!("{number}"), &[7; 4000]).map(End::Commit)
-                });
-                outcomes.lock().unwrap().push((number, written));
-            });
-            unit
-        })
-        .collect();
-    // Who held the gate may be of the batch that failed, or of the one before.
-    let _ = behind_a_closed_gate(&store, units);
-    let outcomes = outcomes.lock().unwrap();
-    assert!(outcomes.iter().any(|(_, written)| written.is_err()), "the disk was full for some");
-    for (number, written) in outcomes.iter() {
-        let is_there = store.get(|tx| tx.find_realm_named(&format!("r{number}"))).is_some();
-        assert_eq!(is_there, written.is_ok(), "r{number}: what was acknowledged is there, and nothing else");
-    }
-    let told = store.told().iter().filter(|change| change.kind == ChangeKind::Realm).count();
-    assert_eq!(told, outcomes.iter().filter(|(_, written)| written.is_ok()).count());
-}
-
-#[test]
-fn two_processes_never_share_a_store() {
-    let store = TestStore::new();
-    let second = open(&store.folder, &store.told).err().unwrap();
-    assert!(matches!(second, Error::InUse { .. }));
-    let text = second.to_string();
-    assert!(text.contains(&format!("process {}", std::process::id())) && text.contains("--data"), "{text}");
-    let TestStore { store, told, folder } = store;
-    store.close();
-    assert!(open(&folder, &told).is_ok());
-}
-
-#[test]
 fn a_closed_store_is_unavailable_and_what_was_asked_before_is_done() {
     let store = TestStore::new();
     let clone = store.store.clone();
     store.put(|tx| tx.insert_realm(&realm("acme")));
-    let TestStore { store, told, folder } = store;
+    let TestStore { store, told, home } = store;
     store.close();
     assert!(matches!(clone.point(|tx| tx.position()), Err(Error::Unavailable(_))));
     assert!(matches!(put_meta(&clone, "late"), Err(Error::Unavailable(_))));
-    let again = open(&folder, &told).unwrap();
+    let again = open(&home, &told).unwrap();
     assert_eq!(again.point(|tx| tx.position()), Ok(1), "the tables were there and were not made anew");
 }
 
-#[cfg(unix)]
-#[test]
-fn the_files_are_for_nobody_else() {
-    use std::os::unix::fs::PermissionsExt;
-    let store = TestStore::new();
-    store.put(|tx| tx.insert_realm(&realm("acme")));
-    for name in ["admit.db", "admit.db-wal", "admit.db-shm", "admit.db.lock"] {
-        let mode = std::fs::metadata(store.folder.path().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
-    }
-}
-
-#[test]
-fn a_folder_that_is_not_there_is_named() {
-    let options = Options::new("/nonexistent/admit.db");
-    let error = Store::open(&options, |_| {}, NOW).err().unwrap();
-    assert!(error.to_string().contains("/nonexistent/admit.db"), "{error}");
-}
-
-#[test]
-fn a_disk_too_small_for_the_first_tables_is_said_to_be_full_and_by_what() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options { max_pages: Some(4), ..Options::new(folder.path().join("admit.db")) };
-    let error = Store::open(&options, |_| {}, NOW).err().unwrap().to_string();
-    assert!(error.contains("migrations/0001_begin.sql") && error.contains("full"), "{error}");
-    assert!(Store::open(&Options { max_pages: None, ..options }, |_| {}, NOW).is_ok(), "and nothing half done is left");
-}
-
-#[test]
 fn an_id_is_not_part_of_a_message() {
     let store = TestStore::new();
     let orphan = admit_core::api::Api {

@@ -5,7 +5,12 @@ use admit_core::id::RealmId;
 use admit_store::{End, EventFilter};
 use serde_json::json;
 
-use crate::fixture::{NOW, Population, TestStore, id};
+use crate::fixture::{Engine, NOW, Population, TestStore, engine, id};
+
+both!(
+    events_are_numbered_in_commit_order_and_followed_or_looked_back_on,
+    an_event_comes_back_as_it_was_and_not_at_all_if_its_unit_was_undone
+);
 
 fn event(realm: RealmId, kind: &str, target: &str) -> Event {
     Event {
@@ -22,7 +27,6 @@ fn event(realm: RealmId, kind: &str, target: &str) -> Event {
     }
 }
 
-#[test]
 fn events_are_numbered_in_commit_order_and_followed_or_looked_back_on() {
     let store = TestStore::new();
     let home = Population::new(&store, "acme").realm.id;
@@ -47,7 +51,6 @@ fn events_are_numbered_in_commit_order_and_followed_or_looked_back_on() {
     assert!(follow(EventFilter { actor: Some("nobody".to_owned()), ..any() }, 0).is_empty());
 }
 
-#[test]
 fn an_event_comes_back_as_it_was_and_not_at_all_if_its_unit_was_undone() {
     let store = TestStore::new();
     let home = Population::new(&store, "acme").realm.id;
@@ -60,6 +63,9 @@ fn an_event_comes_back_as_it_was_and_not_at_all_if_its_unit_was_undone() {
         ..event(home, "key.refused", "b")
     };
     let made = whole.clone();
-    assert_eq!(store.put(move |tx| tx.insert_event(&made)), 1, "no number was lost");
-    assert_eq!(store.get(|tx| tx.list_events(home, &EventFilter::default(), 0, 9)), [Event { number: 1, ..whole }]);
+    let number = store.put(move |tx| tx.insert_event(&made));
+    if engine() == Engine::Sqlite {
+        assert_eq!(number, 1, "no number was lost");
+    }
+    assert_eq!(store.get(|tx| tx.list_events(home, &EventFilter::default(), 0, 9)), [Event { number, ..whole }]);
 }

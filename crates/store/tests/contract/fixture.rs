@@ -1,8 +1,10 @@
 //! An empty store and short ways to fill it.
 
+use std::cell::Cell;
 use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use admit_core::api::{Api, ApiSpec};
 use admit_core::client::{Client, ClientSpec, ClientType};
@@ -16,18 +18,99 @@ use admit_core::scope::Rights;
 use admit_core::secret::{Prefix, SecretHash};
 use admit_core::time::{Span, Time};
 use admit_core::user::{User, UserSpec};
-use admit_store::{Change, End, Options, Result, Store, StoredRule, Tx};
+use admit_store::{Change, End, Location, News, Options, PostgresUrl, Result, Store, StoredRule, Tx};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::cluster::{Cluster, Database};
+
 /// The moment at which everything happens that a test does not move.
 pub const NOW: Time = Time::from_unix_ms(1_796_083_200_000);
+
+/// Which engine the tests of this thread are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+thread_local! {
+    static ENGINE: Cell<Engine> = const { Cell::new(Engine::Sqlite) };
+}
+
+/// Makes a test of each engine out of each of these functions.
+macro_rules! both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $name() { $crate::fixture::on($crate::fixture::Engine::Sqlite, super::$name) })*
+        }
+        mod postgres {
+            $(#[test] fn $name() { $crate::fixture::on($crate::fixture::Engine::Postgres, super::$name) })*
+        }
+    };
+}
+
+/// Runs a test about an engine.
+pub fn on(engine: Engine, test: fn()) {
+    ENGINE.set(engine);
+    test();
+}
+
+/// What this thread's tests are about.
+pub fn engine() -> Engine {
+    ENGINE.get()
+}
+
+/// Where a store of a test is; gone with it.
+pub enum Home {
+    Folder(TempDir),
+    Database(Database),
+}
+
+impl Home {
+    pub fn new() -> Self {
+        match engine() {
+            Engine::Sqlite => Self::Folder(tempfile::tempdir().unwrap()),
+            Engine::Postgres => Self::Database(Cluster::shared().database(Some(template()))),
+        }
+    }
+
+    pub fn options(&self) -> Options {
+        match self {
+            Self::Folder(folder) => Options::new(folder.path().join("admit.db")),
+            Self::Database(database) => options_of(&database.url()),
+        }
+    }
+
+    /// The folder of a file.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Folder(folder) => folder.path(),
+            Self::Database(_) => panic!("a database is no folder"),
+        }
+    }
+}
+
+pub fn options_of(url: &str) -> Options {
+    Options::at(Location::Postgres(PostgresUrl::parse(url).unwrap()))
+}
+
+/// A database with empty tables, to be copied: faster than to make them each time.
+fn template() -> &'static str {
+    static TEMPLATE: OnceLock<Database> = OnceLock::new();
+    let template = TEMPLATE.get_or_init(|| {
+        let database = Cluster::shared().database(None);
+        Store::open(&options_of(&database.url()), |_| {}, NOW).unwrap().close();
+        database
+    });
+    &template.name
+}
 
 /// A store of its own, with what its feed was told.
 pub struct TestStore {
     pub store: Store,
     pub told: Arc<Mutex<Vec<Change>>>,
-    pub folder: TempDir,
+    pub home: Home,
 }
 
 impl Deref for TestStore {
@@ -39,10 +122,10 @@ impl Deref for TestStore {
 
 impl TestStore {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new();
         let told = Arc::new(Mutex::new(Vec::new()));
-        let store = open(&folder, &told).unwrap();
-        Self { store, told, folder }
+        let store = open(&home, &told).unwrap();
+        Self { store, told, home }
     }
 
     /// Does and keeps it.
@@ -63,10 +146,13 @@ impl TestStore {
     }
 }
 
-pub fn open(folder: &TempDir, told: &Arc<Mutex<Vec<Change>>>) -> Result<Store> {
+pub fn open(home: &Home, told: &Arc<Mutex<Vec<Change>>>) -> Result<Store> {
     let told = told.clone();
-    let options = Options::new(folder.path().join("admit.db"));
-    Store::open(&options, move |changes| told.lock().unwrap().extend_from_slice(changes), NOW)
+    let hear = move |news: News<'_>| match news {
+        News::Changes(changes) => told.lock().unwrap().extend_from_slice(changes),
+        News::Reset => {}
+    };
+    Store::open(&home.options(), hear, NOW)
 }
 
 /// Ids that ascend in the order in which they are asked for.

@@ -8,6 +8,16 @@ use admit_store::{ChangeKind, Error, GrantFilter, Page};
 
 use crate::fixture::{NOW, Population, TestStore, grant};
 
+both!(
+    a_grant_comes_back_as_it_was,
+    a_grant_is_revoked_once_and_the_feed_says_so,
+    the_scopes_and_the_end_of_a_live_grant_change_and_those_of_a_revoked_one_do_not,
+    grants_are_listed_by_subject_and_by_life,
+    a_lineage_has_everything_that_a_judge_asks_for,
+    what_is_gone_is_missing_in_a_lineage_and_halts_it,
+    ancestors_come_nearest_first_and_at_most_eight_deep
+);
+
 /// A line of grants, each grown from the one before.
 fn line(all: &Population, length: usize) -> Vec<Grant> {
     let mut line: Vec<Grant> = Vec::new();
@@ -20,7 +30,6 @@ fn line(all: &Population, length: usize) -> Vec<Grant> {
     line
 }
 
-#[test]
 fn a_grant_comes_back_as_it_was() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -38,7 +47,6 @@ fn a_grant_comes_back_as_it_was() {
     }
 }
 
-#[test]
 fn a_grant_is_revoked_once_and_the_feed_says_so() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -51,7 +59,6 @@ fn a_grant_is_revoked_once_and_the_feed_says_so() {
     assert_eq!(store.told().len(), told.len());
 }
 
-#[test]
 fn the_scopes_and_the_end_of_a_live_grant_change_and_those_of_a_revoked_one_do_not() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -66,7 +73,6 @@ fn the_scopes_and_the_end_of_a_live_grant_change_and_those_of_a_revoked_one_do_n
     assert_eq!(store.get(|tx| tx.find_grant(home, id)).unwrap().expires_at, None);
 }
 
-#[test]
 fn grants_are_listed_by_subject_and_by_life() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -89,7 +95,6 @@ fn grants_are_listed_by_subject_and_by_life() {
     assert_eq!(store.get(|tx| tx.list_grants(home, &GrantFilter::default(), &after, NOW)).len(), 1);
 }
 
-#[test]
 fn a_lineage_has_everything_that_a_judge_asks_for() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -100,7 +105,6 @@ fn a_lineage_has_everything_that_a_judge_asks_for() {
     assert_eq!((roles, api), (vec![all.role], Some(all.api)));
 }
 
-#[test]
 fn what_is_gone_is_missing_in_a_lineage_and_halts_it() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -113,7 +117,6 @@ fn what_is_gone_is_missing_in_a_lineage_and_halts_it() {
     assert_eq!(halted(), Some(Reason::OwnerGone));
 }
 
-#[test]
 fn ancestors_come_nearest_first_and_at_most_eight_deep() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");

@@ -5,6 +5,8 @@ use admit_store::Remembered;
 
 use crate::fixture::{NOW, TestStore};
 
+both!(the_first_answer_is_kept_until_its_time_is_over, another_caller_method_path_or_key_is_another_request);
+
 fn answer(body: &str) -> Remembered {
     Remembered {
         caller: "cli_1".to_owned(),
@@ -20,7 +22,6 @@ fn answer(body: &str) -> Remembered {
     }
 }
 
-#[test]
 fn the_first_answer_is_kept_until_its_time_is_over() {
     let store = TestStore::new();
     let put = |answer: Remembered| store.put(move |tx| tx.insert_idempotent(&answer));
@@ -34,7 +35,6 @@ fn the_first_answer_is_kept_until_its_time_is_over() {
     assert_eq!(find(end), Some(later));
 }
 
-#[test]
 fn another_caller_method_path_or_key_is_another_request() {
     let store = TestStore::new();
     store.put(|tx| tx.insert_idempotent(&answer("first")));

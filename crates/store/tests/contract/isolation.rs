@@ -6,6 +6,12 @@ use admit_store::{EventFilter, GrantFilter, KeyFilter, Page, Result, RollEnds, T
 
 use crate::fixture::{NOW, Population, TestStore, id, secret};
 
+both!(
+    ad_01_the_ids_of_another_realm_reach_nothing,
+    ad_01_lists_show_one_realm,
+    ad_01_a_grant_that_names_the_rows_of_another_realm_is_worth_nothing
+);
+
 /// A verb and whether, asked for this realm with the ids of that population, it finds or changes anything.
 type Reach = (&'static str, fn(&mut Tx<'_>, RealmId, &Population) -> Result<bool>);
 
@@ -72,7 +78,6 @@ fn with_usage(store: &TestStore, of: &Population) {
     store.put(move |tx| tx.add_usage(std::slice::from_ref(&row)));
 }
 
-#[test]
 fn ad_01_the_ids_of_another_realm_reach_nothing() {
     let store = TestStore::new();
     let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
@@ -91,7 +96,6 @@ fn ad_01_the_ids_of_another_realm_reach_nothing() {
     }
 }
 
-#[test]
 fn ad_01_lists_show_one_realm() {
     let store = TestStore::new();
     let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
@@ -124,7 +128,6 @@ fn ad_01_lists_show_one_realm() {
     });
 }
 
-#[test]
 fn ad_01_a_grant_that_names_the_rows_of_another_realm_is_worth_nothing() {
     let store = TestStore::new();
     let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));

@@ -14,7 +14,20 @@ use serde_json::json;
 
 use crate::fixture::{NOW, Population, TestStore, grant, key, label, secret};
 
-#[test]
+both!(
+    a_key_comes_back_as_it_was_with_what_a_list_shows,
+    a_presented_secret_finds_all_there_is_to_judge,
+    a_secret_is_stored_once_whoever_it_is_said_to_be,
+    keys_are_listed_by_each_filter_and_by_several,
+    an_update_changes_what_people_may_change,
+    a_rolled_key_has_two_secrets_until_the_old_one_ends,
+    a_roll_lengthens_the_life_of_no_old_secret,
+    a_revoked_key_is_not_rolled,
+    a_key_is_switched_off_and_on_and_seen_in_a_browser_once,
+    an_import_can_be_repeated,
+    patterns_of_imported_keys_are_kept_by_realm
+);
+
 fn a_key_comes_back_as_it_was_with_what_a_list_shows() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -48,7 +61,6 @@ fn made_tag(key: &Key) -> [u8; 16] {
     secret(key, 1).hash.tag()
 }
 
-#[test]
 fn a_presented_secret_finds_all_there_is_to_judge() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -61,7 +73,6 @@ fn a_presented_secret_finds_all_there_is_to_judge() {
     assert!(store.get(|tx| tx.find_credential(all.realm.id, &SecretHash([9; 32]))).is_none());
 }
 
-#[test]
 fn a_secret_is_stored_once_whoever_it_is_said_to_be() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -71,7 +82,6 @@ fn a_secret_is_stored_once_whoever_it_is_said_to_be() {
     assert_eq!(refused, Err(Error::Conflict { what: "secret" }));
 }
 
-#[test]
 fn keys_are_listed_by_each_filter_and_by_several() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -119,7 +129,6 @@ fn keys_are_listed_by_each_filter_and_by_several() {
     assert_eq!(store.get(|tx| tx.count_live_keys(home, all.owner(), soon)), 2, "at its end a key is dead");
 }
 
-#[test]
 fn an_update_changes_what_people_may_change() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -144,7 +153,6 @@ fn ends(store: &TestStore, all: &Population) -> Vec<(u32, Option<Time>)> {
     secrets.iter().map(|secret| (secret.number, secret.expires_at)).collect()
 }
 
-#[test]
 fn a_rolled_key_has_two_secrets_until_the_old_one_ends() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -168,7 +176,6 @@ fn a_rolled_key_has_two_secrets_until_the_old_one_ends() {
     );
 }
 
-#[test]
 fn a_roll_lengthens_the_life_of_no_old_secret() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -187,7 +194,6 @@ fn a_roll_lengthens_the_life_of_no_old_secret() {
     assert!(!roll(1, 5, far), "of a version that is past");
 }
 
-#[test]
 fn a_revoked_key_is_not_rolled() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -198,7 +204,6 @@ fn a_revoked_key_is_not_rolled() {
     assert_eq!(ends(&store, &all).len(), 1);
 }
 
-#[test]
 fn a_key_is_switched_off_and_on_and_seen_in_a_browser_once() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -215,7 +220,6 @@ fn a_key_is_switched_off_and_on_and_seen_in_a_browser_once() {
     assert_eq!(store.told().len(), told, "no decision rests on it");
 }
 
-#[test]
 fn an_import_can_be_repeated() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -234,7 +238,6 @@ fn an_import_can_be_repeated() {
     assert!(store.get(|tx| tx.find_credential(home, &rows[499].2.hash)).is_some());
 }
 
-#[test]
 fn patterns_of_imported_keys_are_kept_by_realm() {
     let store = TestStore::new();
     let (a, b) = (Population::new(&store, "a").realm.id, Population::new(&store, "b").realm.id);

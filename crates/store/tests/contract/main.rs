@@ -1,17 +1,26 @@
 //! What every engine of the store must do, by feature. Each test asks [`fixture::TestStore`] for an empty store.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and says what it measured"
+)]
 
+#[macro_use]
+mod fixture;
+
+mod cluster;
 mod engine;
 mod event;
-mod fixture;
 mod grant;
 mod idempotency;
 mod isolation;
 mod key;
+mod postgres;
 mod race;
 mod realm;
 mod rule;
+mod sqlite;
 mod subject;
 mod sweep;
 mod text;

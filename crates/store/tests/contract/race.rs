@@ -3,9 +3,18 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use admit_store::{End, Store};
+use admit_core::time::{Span, Time};
+use admit_store::{End, Page, Store};
 
-use crate::fixture::{NOW, Population, TestStore, label};
+use crate::fixture::{NOW, Population, TestStore, id, label, role};
+
+both!(
+    ak_09_a_hundred_at_once_never_pass_the_quota,
+    who_judges_rows_of_a_realm_together_does_so_alone,
+    a_job_is_claimed_by_one_at_a_time,
+    of_updates_of_one_version_one_wins,
+    of_many_who_revoke_one_did
+);
 
 /// Runs the same on so many threads at once and counts those that say yes.
 fn at_once(count: usize, store: &TestStore, work: impl Fn(&Store, usize) -> bool + Send + Sync + 'static) -> usize {
@@ -22,7 +31,6 @@ fn at_once(count: usize, store: &TestStore, work: impl Fn(&Store, usize) -> bool
     threads.into_iter().map(|thread| thread.join().unwrap()).filter(|yes| *yes).count()
 }
 
-#[test]
 fn ak_09_a_hundred_at_once_never_pass_the_quota() {
     const QUOTA: i64 = 17;
     let store = TestStore::new();
@@ -44,7 +52,36 @@ fn ak_09_a_hundred_at_once_never_pass_the_quota() {
     assert_eq!(store.get(|tx| tx.count_live_keys(home, owner, NOW)), QUOTA);
 }
 
-#[test]
+fn who_judges_rows_of_a_realm_together_does_so_alone() {
+    const MOST: usize = 5;
+    let store = TestStore::new();
+    let home = Population::new(&store, "acme").realm.id;
+    let made = at_once(40, &store, move |store, number| {
+        let one = role(home, &format!("r{number}"));
+        let ended = store.write_blocking(move |tx| {
+            assert!(tx.lock_realm(home)?);
+            if tx.list_roles(home, &Page::first(100))?.len() >= MOST {
+                return Ok(End::Rollback(false));
+            }
+            tx.insert_role(&one)?;
+            Ok(End::Commit(true))
+        });
+        ended.unwrap()
+    });
+    assert_eq!(made, MOST - 1, "one was there before");
+    assert_eq!(store.put(|tx| Ok((tx.lock_realm(id())?, tx.lock_meta("nothing")?))), (false, false));
+}
+
+fn a_job_is_claimed_by_one_at_a_time() {
+    let store = TestStore::new();
+    let claim = |store: &Store, at: Time| {
+        store.write_blocking(move |tx| tx.claim("job", Span::hours(1), at).map(End::Commit)).unwrap()
+    };
+    assert_eq!(at_once(16, &store, move |store, _| claim(store, NOW)), 1);
+    assert!(!claim(&store, NOW + Span::minutes(59)));
+    assert_eq!(at_once(16, &store, move |store, _| claim(store, NOW + Span::hours(1))), 1);
+}
+
 fn of_updates_of_one_version_one_wins() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -67,7 +104,6 @@ fn of_updates_of_one_version_one_wins() {
     assert_eq!(won, 1);
 }
 
-#[test]
 fn of_many_who_revoke_one_did() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");

@@ -9,7 +9,15 @@ use serde_json::json;
 
 use crate::fixture::{NOW, Population, TestStore, api, realm};
 
-#[test]
+both!(
+    a_realm_is_found_by_each_of_its_names,
+    two_realms_share_neither_name_nor_prefix_nor_host,
+    an_update_counts_and_a_stale_one_changes_nothing,
+    realms_are_listed_in_pages,
+    an_api_is_made_changed_and_ended,
+    what_the_store_knows_of_itself_is_set_once_or_again
+);
+
 fn a_realm_is_found_by_each_of_its_names() {
     let store = TestStore::new();
     let acme = Realm { host: Some("id.acme.test".to_owned()), metadata: json!({ "plan": "free" }), ..realm("acme") };
@@ -27,7 +35,6 @@ fn a_realm_is_found_by_each_of_its_names() {
     assert_eq!(store.get(|tx| tx.find_realm_named("other")), None);
 }
 
-#[test]
 fn two_realms_share_neither_name_nor_prefix_nor_host() {
     let store = TestStore::new();
     let acme = Realm { host: Some("a.test".to_owned()), ..realm("acme") };
@@ -43,7 +50,6 @@ fn two_realms_share_neither_name_nor_prefix_nor_host() {
     }
 }
 
-#[test]
 fn an_update_counts_and_a_stale_one_changes_nothing() {
     let store = TestStore::new();
     let acme = realm("acme");
@@ -59,7 +65,6 @@ fn an_update_counts_and_a_stale_one_changes_nothing() {
     assert_eq!(told, [(1, ChangeKind::Realm, id), (2, ChangeKind::Realm, id)]);
 }
 
-#[test]
 fn realms_are_listed_in_pages() {
     let store = TestStore::new();
     let all: Vec<_> = (0..5).map(|number| realm(&format!("r{number}"))).collect();
@@ -71,7 +76,6 @@ fn realms_are_listed_in_pages() {
     assert_eq!(rest, all[2..]);
 }
 
-#[test]
 fn an_api_is_made_changed_and_ended() {
     let store = TestStore::new();
     let home = Population::new(&store, "acme").realm.id;
@@ -97,7 +101,6 @@ fn an_api_is_made_changed_and_ended() {
     assert_eq!(kinds, [(ChangeKind::Api, *orders.id.bytes()); 3]);
 }
 
-#[test]
 fn what_the_store_knows_of_itself_is_set_once_or_again() {
     let store = TestStore::new();
     assert!(store.put(|tx| tx.insert_meta("check", b"one")));

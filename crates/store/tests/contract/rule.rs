@@ -5,7 +5,8 @@ use serde_json::json;
 
 use crate::fixture::{NOW, Population, TestStore, rule};
 
-#[test]
+both!(rules_come_in_the_order_in_which_they_are_tried_page_by_page, a_rule_is_made_changed_and_ended);
+
 fn rules_come_in_the_order_in_which_they_are_tried_page_by_page() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -29,7 +30,6 @@ fn rules_come_in_the_order_in_which_they_are_tried_page_by_page() {
     assert_eq!(store.get(|tx| tx.last_rule_place(home)), Some(9));
 }
 
-#[test]
 fn a_rule_is_made_changed_and_ended() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");

@@ -8,11 +8,20 @@ use admit_store::{ChangeKind, Error, Page};
 
 use crate::fixture::{NOW, Population, TestStore, client, label, role, user};
 
+both!(
+    a_subject_comes_back_as_it_was_with_its_roles,
+    lists_bring_each_subject_his_own_roles,
+    names_and_addresses_are_taken_once,
+    a_role_that_there_is_not_cannot_be_held,
+    an_update_replaces_roles_and_standing,
+    a_renamed_role_is_held_under_its_new_name_and_an_ended_one_by_nobody,
+    an_ended_subject_is_gone_with_its_name_free_again
+);
+
 fn names(roles: &[&str]) -> Vec<RoleName> {
     roles.iter().map(|role| RoleName::parse(role).unwrap()).collect()
 }
 
-#[test]
 fn a_subject_comes_back_as_it_was_with_its_roles() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -28,7 +37,6 @@ fn a_subject_comes_back_as_it_was_with_its_roles() {
     assert_eq!(store.get(|tx| tx.list_roles_of(home, all.owner())), [all.role]);
 }
 
-#[test]
 fn lists_bring_each_subject_his_own_roles() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -51,7 +59,6 @@ fn lists_bring_each_subject_his_own_roles() {
     assert_eq!(store.get(|tx| tx.list_roles(home, &Page::first(9))).len(), 2);
 }
 
-#[test]
 fn names_and_addresses_are_taken_once() {
     let store = TestStore::new();
     let home = Population::new(&store, "acme").realm.id;
@@ -67,7 +74,6 @@ fn names_and_addresses_are_taken_once() {
     assert_eq!(store.try_put(move |tx| tx.insert_role(&editor)), Err(Error::Conflict { what: "name" }));
 }
 
-#[test]
 fn a_role_that_there_is_not_cannot_be_held() {
     let store = TestStore::new();
     let home = Population::new(&store, "acme").realm.id;
@@ -81,7 +87,6 @@ fn a_role_that_there_is_not_cannot_be_held() {
     assert_eq!(store.get(|tx| tx.find_user_named(home, "bob")), None);
 }
 
-#[test]
 fn an_update_replaces_roles_and_standing() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -109,7 +114,6 @@ fn an_update_replaces_roles_and_standing() {
     assert_eq!(kinds, [ChangeKind::User, ChangeKind::Client]);
 }
 
-#[test]
 fn a_renamed_role_is_held_under_its_new_name_and_an_ended_one_by_nobody() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -129,7 +133,6 @@ fn a_renamed_role_is_held_under_its_new_name_and_an_ended_one_by_nobody() {
     assert_eq!((last.kind, last.id), (ChangeKind::Role, *role_id.bytes()));
 }
 
-#[test]
 fn an_ended_subject_is_gone_with_its_name_free_again() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");

@@ -7,6 +7,14 @@ use admit_store::{ChangeKind, Remembered, UsageRow};
 
 use crate::fixture::{NOW, Population, TestStore, id};
 
+both!(
+    the_last_ten_thousand_changes_stay_however_old,
+    an_empty_feed_has_no_oldest_change,
+    usage_stays_for_400_days,
+    answers_go_when_their_time_is_over,
+    events_go_only_where_a_retention_says_so_and_only_in_that_realm
+);
+
 fn add_changes(store: &TestStore, count: usize, at: Time) {
     store.put(move |tx| {
         let realm = RealmId::from_bytes([1; 16]);
@@ -14,7 +22,6 @@ fn add_changes(store: &TestStore, count: usize, at: Time) {
     });
 }
 
-#[test]
 fn the_last_ten_thousand_changes_stay_however_old() {
     let store = TestStore::new();
     add_changes(&store, 10_150, NOW);
@@ -28,13 +35,11 @@ fn the_last_ten_thousand_changes_stay_however_old() {
     assert_eq!(store.get(|tx| tx.list_changes(10_148, 1))[0].number, 10_149);
 }
 
-#[test]
 fn an_empty_feed_has_no_oldest_change() {
     let store = TestStore::new();
     assert_eq!(store.get(|tx| Ok((tx.oldest_change()?, tx.position()?))), (None, 0));
 }
 
-#[test]
 fn usage_stays_for_400_days() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -57,7 +62,6 @@ fn usage_stays_for_400_days() {
     assert_eq!(days, [400, 399]);
 }
 
-#[test]
 fn answers_go_when_their_time_is_over() {
     let store = TestStore::new();
     for (name, expires_at) in [("over", NOW), ("not yet", NOW + Span::ms(1))] {
@@ -80,7 +84,6 @@ fn answers_go_when_their_time_is_over() {
     assert!(store.get(|tx| tx.find_idempotent("not yet", "k", "POST", "/", NOW)).is_some());
 }
 
-#[test]
 fn events_go_only_where_a_retention_says_so_and_only_in_that_realm() {
     let store = TestStore::new();
     let (a, b) = (Population::new(&store, "a").realm.id, Population::new(&store, "b").realm.id);

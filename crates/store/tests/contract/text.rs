@@ -10,6 +10,12 @@ use serde_json::json;
 
 use crate::fixture::{NOW, Population, TestStore, client, id, label, rule, user};
 
+both!(
+    ht_09_names_come_back_byte_for_byte,
+    ht_09_what_strangers_send_comes_back_byte_for_byte,
+    ht_09_nul_is_refused_by_name
+);
+
 const HOSTILE: &[&str] = &[
     "'; DROP TABLE realm; --",
     "\" OR \"\"=\"",
@@ -24,7 +30,6 @@ const HOSTILE: &[&str] = &[
     "/*",
 ];
 
-#[test]
 fn ht_09_names_come_back_byte_for_byte() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -63,7 +68,6 @@ fn ht_09_names_come_back_byte_for_byte() {
     }
 }
 
-#[test]
 fn ht_09_what_strangers_send_comes_back_byte_for_byte() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -121,7 +125,6 @@ fn ht_09_what_strangers_send_comes_back_byte_for_byte() {
     }
 }
 
-#[test]
 fn ht_09_nul_is_refused_by_name() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");

@@ -7,12 +7,17 @@ use admit_store::{LastUse, UsageRow};
 
 use crate::fixture::{NOW, Population, TestStore};
 
+both!(
+    counters_add_up_and_the_latest_caller_stays,
+    after_a_roll_each_secret_tells_who_still_uses_it,
+    usage_without_address_or_agent_is_usage
+);
+
 fn row(key: KeyId, number: u32, at: Time, code: Code, count: i64, agent: &str) -> UsageRow {
     let last_ip = Some("192.0.2.7".parse().unwrap());
     UsageRow { key, number, day: at.day(), code, count, last_at: at, last_ip, last_agent: Some(agent.to_owned()) }
 }
 
-#[test]
 fn counters_add_up_and_the_latest_caller_stays() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -27,7 +32,6 @@ fn counters_add_up_and_the_latest_caller_stays() {
     assert_eq!(store.get(|tx| tx.find_key(home, key)).unwrap().last_used_at, Some(later));
 }
 
-#[test]
 fn after_a_roll_each_secret_tells_who_still_uses_it() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -47,7 +51,6 @@ fn after_a_roll_each_secret_tells_who_still_uses_it() {
     assert_eq!(store.get(|tx| tx.list_usage(home, key, (NOW + day).day())).len(), 2);
 }
 
-#[test]
 fn usage_without_address_or_agent_is_usage() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");

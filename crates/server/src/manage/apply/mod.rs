@@ -68,7 +68,7 @@ pub async fn post(
         return Ok(Json(Applied { applied: false, changes: plan.changes }));
     }
     let own = app.clone();
-    let changes = work::write(&app, move |tx| {
+    let changes = work::write_alone(&app, permit.realm_id(), move |tx| {
         let plan = plan::of(tx, &permit, document.clone(), prune)?;
         carry_out(tx, &own, &permit, &plan)?;
         Ok(plan.changes)

@@ -14,59 +14,17 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::tx::{Tx, translate};
-use super::{End, Feed};
+use super::run_statement;
 use crate::change::Change;
+use crate::engine::tx::Tx;
+use crate::engine::unit::Unit;
+use crate::engine::{Feed, News};
 use crate::error::{Error, Result};
 
 /// The most units in one transaction.
 const BATCH: usize = 256;
 /// The longest that a transaction takes in new units.
 const WINDOW: Duration = Duration::from_millis(5);
-
-/// A unit of work with the way back to who asked for it.
-pub(super) trait Unit: Send {
-    /// Runs it. True: what it did shall stay.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Replaces what it would answer.
-    fn fail(&mut self, error: Error);
-    /// Answers.
-    fn answer(self: Box<Self>);
-}
-
-/// The unit of one closure.
-pub(super) struct Work<T, W, R> {
-    pub(super) work: W,
-    pub(super) reply: R,
-    pub(super) outcome: Option<Result<T>>,
-}
-
-impl<T, W, R> Unit for Work<T, W, R>
-where
-    T: Send,
-    W: Fn(&mut Tx<'_>) -> Result<End<T>> + Send,
-    R: FnOnce(Result<T>) + Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let end = (self.work)(tx).and_then(|end| tx.check().map(|()| end));
-        let (stays, outcome) = match end {
-            Ok(End::Commit(value)) => (true, Ok(value)),
-            Ok(End::Rollback(value)) => (false, Ok(value)),
-            Err(error) => (false, Err(error)),
-        };
-        self.outcome = Some(outcome);
-        stays
-    }
-
-    fn fail(&mut self, error: Error) {
-        self.outcome = Some(Err(error));
-    }
-
-    fn answer(self: Box<Self>) {
-        let missing = || Err(Error::unavailable("the unit of work was not run"));
-        (self.reply)(self.outcome.unwrap_or_else(missing));
-    }
-}
 
 pub(super) struct Writer {
     pub(super) connection: Connection,
@@ -126,7 +84,7 @@ impl Writer {
     /// Runs one unit in its own savepoint. An error is the transaction's, not the unit's.
     fn unit(&self, unit: &mut dyn Unit) -> Result<Vec<Change>> {
         self.statement("SAVEPOINT unit")?;
-        let mut tx = Tx::new(&self.connection);
+        let mut tx = Tx::sqlite(&self.connection);
         let ran = catch_unwind(AssertUnwindSafe(|| unit.run(&mut tx)));
         if self.connection.is_autocommit() {
             let cause = tx.check().err().map_or_else(|| "for no known cause".to_owned(), |error| error.to_string());
@@ -154,7 +112,7 @@ impl Writer {
         if changes.is_empty() {
             return Ok(());
         }
-        let told = catch_unwind(AssertUnwindSafe(|| (self.feed)(changes)));
+        let told = catch_unwind(AssertUnwindSafe(|| (self.feed)(News::Changes(changes))));
         told.map_err(|_| Error::unavailable("the change feed panicked"))
     }
 
@@ -168,7 +126,6 @@ impl Writer {
     }
 
     fn statement(&self, sql: &'static str) -> Result<()> {
-        let run = self.connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute());
-        run.map(|_| ()).map_err(translate)
+        run_statement(&self.connection, sql)
     }
 }

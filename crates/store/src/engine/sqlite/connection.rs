@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::tx::translate;
+use super::translate;
 use crate::error::{Error, Result};
 
 /// More than there are statements in this crate.
@@ -63,7 +63,7 @@ fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-pub(super) fn limit_pages(connection: &Connection, pages: u32) -> Result<()> {
+pub(in crate::engine) fn limit_pages(connection: &Connection, pages: u32) -> Result<()> {
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(translate)
 }
 

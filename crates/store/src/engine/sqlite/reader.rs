@@ -9,8 +9,8 @@ use std::sync::mpsc::Receiver;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::connection;
-use super::tx::{Tx, translate};
+use super::{connection, run_statement};
+use crate::engine::tx::Tx;
 use crate::error::{Error, Result};
 
 /// A read with the way back to who asked for it.
@@ -31,7 +31,7 @@ pub(super) fn snapshot_or_panic<T>(connection: &Connection, work: impl FnOnce(&m
     let caught = catch_unwind(AssertUnwindSafe(|| snapshot(connection, work)));
     caught.unwrap_or_else(|_| {
         tracing::error!("a read panicked");
-        statement(connection, "ROLLBACK")?;
+        run_statement(connection, "ROLLBACK")?;
         Err(Error::unavailable("the read panicked"))
     })
 }
@@ -39,18 +39,13 @@ pub(super) fn snapshot_or_panic<T>(connection: &Connection, work: impl FnOnce(&m
 /// Runs `work` on one snapshot.
 fn snapshot<T>(connection: &Connection, work: impl FnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
     if !connection.is_autocommit() {
-        statement(connection, "ROLLBACK")?;
+        run_statement(connection, "ROLLBACK")?;
     }
-    statement(connection, "BEGIN")?;
-    let mut tx = Tx::new(connection);
+    run_statement(connection, "BEGIN")?;
+    let mut tx = Tx::sqlite(connection);
     let read = work(&mut tx).and_then(|value| tx.check().map(|()| value));
-    statement(connection, "COMMIT")?;
+    run_statement(connection, "COMMIT")?;
     read
-}
-
-fn statement(connection: &Connection, sql: &'static str) -> Result<()> {
-    let run = connection.prepare_cached(sql).and_then(|mut statement| statement.raw_execute());
-    run.map(|_| ()).map_err(translate)
 }
 
 thread_local! {
