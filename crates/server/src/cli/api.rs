@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{self, Extras, fields, some_list};
-use crate::cli::noun::{self, ListOptions, Noun, changed_list};
+use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
 use crate::cli::table::Column;
 
 const NOUN: Noun = Noun {
@@ -22,8 +22,8 @@ pub enum Command {
   admit api create https://api.example.com --token-format opaque --token-lifetime 5m")]
     Create(Create),
     /// List the APIs
-    #[command(before_help = "Examples:\n  admit api list")]
-    List(ListOptions),
+    #[command(before_help = "Examples:\n  admit api list\n  admit api list --external-id cus_42 --metadata plan=pro")]
+    List(NarrowedList),
     /// Show one API
     #[command(before_help = "Examples:\n  admit api show https://api.example.com")]
     Show {
@@ -99,7 +99,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::List(list) => noun::list_narrowed(context, &NOUN, &path(&[])?, list).await,
         Command::Show { api } => noun::show(context, &path(&[&api])?).await,
         Command::Update(update) => {
             noun::change(context, &NOUN, &path(&[&update.api])?, &|now| Ok(update.patch(now))).await

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{Extras, fields, some_list};
-use crate::cli::noun::{self, ListOptions, Noun, changed_list};
+use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
 use crate::cli::table::Column;
 
 const NOUN: Noun = Noun {
@@ -28,8 +28,10 @@ pub enum Command {
   admit client create --name billing --type service --api https://api.example.com --scope orders:read")]
     Create(Create),
     /// List the clients
-    #[command(before_help = "Examples:\n  admit client list")]
-    List(ListOptions),
+    #[command(
+        before_help = "Examples:\n  admit client list\n  admit client list --external-id cus_42 --metadata plan=pro"
+    )]
+    List(NarrowedList),
     /// Show one client
     #[command(before_help = "Examples:\n  admit client show billing")]
     Show(Which),
@@ -129,7 +131,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let path = |segments: &[&str]| context.server()?.path(&[&[NOUN.plural], segments].concat());
     match command {
         Command::Create(create) => noun::create(context, &NOUN, &path(&[])?, &create.body()).await.map(drop),
-        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::List(list) => noun::list_narrowed(context, &NOUN, &path(&[])?, list).await,
         Command::Show(which) => noun::show(context, &path(&[&which.client])?).await,
         Command::Update(update) => {
             noun::change(context, &NOUN, &path(&[&update.client])?, &|now| Ok(update.patch(now))).await
@@ -234,6 +236,20 @@ mod tests {
         assert_eq!(lines[0], "NAME  TYPE  RIGHTS  ROLES  DISABLED  ID");
         assert_eq!(lines[2], "b     spa   -       -      -         cli_2");
         assert_eq!(console.requests()[1].line, "GET /v1/realms/default/clients?limit=200&cursor=c%2F2 HTTP/1.1");
+    }
+
+    #[tokio::test]
+    async fn a_list_is_narrowed_by_what_is_known_elsewhere() {
+        let none = || Reply::json(200, json!({"items": [], "next": null}));
+        let console = Console::new([none(), none()]).await;
+        console.run("client list --external-id cus_42 --metadata plan=pro&more --metadata a=b").await;
+        console.run("key list --owner o --metadata plan=pro").await;
+        let asked = "external_id=cus_42&metadata.plan=pro%26more&metadata.a=b&limit=200";
+        assert_eq!(console.requests()[0].line, format!("GET /v1/realms/default/clients?{asked} HTTP/1.1"));
+        assert_eq!(
+            console.requests()[1].line,
+            "GET /v1/realms/default/keys?owner=o&metadata.plan=pro&limit=200 HTTP/1.1"
+        );
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{ApisRead, ApisWrite, Permit};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
@@ -55,15 +56,17 @@ impl From<Api> for View {
 /// Lists the APIs of a realm, the built-in ones too.
 #[utoipa::path(get, path = "/v1/realms/{realm}/apis", tag = "apis",
     params(("realm" = String, Path, description = "the name of the realm"),
+           ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of APIs", body = ref("#/components/schemas/ApiList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<ApisRead>,
     paging: Paging,
+    asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page) = (permit.realm_id(), paging.page());
-    let apis = work::read(&app, move |tx| Ok(tx.list_apis(realm, &page)?)).await?;
+    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
+    let apis = work::read(&app, move |tx| Ok(tx.list_apis_of(realm, &filter, &page)?)).await?;
     Ok(Json(paging.list(apis, |api| *api.id.bytes(), &app).map(View::from)))
 }
 

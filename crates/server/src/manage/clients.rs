@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, ClientsRead, ClientsWrite, Permit};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
@@ -55,15 +56,17 @@ impl From<Client> for View {
 /// Lists the clients of a realm.
 #[utoipa::path(get, path = "/v1/realms/{realm}/clients", tag = "clients",
     params(("realm" = String, Path, description = "the name of the realm"),
+           ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of clients", body = ref("#/components/schemas/ClientList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<ClientsRead>,
     paging: Paging,
+    asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page) = (permit.realm_id(), paging.page());
-    let clients = work::read(&app, move |tx| Ok(tx.list_clients(realm, &page)?)).await?;
+    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
+    let clients = work::read(&app, move |tx| Ok(tx.list_clients_of(realm, &filter, &page)?)).await?;
     Ok(Json(paging.list(clients, |client| *client.id.bytes(), &app).map(View::from)))
 }
 

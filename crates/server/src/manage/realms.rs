@@ -23,9 +23,10 @@ use super::answer;
 use super::clients::cutoff;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::Whole;
 use super::guard::{Access, Permit, RealmRead, RealmWrite, ServerPermit, ServerRead, ServerWrite};
 use super::idempotency::{Begun, Once};
-use super::page::{List, Paging};
+use super::page::{List, Paging, Parameters};
 use super::work::{self, Stop};
 use crate::app::{self, App};
 use crate::config::public_authority;
@@ -95,6 +96,7 @@ pub async fn list(
     State(app): State<App>,
     _: ServerPermit<ServerRead>,
     paging: Paging,
+    _: Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
     let page = paging.page();
     let realms = work::read(&app, move |tx| Ok(tx.list_realms(&page)?)).await?;

@@ -25,9 +25,10 @@ use utoipa_axum::routes;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::Whole;
 use super::guard::{Permit, RolesRead, RolesWrite};
 use super::idempotency::{Begun, Once};
-use super::page::{List, Paging};
+use super::page::{List, Paging, Parameters};
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::http::json::Json;
@@ -66,6 +67,7 @@ pub async fn list(
     State(app): State<App>,
     permit: Permit<RolesRead>,
     paging: Paging,
+    _: Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
     let (realm, page) = (permit.realm_id(), paging.page());
     let roles = work::read(&app, move |tx| Ok(tx.list_roles(realm, &page)?)).await?;

@@ -22,9 +22,10 @@ use utoipa_axum::routes;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::Whole;
 use super::guard::{Permit, RulesRead, RulesWrite};
 use super::idempotency::{Begun, Once};
-use super::page::{List, Paging};
+use super::page::{List, Paging, Parameters};
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::check::policies::{RULES_MAX, all_apis, all_rules};
@@ -62,6 +63,7 @@ pub async fn list(
     State(app): State<App>,
     permit: Permit<RulesRead>,
     paging: Paging<32>,
+    _: Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
     let (realm, rows) = (permit.realm_id(), paging.rows());
     let after = paging.after().map(|place| read_place(&place));

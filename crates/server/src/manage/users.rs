@@ -19,6 +19,7 @@ use super::answer;
 use super::clients::{cutoff, live_grants};
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, Permit, UsersRead, UsersWrite};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
@@ -54,15 +55,17 @@ impl From<User> for View {
 /// Lists the users of a realm.
 #[utoipa::path(get, path = "/v1/realms/{realm}/users", tag = "users",
     params(("realm" = String, Path, description = "the name of the realm"),
+           ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of users", body = ref("#/components/schemas/UserList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<UsersRead>,
     paging: Paging,
+    asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page) = (permit.realm_id(), paging.page());
-    let users = work::read(&app, move |tx| Ok(tx.list_users(realm, &page)?)).await?;
+    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
+    let users = work::read(&app, move |tx| Ok(tx.list_users_of(realm, &filter, &page)?)).await?;
     Ok(Json(paging.list(users, |user| *user.id.bytes(), &app).map(View::from)))
 }
 

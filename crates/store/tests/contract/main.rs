@@ -4,6 +4,7 @@
 
 mod engine;
 mod event;
+mod filter;
 mod fixture;
 mod grant;
 mod idempotency;

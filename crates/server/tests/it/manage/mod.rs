@@ -3,6 +3,7 @@
 mod grants;
 mod keys;
 mod leaked;
+mod lists;
 mod repeat;
 mod resources;
 
