@@ -1,5 +1,7 @@
 //! What handlers of resources share: a patched resource, and the answers to making and removing one.
 
+use std::fmt::Display;
+
 use admit_core::name;
 use admit_core::patch;
 use admit_core::policy::rule::Problem as Flaw;
@@ -61,6 +63,16 @@ pub fn must_also_have(access: &Access, scopes: &[&str]) -> Result<(), Problem> {
             Err(Problem::new(403, "insufficient_scope", format!("This needs {scope}, which you do not hold.")))
         }
     }
+}
+
+/// Refuses a second thing of one name, URI or address; `noun` is the word of its commands.
+pub fn must_be_free<T>(found: Option<T>, noun: &str, what: &str, value: impl Display) -> Result<(), Problem> {
+    if found.is_none() {
+        return Ok(());
+    }
+    let detail =
+        format!("There is a {noun} with the {what} \"{value}\" already. Choose another {what}, or see that one.");
+    Err(Problem::new(409, "already_exists", detail).with_next(format!("admit {noun} show '{value}'")))
 }
 
 /// 409: Admit itself needs it as it is.

@@ -176,6 +176,8 @@ pub fn insert(tx: &mut Tx<'_>, api: &Api) -> Result<(), Stop> {
     if all_apis(tx, api.realm)?.len() >= APIS_MAX {
         return Err(Problem::new(409, "too_many", format!("A realm has at most {APIS_MAX} APIs.")).into());
     }
+    let uri = &api.spec.uri;
+    answer::must_be_free(tx.find_api_by_uri(api.realm, uri.as_str())?, "api", "URI", uri)?;
     let before = rules::policy(tx, api.realm)?;
     tx.insert_api(api)?;
     rules::must_stay_whole(tx, api.realm, &before)

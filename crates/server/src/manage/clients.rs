@@ -6,6 +6,7 @@
 use admit_core::audit::Event;
 use admit_core::client::{Client, ClientSpec};
 use admit_core::id::{ClientId, RealmId, SubjectId};
+use admit_core::name::Label;
 use admit_core::scope;
 use admit_core::time::{Span, Time};
 use admit_store::{GrantFilter, Page, Tx};
@@ -222,6 +223,7 @@ pub fn new(id: ClientId, realm: RealmId, spec: ClientSpec, now: Time) -> Client 
 pub fn insert(tx: &mut Tx<'_>, access: &Access, client: &Client) -> Result<(), Stop> {
     roles::must_be_defined(tx, client.realm, &client.spec.rights)?;
     may_have(tx, access, client.realm, &client.spec)?;
+    must_be_free(tx, client.realm, &client.spec.name)?;
     Ok(tx.insert_client(client)?)
 }
 
@@ -233,8 +235,15 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, client: &Client, spec: ClientSp
     }
     may_have(tx, access, client.realm, &client.spec)?;
     may_have(tx, access, client.realm, &spec)?;
+    if spec.name != client.spec.name {
+        must_be_free(tx, client.realm, &spec.name)?;
+    }
     let changed = tx.update_client(client.realm, &Client { spec, ..client.clone() }, access.now)?;
     changed.ok_or_else(|| etag::changed().into())
+}
+
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &Label) -> Result<(), Stop> {
+    Ok(answer::must_be_free(tx.find_client_named(realm, name.as_str())?, "client", "name", name)?)
 }
 
 /// How many grants of a subject live, counted up to 200.

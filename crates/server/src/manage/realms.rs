@@ -121,6 +121,7 @@ pub async fn create(
     let event = event(&permit, &app, "realm.created", realm.id);
     let view = View::of(&app, realm.clone());
     let made = work::write(&app, move |tx| {
+        must_be_free(tx, &realm)?;
         insert_realm(tx, &realm, Some(operators), now, &mut app::random)?;
         tx.insert_event(&Event {
             detail: json!({ "name": realm.name, "prefix": realm.prefix.as_str() }),
@@ -175,6 +176,7 @@ pub async fn update(
         if let Some(metadata) = &metadata {
             new.metadata.clone_from(metadata);
         }
+        must_be_free(tx, &new)?;
         let changed = tx.update_realm(&new, now)?.ok_or_else(etag::changed)?;
         let detail = json!({ "name": changed.name, "host": changed.host, "disabled": changed.disabled_at.is_some() });
         tx.insert_event(&Event { detail, ..event.clone() })?;
@@ -234,6 +236,24 @@ impl NewRealm {
 
 fn find(tx: &mut Tx<'_>, id: RealmId) -> Result<Realm, Stop> {
     tx.find_realm(id)?.ok_or_else(|| Problem::not_found("realm", &id.to_string()).into())
+}
+
+/// Refuses a name, a prefix or a host that another realm has; the name is told of first, for prefixes are made of names.
+fn must_be_free(tx: &mut Tx<'_>, realm: &Realm) -> Result<(), Stop> {
+    let other = |found: Option<Realm>| found.filter(|known| known.id != realm.id);
+    let taken = |found: Option<Realm>, what: &str, value: &str| {
+        let Some(known) = found else { return Ok(()) };
+        let detail = format!(
+            "The realm {} has the {what} \"{value}\" already. Choose another {what}, or see that one.",
+            known.name
+        );
+        Err(Problem::new(409, "already_exists", detail).with_next(format!("admit realm show {}", known.name)))
+    };
+    let (name, prefix) = (realm.name.as_str(), realm.prefix.as_str());
+    taken(other(tx.find_realm_named(name)?), "name", name)?;
+    taken(other(tx.find_realm_by_prefix(prefix)?), "prefix", prefix)?;
+    let Some(host) = &realm.host else { return Ok(()) };
+    Ok(taken(other(tx.find_realm_by_host(host)?), "host", host)?)
 }
 
 /// A host of the realm's own. That of `public_url` is the realm `default`'s.

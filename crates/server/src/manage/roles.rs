@@ -183,6 +183,7 @@ pub fn insert(tx: &mut Tx<'_>, role: &Role) -> Result<(), Stop> {
         return Err(Problem::new(409, "too_many", format!("A realm has at most {REALM_ROLES_MAX} roles.")).into());
     }
     must_be_defined(tx, role.realm, &role.spec.rights)?;
+    must_be_free(tx, role.realm, &role.spec.name)?;
     Ok(tx.insert_role(role)?)
 }
 
@@ -195,8 +196,15 @@ pub fn replace(tx: &mut Tx<'_>, role: &Role, spec: RoleSpec, now: Time) -> Resul
     if spec.rights != role.spec.rights {
         must_be_defined(tx, role.realm, &spec.rights)?;
     }
+    if spec.name != role.spec.name {
+        must_be_free(tx, role.realm, &spec.name)?;
+    }
     let changed = tx.update_role(role.realm, &Role { spec, ..role.clone() }, now)?;
     changed.ok_or_else(|| etag::changed().into())
+}
+
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &RoleName) -> Result<(), Stop> {
+    Ok(answer::must_be_free(tx.find_role_named(realm, name.as_str())?, "role", "name", name)?)
 }
 
 /// Removes a role that is not a ready one.

@@ -94,6 +94,7 @@ pub async fn create(
         }
         let place = tx.last_rule_place(realm)?.unwrap_or(0) + 1;
         let stored = stored(id, realm, &once.body, &rule, place, now)?;
+        must_be_free(tx, realm, &stored.name)?;
         tx.insert_rule(&stored)?;
         must_stay_whole(tx, realm, &before)?;
         let detail = json!({ "name": rule.name, "rule": stored.spec, "loosens": loosen::loosens(None, Some(&rule)) });
@@ -180,6 +181,10 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, rule: &str) -> Result<StoredRule, S
     found.ok_or_else(|| Problem::not_found("rule", rule).with_next("admit rule list").into())
 }
 
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &str) -> Result<(), Stop> {
+    Ok(answer::must_be_free(tx.find_rule_named(realm, name)?, "rule", "name", name)?)
+}
+
 /// A rule that is not stored yet; the name that it goes by is written into it.
 pub fn stored(
     id: RuleId,
@@ -204,6 +209,9 @@ pub fn put(tx: &mut Tx<'_>, old: &StoredRule, raw: &RawRule, place: i64, now: Ti
     let rule = raw.resolve().map_err(Problem::invalid)?;
     let new = stored(old.id, old.realm, raw, &rule, place, now)?;
     let new = StoredRule { created_at: old.created_at, version: old.version, ..new };
+    if new.name != old.name {
+        must_be_free(tx, old.realm, &new.name)?;
+    }
     let before = policy(tx, old.realm)?;
     let changed = tx.update_rule(old.realm, &new, now)?.ok_or_else(etag::changed)?;
     must_stay_whole(tx, old.realm, &before)?;

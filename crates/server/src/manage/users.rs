@@ -217,6 +217,7 @@ pub fn new(id: UserId, realm: RealmId, spec: UserSpec, now: Time) -> User {
 /// Stores a new user.
 pub fn insert(tx: &mut Tx<'_>, access: &Access, user: &User) -> Result<(), Stop> {
     may_have(tx, access, user.realm, &user.spec)?;
+    must_be_free(tx, user.realm, None, &user.spec)?;
     Ok(tx.insert_user(user)?)
 }
 
@@ -225,8 +226,19 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, user: &User, spec: UserSpec) ->
     let spec = spec.resolve().map_err(Problem::invalid)?;
     may_have(tx, access, user.realm, &user.spec)?;
     may_have(tx, access, user.realm, &spec)?;
+    must_be_free(tx, user.realm, Some(user.id), &spec)?;
     let changed = tx.update_user(user.realm, &User { spec, ..user.clone() }, access.now)?;
     changed.ok_or_else(|| etag::changed().into())
+}
+
+/// Refuses a name or an address that anybody but `himself` has.
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<UserId>, spec: &UserSpec) -> Result<(), Stop> {
+    let other = |found: Option<User>| found.filter(|user| Some(user.id) != himself);
+    let named = other(tx.find_user_named(realm, spec.name.as_str())?);
+    answer::must_be_free(named, "user", "name", &spec.name)?;
+    let Some(email) = &spec.email else { return Ok(()) };
+    let addressed = other(tx.find_user_by_email(realm, email.as_str())?);
+    Ok(answer::must_be_free(addressed, "user", "e-mail address", email)?)
 }
 
 /// Refuses rights over Admit that the caller has not.
