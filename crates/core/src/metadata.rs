@@ -1,4 +1,4 @@
-//! What of the metadata of things lists are narrowed by: `plan=pro` is met by `{"plan": "pro"}`.
+//! Metadata of things, and what lists are narrowed by: `plan=pro` is met by `{"plan": "pro"}`.
 //!
 //! Only members of the outermost object count. A number or a boolean is met by its JSON text, so that `seats=5` finds
 //! what one program wrote as `5` and another as `"5"`. Knows nothing of how things are stored.
@@ -41,6 +41,11 @@ impl MetadataFilter {
     pub fn first(&self) -> Option<(&str, &str)> {
         self.0.first().map(|(name, value)| (name.as_str(), value.as_str()))
     }
+}
+
+/// Metadata in canonical form: an empty object is nothing.
+pub fn canonical(metadata: Value) -> Value {
+    if metadata.as_object().is_some_and(serde_json::Map::is_empty) { Value::Null } else { metadata }
 }
 
 fn says(value: &Value, wanted: &str) -> bool {

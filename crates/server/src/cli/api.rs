@@ -58,8 +58,8 @@ pub struct Settings {
     #[arg(long, value_name = "FORM", value_parser = ["jwt", "opaque"])]
     token_format: Option<String>,
     /// How long its access tokens live
-    #[arg(long, value_name = "TIME")]
-    token_lifetime: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = input::seconds)]
+    token_lifetime: Option<i64>,
     #[command(flatten)]
     extras: Extras,
 }
@@ -114,7 +114,7 @@ impl Settings {
         let mut body = fields([
             ("name", text(&self.name)),
             ("token_format", text(&self.token_format)),
-            ("token_lifetime", text(&self.token_lifetime)),
+            ("token_lifetime_s", self.token_lifetime.map(Value::from)),
         ]);
         self.extras.add_to(&mut body, now);
         body
@@ -167,14 +167,16 @@ mod tests {
     #[tokio::test]
     async fn create_says_what_was_typed() {
         let console = Console::new([Reply::json(201, json!({"id": "api_1", "uri": "https://a.test"}))]).await;
-        let ran = console.run("api create https://a.test --scope r=Read --scope w --host shop.test").await;
+        let ran = console
+            .run("api create https://a.test --scope r=Read --scope w --host shop.test --token-lifetime 5m")
+            .await;
         assert_eq!((ran.exit, ran.out.as_str()), (0, "id   api_1\nuri  https://a.test\n"));
         assert_eq!(ran.err, "API created\n");
         let request = &console.requests()[0];
         assert_eq!(request.line, "POST /v1/realms/default/apis HTTP/1.1");
         assert_eq!(
             request.json(),
-            json!({"uri": "https://a.test", "scopes": {"r": "Read", "w": ""}, "hosts": ["shop.test"]})
+            json!({"uri": "https://a.test", "scopes": {"r": "Read", "w": ""}, "hosts": ["shop.test"], "token_lifetime_s": 300})
         );
     }
 

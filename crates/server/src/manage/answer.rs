@@ -41,6 +41,11 @@ pub fn keep<T: Serialize>(pledge: &Pledge, tx: &mut Tx<'_>, view: &T) -> Result<
     pledge.keep(tx, StatusCode::CREATED, body)
 }
 
+/// Metadata as it is shown: an object, also where there is none.
+pub fn shown(metadata: Value) -> Value {
+    if metadata.is_null() { Value::Object(Map::new()) } else { metadata }
+}
+
 /// 201 with the resource.
 pub fn created<T: Serialize>(version: i64, view: T) -> Response {
     (StatusCode::CREATED, with_etag(version, Json(view))).into_response()

@@ -3,6 +3,8 @@
 //! A change that would break a rule of the realm is refused with everything that it breaks. A URI never changes: it is
 //! in tokens, in keys and in other people's configurations.
 
+mod body;
+
 use admit_core::api::{Api, ApiSpec};
 use admit_core::audit::Event;
 use admit_core::id::{ApiId, RealmId};
@@ -18,6 +20,7 @@ use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::Body;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
@@ -42,14 +45,14 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct View {
     id: ApiId,
     #[serde(flatten)]
-    spec: ApiSpec,
+    body: Body,
     created_at: Time,
     updated_at: Time,
 }
 
 impl From<Api> for View {
     fn from(api: Api) -> Self {
-        Self { id: api.id, spec: api.spec, created_at: api.created_at, updated_at: api.updated_at }
+        Self { id: api.id, body: api.spec.into(), created_at: api.created_at, updated_at: api.updated_at }
     }
 }
 
@@ -71,19 +74,15 @@ pub async fn list(
 }
 
 /// Makes an API.
-#[utoipa::path(post, path = "/v1/realms/{realm}/apis", tag = "apis", request_body(content = ref("#/components/schemas/ApiSpec")),
+#[utoipa::path(post, path = "/v1/realms/{realm}/apis", tag = "apis", request_body(content = ref("#/components/schemas/NewApi")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the API", body = ref("#/components/schemas/Api")), (status = 409, description = "there is one with this URI")))]
-pub async fn create(
-    State(app): State<App>,
-    permit: Permit<ApisWrite>,
-    once: Once<ApiSpec>,
-) -> Result<Response, Problem> {
+pub async fn create(State(app): State<App>, permit: Permit<ApisWrite>, once: Once<Body>) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let spec = once.body.resolve().map_err(Problem::invalid)?;
+    let spec = once.body.resolve()?;
     if name::is_built_in(&spec.uri) {
         return Err(answer::built_in("Every API whose URI begins with urn:admit:"));
     }
@@ -130,7 +129,7 @@ pub async fn update(
     let changed = work::write(&app, move |tx| {
         let api = find(tx, realm, &path.1)?;
         seen.judge(api.version)?;
-        let spec = answer::patched(&api.spec, &patch)?;
+        let spec = answer::patched(&Body::from(api.spec.clone()), &patch)?.resolve()?;
         let changed = replace(tx, &api, spec, now)?;
         let detail = json!({ "uri": changed.spec.uri, "fields": patch.keys().collect::<Vec<_>>() });
         tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
@@ -183,9 +182,8 @@ pub fn insert(tx: &mut Tx<'_>, api: &Api) -> Result<(), Stop> {
     rules::must_stay_whole(tx, api.realm, &before)
 }
 
-/// Stores another form of an API.
+/// Stores another form of an API, in canonical form.
 pub fn replace(tx: &mut Tx<'_>, api: &Api, spec: ApiSpec, now: Time) -> Result<Api, Stop> {
-    let spec = spec.resolve().map_err(Problem::invalid)?;
     if name::is_built_in(&api.spec.uri) {
         return Err(answer::built_in(api.spec.uri.as_str()).into());
     }

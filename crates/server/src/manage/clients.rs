@@ -4,10 +4,10 @@
 //! one that has them.
 
 use admit_core::audit::Event;
-use admit_core::client::{Client, ClientSpec};
+use admit_core::client::{Client, ClientSpec, ClientType};
 use admit_core::id::{ClientId, RealmId, SubjectId};
-use admit_core::name::Label;
-use admit_core::scope;
+use admit_core::name::{ExternalId, Label, RoleName};
+use admit_core::scope::{self, Rights};
 use admit_core::time::{Span, Time};
 use admit_store::{GrantFilter, Page, Tx};
 use axum::extract::{Path, State};
@@ -40,8 +40,15 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize)]
 pub struct View {
     id: ClientId,
-    #[serde(flatten)]
-    spec: ClientSpec,
+    name: Label,
+    #[serde(rename = "type")]
+    kind: ClientType,
+    rights: Rights,
+    roles: Vec<RoleName>,
+    redirect_uris: Vec<String>,
+    first_party: bool,
+    external_id: Option<ExternalId>,
+    metadata: Value,
     disabled_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
@@ -50,7 +57,21 @@ pub struct View {
 impl From<Client> for View {
     fn from(client: Client) -> Self {
         let Client { id, spec, disabled_at, created_at, updated_at, .. } = client;
-        Self { id, spec, disabled_at, created_at, updated_at }
+        let ClientSpec { name, kind, rights, roles, redirect_uris, first_party, external_id, metadata } = spec;
+        Self {
+            id,
+            name,
+            kind,
+            rights,
+            roles,
+            redirect_uris,
+            first_party,
+            external_id,
+            metadata: answer::shown(metadata),
+            disabled_at,
+            created_at,
+            updated_at,
+        }
     }
 }
 

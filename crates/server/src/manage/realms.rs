@@ -84,6 +84,7 @@ impl View {
     fn of(app: &App, realm: Realm) -> Self {
         let (issuer, prefix) = (app.issuer(&realm), realm.prefix.as_str().to_owned());
         let Realm { id, name, host, disabled_at, metadata, created_at, updated_at, .. } = realm;
+        let metadata = answer::shown(metadata);
         Self { id, name, prefix, host, issuer, disabled_at, metadata, created_at, updated_at }
     }
 }

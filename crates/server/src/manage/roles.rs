@@ -46,15 +46,18 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize)]
 pub struct View {
     id: RoleId,
-    #[serde(flatten)]
-    spec: RoleSpec,
+    name: RoleName,
+    description: String,
+    rights: Rights,
     created_at: Time,
     updated_at: Time,
 }
 
 impl From<Role> for View {
     fn from(role: Role) -> Self {
-        Self { id: role.id, spec: role.spec, created_at: role.created_at, updated_at: role.updated_at }
+        let Role { id, spec, created_at, updated_at, .. } = role;
+        let RoleSpec { name, description, rights } = spec;
+        Self { id, name, description, rights, created_at, updated_at }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use admit_core::audit::Event;
 use admit_core::id::{RealmId, SubjectId, UserId};
+use admit_core::name::{ExternalId, Label, RoleName};
 use admit_core::time::Time;
 use admit_core::user::{User, UserSpec};
 use admit_store::Tx;
@@ -38,8 +39,11 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize)]
 pub struct View {
     id: UserId,
-    #[serde(flatten)]
-    spec: UserSpec,
+    name: Label,
+    email: Option<Label>,
+    roles: Vec<RoleName>,
+    external_id: Option<ExternalId>,
+    metadata: Value,
     disabled_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
@@ -48,7 +52,9 @@ pub struct View {
 impl From<User> for View {
     fn from(user: User) -> Self {
         let User { id, spec, disabled_at, created_at, updated_at, .. } = user;
-        Self { id, spec, disabled_at, created_at, updated_at }
+        let UserSpec { name, email, roles, external_id, metadata } = spec;
+        let metadata = answer::shown(metadata);
+        Self { id, name, email, roles, external_id, metadata, disabled_at, created_at, updated_at }
     }
 }
 
