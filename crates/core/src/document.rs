@@ -186,7 +186,10 @@ impl Document {
 
 /// What a change of rules or APIs breaks that was whole before, so that what is broken already can be mended piece by piece.
 pub fn broken(before: &Policy, after: &Policy) -> Vec<Problem> {
-    after.problems().iter().filter(|problem| !before.problems().contains(problem)).cloned().collect()
+    let known: HashSet<(&str, &str)> =
+        before.problems().iter().map(|problem| (problem.path.as_str(), problem.message.as_str())).collect();
+    let is_new = |problem: &&Problem| !known.contains(&(problem.path.as_str(), problem.message.as_str()));
+    after.problems().iter().filter(is_new).cloned().collect()
 }
 
 /// Resolves each item and puts its name before its problems.
