@@ -39,7 +39,7 @@ pub use filter::Filter;
 pub use grant::GrantFilter;
 pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, RollEnds};
-pub use rule::{RuleCursor, StoredRule};
+pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use usage::{LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.

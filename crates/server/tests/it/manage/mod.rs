@@ -6,6 +6,7 @@ mod leaked;
 mod lists;
 mod repeat;
 mod resources;
+mod rules;
 mod taken;
 
 use admit_core::api::{Api, ApiSpec};
