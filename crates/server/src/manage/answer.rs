@@ -5,12 +5,13 @@ use std::fmt::Display;
 use admit_core::name;
 use admit_core::patch;
 use admit_core::policy::rule::Problem as Flaw;
+use admit_core::time::Time;
 use admit_store::Tx;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::etag::with_etag;
 use super::guard::Access;
@@ -44,6 +45,13 @@ pub fn keep<T: Serialize>(pledge: &Pledge, tx: &mut Tx<'_>, view: &T) -> Result<
 /// Metadata as it is shown: an object, also where there is none.
 pub fn shown(metadata: Value) -> Value {
     if metadata.is_null() { Value::Object(Map::new()) } else { metadata }
+}
+
+/// 200 with the moment before which everything issued is worth nothing; a repetition gets the same moment.
+pub fn revoked(pledge: &Pledge, tx: &mut Tx<'_>, cutoff: Time) -> Result<Response, Stop> {
+    let body = json!({ "revoked_before": cutoff });
+    pledge.keep(tx, StatusCode::OK, body.to_string())?;
+    Ok(Json(body).into_response())
 }
 
 /// 201 with the resource.
@@ -89,7 +97,6 @@ pub fn built_in(what: &str) -> Problem {
 mod tests {
     use super::*;
     use admit_core::role::RoleSpec;
-    use serde_json::json;
 
     fn patch(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()

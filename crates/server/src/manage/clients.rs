@@ -23,7 +23,7 @@ use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
 use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, ClientsRead, ClientsWrite, Permit};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
 use super::work::{self, Stop};
@@ -188,13 +188,18 @@ pub async fn delete(
 
 /// Ends everything that a client was given before this moment.
 #[utoipa::path(post, path = "/v1/realms/{realm}/clients/{client}/revoke-all", tag = "clients",
-    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such client")))]
 pub async fn revoke_all(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
     Path(path): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+    attempt: Attempt,
+) -> Result<Response, Problem> {
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "client.revoked_all", "");
@@ -202,13 +207,14 @@ pub async fn revoke_all(
         let client = find(tx, realm, &path.1)?;
         tx.update_client(realm, &Client { valid_after: Some(cutoff), ..client.clone() }, now)?
             .ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event {
+        tx.insert_event(&Event {
             target: client.id.to_string(),
             detail: json!({ "name": client.spec.name }),
             ..event.clone()
-        })?)
+        })?;
+        answer::revoked(&pledge, tx, cutoff)
     });
-    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+    done.await
 }
 
 /// What was issued in this very millisecond ends too.

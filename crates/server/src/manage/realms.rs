@@ -25,7 +25,7 @@ use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
 use super::filter::Whole;
 use super::guard::{Access, Permit, RealmRead, RealmWrite, ServerPermit, ServerRead, ServerWrite};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging, Parameters};
 use super::work::{self, Stop};
 use crate::app::{self, App};
@@ -188,17 +188,26 @@ pub async fn update(
 
 /// Ends everything that was issued in a realm before this moment.
 #[utoipa::path(post, path = "/v1/realms/{realm}/revoke-all", tag = "realms",
-    params(("realm" = String, Path, description = "the name of the realm")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked"))))]
-pub async fn revoke_all(State(app): State<App>, permit: Permit<RealmWrite>) -> Result<Json<Value>, Problem> {
+pub async fn revoke_all(
+    State(app): State<App>,
+    permit: Permit<RealmWrite>,
+    attempt: Attempt,
+) -> Result<Response, Problem> {
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let (id, now, cutoff) = (permit.realm_id(), permit.now, cutoff(permit.now));
     let event = event(&permit, &app, "realm.revoked_all", id);
     let done = work::write(&app, move |tx| {
         let realm = find(tx, id)?;
         tx.update_realm(&Realm { valid_after: Some(cutoff), ..realm.clone() }, now)?.ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event { detail: json!({ "name": realm.name }), ..event.clone() })?)
+        tx.insert_event(&Event { detail: json!({ "name": realm.name }), ..event.clone() })?;
+        answer::revoked(&pledge, tx, cutoff)
     });
-    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+    done.await
 }
 
 impl NewRealm {

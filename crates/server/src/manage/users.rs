@@ -22,7 +22,7 @@ use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
 use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, Permit, UsersRead, UsersWrite};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
 use super::work::{self, Stop};
@@ -171,26 +171,32 @@ pub async fn delete(
 
 /// Ends everything that a user was given before this moment.
 #[utoipa::path(post, path = "/v1/realms/{realm}/users/{user}/revoke-all", tag = "users",
-    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such user")))]
 pub async fn revoke_all(
     State(app): State<App>,
     permit: Permit<UsersWrite>,
     Path(path): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+    attempt: Attempt,
+) -> Result<Response, Problem> {
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "user.revoked_all", "");
     let done = work::write(&app, move |tx| {
         let user = find(tx, realm, &path.1)?;
         tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event {
+        tx.insert_event(&Event {
             target: user.id.to_string(),
             detail: json!({ "name": user.spec.name }),
             ..event.clone()
-        })?)
+        })?;
+        answer::revoked(&pledge, tx, cutoff)
     });
-    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+    done.await
 }
 
 /// The user of this id, e-mail address or name.

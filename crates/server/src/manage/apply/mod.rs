@@ -16,6 +16,8 @@ use admit_core::policy::rule::RawRule;
 use admit_core::role::Role;
 use admit_store::Tx;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
@@ -26,12 +28,13 @@ pub use plan::{all_clients, all_users};
 use super::etag;
 use super::event::event;
 use super::guard::{Access, Permit, RealmWrite};
+use super::idempotency::{Begun, Once, OnceLarge};
 use super::page::Parameters;
 use super::rules::standing;
 use super::work::{self, Stop};
 use super::{answer, apis, clients, roles, rules, users};
 use crate::app::App;
-use crate::http::json::{Json, Large};
+use crate::http::json::Json;
 use crate::http::problem::Problem;
 
 /// The routes of this file.
@@ -58,30 +61,37 @@ pub struct Applied {
 
 /// Makes a realm what a document says; with `dry_run` only tells what that would change and loosen.
 #[utoipa::path(post, path = "/v1/realms/{realm}/apply", tag = "apply", request_body(content = ref("#/components/schemas/Document")),
-    params(("realm" = String, Path, description = "the name of the realm"),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless"),
            ("dry_run" = Option<bool>, Query, description = "tell only"), ("prune" = Option<bool>, Query, description = "remove what the document does not name, of the kinds that it mentions")),
     responses((status = 200, description = "the changes", body = ref("#/components/schemas/Applied")), (status = 400, description = "everything that stands against it")))]
 pub async fn post(
     State(app): State<App>,
     permit: Permit<RealmWrite>,
     Parameters(how): Parameters<How>,
-    Large(document): Large<Document>,
-) -> Result<Json<Applied>, Problem> {
+    OnceLarge(once): OnceLarge<Document>,
+) -> Result<Response, Problem> {
+    let Once { body: document, attempt } = once;
     answer::must_also_have(&permit, &plan::writes(&document))?;
     let prune = how.prune;
     if how.dry_run {
         let look = move |tx: &mut Tx<'_>| plan::of(tx, &permit, document.clone(), prune);
         let plan = work::read(&app, look).await?;
-        return Ok(Json(Applied { applied: false, changes: plan.changes }));
+        return Ok(Json(Applied { applied: false, changes: plan.changes }).into_response());
     }
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let (own, realm, permit) = (app.clone(), permit.realm_id(), Arc::new(permit));
     let caller = permit.clone();
     let judge = move |tx: &mut Tx<'_>| plan::of(tx, &caller, document.clone(), prune);
-    let changes = standing::change(&app, realm, judge, move |tx, plan: &Plan| {
+    let applied = standing::change(&app, realm, judge, move |tx, plan: &Plan| {
         carry_out(tx, &own, &permit, plan)?;
-        Ok(plan.changes.clone())
+        let answer = Applied { applied: true, changes: plan.changes.clone() };
+        pledge.keep(tx, StatusCode::OK, serde_json::to_string(&answer).map_err(Problem::unavailable)?)?;
+        Ok(answer)
     });
-    changes.await.map(|changes| Json(Applied { applied: true, changes }))
+    applied.await.map(|answer| Json(answer).into_response())
 }
 
 /// Makes the changes, each with its event.

@@ -4,6 +4,7 @@ mod grants;
 mod keys;
 mod leaked;
 mod lists;
+mod once;
 mod repeat;
 mod resources;
 mod rules;
