@@ -25,6 +25,7 @@ use super::guard::{Access, Permit, UsersRead, UsersWrite};
 use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
+use super::subject;
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::http::json::Json;
@@ -203,10 +204,7 @@ pub async fn revoke_all(
 pub fn find(tx: &mut Tx<'_>, realm: RealmId, user: &str) -> Result<User, Stop> {
     let found = match user.parse() {
         Ok(id) => tx.find_user(realm, id)?,
-        Err(_) => match tx.find_user_named(realm, user)? {
-            None if user.contains('@') => tx.find_user_by_email(realm, user)?,
-            named => named,
-        },
+        Err(_) => subject::find_user_called(tx, realm, user)?,
     };
     found.ok_or_else(|| Problem::not_found("user", user).with_next("admit user list").into())
 }
