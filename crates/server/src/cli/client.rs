@@ -25,7 +25,8 @@ const NOUN: Noun = Noun {
 pub enum Command {
     /// Create a client
     #[command(before_help = "Examples:
-  admit client create --name billing --type service --api https://api.example.com --scope orders:read")]
+  admit client create --name billing --type service --api https://api.example.com --scope orders:read
+  admit client create --name shop --type web --redirect-uri https://shop.test/callback --first-party")]
     Create(Create),
     /// List the clients
     #[command(
@@ -76,6 +77,9 @@ pub struct Create {
     /// What people call it; unique in the realm
     #[arg(long)]
     name: String,
+    /// The id that it shall have, cli_…; drawn where absent
+    #[arg(long)]
+    id: Option<String>,
     /// What kind of application it is
     #[arg(long = "type", value_name = "TYPE", value_parser = ["web", "spa", "native", "service", "device"])]
     kind: String,
@@ -167,6 +171,7 @@ pub fn changed_rights(now: &Value, api: Option<&str>, add: &[String], remove: &[
 impl Create {
     fn body(&self) -> Value {
         let mut body = fields([
+            ("id", self.id.as_deref().map(Value::from)),
             ("name", Some(self.name.as_str().into())),
             ("type", Some(self.kind.as_str().into())),
             ("rights", self.rights.body()),
@@ -216,6 +221,15 @@ mod tests {
         let ran = Console::new([]).await.run("client create --name c --type service --scope r").await;
         assert_eq!(ran.exit, 2);
         assert!(ran.err.contains("--api <URI>"), "{}", ran.err);
+    }
+
+    #[tokio::test]
+    async fn create_says_what_was_typed() {
+        let console = Console::new([Reply::json(201, json!({"name": "c"}))]).await;
+        let ran = console.run("client create --name c --type web --id cli_1 --first-party").await;
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let said = json!({"id": "cli_1", "name": "c", "type": "web", "first_party": true});
+        assert_eq!(console.requests()[0].json(), said);
     }
 
     #[tokio::test]

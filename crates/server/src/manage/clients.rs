@@ -3,9 +3,11 @@
 //! Nobody gives a client rights over Admit, by its own row or by roles, that he does not hold himself; nor does he change
 //! one that has them.
 
+mod body;
+
 use admit_core::audit::Event;
 use admit_core::client::{Client, ClientSpec, ClientType};
-use admit_core::id::{ClientId, RealmId, SubjectId};
+use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
 use admit_core::name::{ExternalId, Label, RoleName};
 use admit_core::scope::{self, Rights};
 use admit_core::time::{Span, Time};
@@ -18,6 +20,7 @@ use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::NewClient;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
@@ -93,22 +96,28 @@ pub async fn list(
 }
 
 /// Makes a client.
-#[utoipa::path(post, path = "/v1/realms/{realm}/clients", tag = "clients", request_body(content = ref("#/components/schemas/ClientSpec")),
+#[utoipa::path(post, path = "/v1/realms/{realm}/clients", tag = "clients", request_body(content = ref("#/components/schemas/NewClient")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
-    responses((status = 201, description = "the client", body = ref("#/components/schemas/Client")), (status = 403, description = "it would have rights that the caller has not")))]
+    responses((status = 201, description = "the client", body = ref("#/components/schemas/Client")), (status = 403, description = "it would have rights that the caller has not"), (status = 409, description = "name or id is another's")))]
 pub async fn create(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
-    once: Once<ClientSpec>,
+    once: Once<NewClient>,
 ) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let spec = once.body.resolve().map_err(Problem::invalid)?;
-    let client = new(app.id(permit.now), permit.realm_id(), spec, permit.now);
+    let chosen = once.body.id;
+    let spec = once.body.resolve()?;
+    let client = new(chosen.unwrap_or_else(|| app.id(permit.now)), permit.realm_id(), spec, permit.now);
+    // Grants of a client that had this id before stay dead.
+    let client = Client { valid_after: chosen.map(|_| permit.now), ..client };
     let event = event(&permit, &app, "client.created", client.id);
     let made = work::write(&app, move |tx| {
+        if chosen.is_some() {
+            must_be_nobodys(tx, &client)?;
+        }
         insert(tx, &permit, &client)?;
         tx.insert_event(&Event { detail: json!({ "name": client.spec.name }), ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(client.clone()))?;
@@ -271,6 +280,14 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, client: &Client, spec: ClientSp
 
 fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &Label) -> Result<(), Stop> {
     Ok(answer::must_be_free(tx.find_client_named(realm, name.as_str())?, "client", "name", name)?)
+}
+
+/// Refuses the id of another client, and that of a user too: roles and grants of subjects are found by what follows the
+/// prefix.
+fn must_be_nobodys(tx: &mut Tx<'_>, client: &Client) -> Result<(), Stop> {
+    answer::must_be_free(tx.find_client(client.realm, client.id)?, "client", "id", client.id)?;
+    let user = UserId::from_bytes(*client.id.bytes());
+    Ok(answer::must_be_free(tx.find_user(client.realm, user)?, "user", "id", user)?)
 }
 
 /// How many grants of a subject live, counted up to 200.

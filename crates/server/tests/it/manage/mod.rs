@@ -1,5 +1,6 @@
 //! The management API.
 
+mod clients;
 mod grants;
 mod keys;
 mod leaked;
