@@ -12,6 +12,7 @@ mod fixture;
 mod cluster;
 mod engine;
 mod event;
+mod filter;
 mod grant;
 mod idempotency;
 mod isolation;
