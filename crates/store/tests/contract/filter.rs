@@ -6,11 +6,12 @@ use serde_json::json;
 
 use crate::fixture::{NOW, Population, TestStore, api, client, user};
 
+both!(a_page_is_filled_past_what_only_looks_like_it, each_kind_is_found_by_what_it_carries_and_in_its_realm_only);
+
 fn metadata(name: &str, value: &str) -> MetadataFilter {
     MetadataFilter::parse(vec![(name.to_owned(), value.to_owned())]).unwrap()
 }
 
-#[test]
 fn a_page_is_filled_past_what_only_looks_like_it() {
     let store = TestStore::new();
     let home = Population::new(&store, "acme").realm.id;
@@ -34,7 +35,6 @@ fn a_page_is_filled_past_what_only_looks_like_it() {
     assert_eq!(list(Filter { metadata: metadata("plan", "it's"), ..Filter::default() }, Page::first(9)), []);
 }
 
-#[test]
 fn each_kind_is_found_by_what_it_carries_and_in_its_realm_only() {
     let store = TestStore::new();
     let (home, away) = (Population::new(&store, "acme").realm.id, Population::new(&store, "other").realm.id);
