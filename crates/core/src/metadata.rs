@@ -51,7 +51,10 @@ pub fn canonical(metadata: Value) -> Value {
 fn says(value: &Value, wanted: &str) -> bool {
     match value {
         Value::String(text) => text == wanted,
-        Value::Number(_) | Value::Bool(_) => value.to_string() == wanted,
+        Value::Number(_) | Value::Bool(_) => {
+            let text = value.to_string();
+            text == wanted
+        }
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
