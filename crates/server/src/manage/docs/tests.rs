@@ -168,6 +168,7 @@ fn the_page_is_one_file_without_scripts_and_other_hosts() {
     }
     assert!(page.contains("prefers-color-scheme: dark") && page.contains("id=\"insufficient_scope\""));
     assert!(page.contains("class=\"skip\""), "the keyboard reaches the content");
+    assert!(!page.contains('`'), "code is marked as code");
     assert_eq!(page.matches("<article").count(), page.matches("</article>").count());
     let policy = content_security_policy().unwrap();
     assert!(policy.to_str().unwrap().contains("style-src 'sha256-"));
