@@ -17,6 +17,12 @@ use crate::{Outcome, cargo, check, root};
 /// How long one test program may take.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
+/// The tests of the whole server, and those parts of them that are run on PostgreSQL too: what a caller and an operator
+/// see. What is left out looks at the file of a store, or never comes to one.
+const WHOLE_SERVER: &str = "crates/server (test it)";
+const ON_POSTGRES: [&str; 7] =
+    ["check::", "keys::", "manage::", "story::", "flood::storm::", "tenancy::idor::", "tenancy::rights::"];
+
 /// How many of the slowest tests are named at the end.
 const SLOWEST: usize = 10;
 
@@ -33,6 +39,9 @@ pub fn run(arguments: &[String]) -> Outcome {
     let mut tally = Tally::default();
     for program in build()? {
         tally.add(&program.name, program.run(&tools, &filters)?);
+        if filters.is_empty() && program.name == WHOLE_SERVER {
+            tally.add(&format!("{WHOLE_SERVER} on PostgreSQL"), program.run_on_postgres(&tools)?);
+        }
     }
     if filters.is_empty() {
         tally.add("doc tests", finish(cargo().args(["test", "--quiet", "--workspace", "--doc"]), "doc tests")?);
@@ -50,11 +59,20 @@ struct Program {
 impl Program {
     /// Runs it as cargo would, with times; those need a switch that is unstable but has not changed in years.
     fn run(&self, tools: &Tools, filters: &[&str]) -> Result<Ended, String> {
+        finish(&mut self.command(tools, filters), &self.name)
+    }
+
+    /// The same with stores on a server that the program starts.
+    fn run_on_postgres(&self, tools: &Tools) -> Result<Ended, String> {
+        finish(self.command(tools, &ON_POSTGRES).env("ADMIT_TEST_STORE", "postgres"), &self.name)
+    }
+
+    fn command(&self, tools: &Tools, filters: &[&str]) -> Command {
         let mut command = Command::new(&self.file);
         command.args(filters).args(["-Zunstable-options", "--report-time"]).env("RUSTC_BOOTSTRAP", "1");
         command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package);
         tools.tell(&mut command);
-        finish(&mut command, &self.name)
+        command
     }
 }
 

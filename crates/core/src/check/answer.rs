@@ -59,6 +59,8 @@ const UPSTREAM_COOKIE: HeaderName = HeaderName::from_static("admit-upstream-cook
 
 /// The id of the request, on every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("admit-request-id");
+/// How old the knowledge is that an answer rests on, in seconds; only where the store cannot be asked.
+const STALE: HeaderName = HeaderName::from_static("admit-stale");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
@@ -78,6 +80,9 @@ pub fn admission(decision: &Decision, realm: &RealmName, upstream: &Upstream<'_>
         if !span.is_empty() {
             *value = HeaderValue::from_maybe_shared(text.slice(span)).unwrap_or(EMPTY);
         }
+    }
+    if let Some(age) = decision.stale {
+        headers.insert(STALE, HeaderValue::from(age.as_seconds_up()));
     }
     headers
 }

@@ -9,6 +9,7 @@ use crate::id::RequestId;
 use crate::limit::{self, Limit};
 use crate::name::{RoleName, ScopeName};
 use crate::principal::Principal;
+use crate::time::Span;
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Decision {
     pub limits: Vec<LimitState>,
     /// What lets a browser application read the answer.
     pub cors: Vec<(HeaderName, HeaderValue)>,
+    /// How old the knowledge is that it rests on, where that is older than it should be.
+    pub stale: Option<Span>,
 }
 
 impl Decision {
@@ -68,6 +71,7 @@ impl Decision {
             missing_roles: Vec::new(),
             limits: Vec::new(),
             cors: Vec::new(),
+            stale: None,
         }
     }
 

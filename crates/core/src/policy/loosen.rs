@@ -60,6 +60,7 @@ pub fn loosens(before: Option<&Rule>, after: Option<&Rule>) -> Option<&'static s
         .or_else(|| (after.observe && !before.observe).then_some("observes instead of refusing"))
         .or_else(|| widens_match(before, after))
         .or_else(|| widens_limit(before.limit, after.limit))
+        .or_else(|| (after.stale_for > before.stale_for).then_some("goes on longer without the store"))
         .or_else(|| widens_input(before, after))
         .or_else(|| moves(before, after))
 }
@@ -204,6 +205,7 @@ mod tests {
             (require("api = 'https://a'"), format!("audience = 'any'\n{}", require("")), "takes callers of any API"),
             (with(""), with("mode = 'observe'"), "observes instead of refusing"),
             (with("limit = { rate = '1/1s' }"), with(""), "drops a limit"),
+            (with(""), with("stale_for = '30s'"), "goes on longer without the store"),
             (with("limit = { rate = '1/1s' }"), with("limit = { rate = '61/1m', burst = 1 }"), "raises a limit"),
             (with("limit = { rate = '1/1s' }"), with("limit = { rate = '1/1s', burst = 2 }"), "raises a limit"),
             (

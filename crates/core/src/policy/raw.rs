@@ -46,7 +46,7 @@ pub struct RawRule {
     pub encoded_slash: Option<String>,
     /// How long old answers serve while the store is away.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stale_for: Option<serde_json::Value>,
+    pub stale_for: Option<String>,
     /// `observe`: judge and record, admit anyway.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,

@@ -7,12 +7,15 @@
 use crate::limit::{Limit, Per, Rate};
 use crate::name::{ApiUri, BadName, Label};
 use crate::principal::{CredentialKind, SubjectKind};
+use crate::time::Span;
 
 use super::host::HostPattern;
 use super::method::{self, Methods};
 use super::pattern::PathPattern;
 use super::raw::{RawAccept, RawLimit, RawMatch, RawRequire, RawRule};
-use super::rule::{Audience, DEFAULT_PRIORITY, Demand, MAX_PRIORITY, MAX_WORDS, Problem, Require, Rule, RuleLimit};
+use super::rule::{
+    Audience, DEFAULT_PRIORITY, Demand, MAX_PRIORITY, MAX_STALE_FOR, MAX_WORDS, Problem, Require, Rule, RuleLimit,
+};
 
 impl RawRule {
     /// The rule, or everything that is wrong with it.
@@ -46,6 +49,7 @@ impl RawRule {
             keep_encoded_slash: reader.read_word("encoded_slash", self.encoded_slash.as_deref(), "keep"),
             observe: reader.read_word("mode", self.mode.as_deref(), "observe"),
             limit: self.limit.as_ref().and_then(|limit| reader.read_limit(limit, &demand)),
+            stale_for: self.stale_for.as_deref().map_or(Span::ZERO, |text| reader.read_stale_for(text, &demand)),
             priority: reader.read_priority(self.priority),
             host,
             methods,
@@ -60,6 +64,7 @@ impl Rule {
     /// Makes a rule that cannot be trusted refuse all it matches.
     pub(super) fn deny(&mut self) {
         (self.demand, self.audience, self.observe, self.limit) = (Demand::Deny, Audience::None, false, None);
+        self.stale_for = Span::ZERO;
     }
 }
 
@@ -111,7 +116,6 @@ impl Reader {
             ("require.acr", require.is_some_and(|require| require.acr.is_some()), "sign-in"),
             ("require.max_age", require.is_some_and(|require| require.max_age.is_some()), "sign-in"),
             ("token", raw.token.is_some(), "tokens for the application"),
-            ("stale_for", raw.stale_for.is_some(), "answers from an old cache"),
         ];
         for (path, said, mechanism) in refused {
             if said {
@@ -260,6 +264,15 @@ impl Reader {
         let burst = raw.burst.map(|burst| u32::try_from(burst).unwrap_or(0));
         let limit = self.note("limit.burst", Limit::new(rate?, burst))?;
         Some(RuleLimit { per: per?, limit })
+    }
+
+    fn read_stale_for(&mut self, text: &str, demand: &Demand) -> Span {
+        if *demand == Demand::Deny {
+            self.problem("stale_for", "means nothing beside deny = true, which admits nobody: leave it out");
+        }
+        let read = text.parse::<Span>().ok().filter(|span| (Span::seconds(1)..=MAX_STALE_FOR).contains(span));
+        let read = read.ok_or("must be between 1s and 5m, such as 30s; leave it out to refuse when the store is away");
+        self.note("stale_for", read).unwrap_or(Span::ZERO)
     }
 
     fn read_priority(&mut self, given: Option<i64>) -> u32 {

@@ -118,10 +118,10 @@ fn a_rule_must_say_who_is_admitted() {
 
 #[test]
 fn words_without_mechanism_are_refused_by_name() {
-    let rule = "login = true\nstale_for = '1m'\ntoken = { audience = 'a' }\nrequire = { acr = 'a', max_age = 300 }";
+    let rule = "login = true\ntoken = { audience = 'a' }\nrequire = { acr = 'a', max_age = 300 }";
     let problems = raw(rule).resolve().unwrap_err();
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
-    assert_eq!(paths, ["login", "require.acr", "require.max_age", "token", "stale_for"]);
+    assert_eq!(paths, ["login", "require.acr", "require.max_age", "token"]);
     assert!(problems.iter().all(|problem| problem.message.contains("this version of Admit does not have")));
     assert_eq!(refused("require = { credentials = ['session', 'basic'] }"), ["require.credentials"]);
     assert_eq!(refused("require = { credentials = ['operator_key'] }"), ["require.credentials"]);
@@ -196,6 +196,19 @@ fn limits_hold_at_their_edge() {
     assert_eq!((refused(&accept(64)).len(), refused(&accept(65)).len(), refused(&accept(0)).len()), (0, 1, 1));
     let path = |letters: usize| format!("deny = true\nmatch = {{ path = '/{}' }}", "a".repeat(letters));
     assert_eq!((refused(&path(196)), refused(&path(197))), (vec![], vec!["name".to_owned()]));
+}
+
+#[test]
+fn a_rule_may_go_on_without_the_store_for_a_while() {
+    let stale_for = |text: &str| format!("require = {{ authenticated = true }}\nstale_for = '{text}'");
+    let read = |text: &str| raw(&stale_for(text)).resolve().unwrap().stale_for;
+    assert_eq!((read("1s"), read("5m")), (Span::seconds(1), MAX_STALE_FOR));
+    for bad in ["999ms", "301s", "0s", "soon", ""] {
+        assert_eq!(refused(&stale_for(bad)), ["stale_for"], "{bad}");
+    }
+    assert_eq!(refused("deny = true\nstale_for = '30s'"), ["stale_for"]);
+    let unread = raw("require = { authenticated = true }\nstale_for = '30s'\npriority = -1").resolve_or_deny().0;
+    assert_eq!(unread.stale_for, Span::ZERO);
 }
 
 #[test]

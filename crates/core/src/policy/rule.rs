@@ -8,6 +8,7 @@ use std::fmt;
 use crate::limit::{Limit, Per};
 use crate::name::{ApiUri, Label, RoleName, ScopeName};
 use crate::principal::{CredentialKind, SubjectKind};
+use crate::time::Span;
 
 use super::cors::Cors;
 use super::host::HostPattern;
@@ -20,6 +21,8 @@ pub use super::raw::{RawAccept, RawLimit, RawMatch, RawRequire, RawRule, RawToke
 pub const DEFAULT_PRIORITY: u32 = 100;
 /// The last place that a rule can ask for.
 pub const MAX_PRIORITY: u32 = 1_000_000;
+/// The longest that a rule may go on without the store.
+pub const MAX_STALE_FOR: Span = Span::minutes(5);
 /// The most words of one list of a rule.
 pub const MAX_WORDS: usize = 64;
 
@@ -50,6 +53,8 @@ pub struct Rule {
     pub observe: bool,
     /// How fast.
     pub limit: Option<RuleLimit>,
+    /// How old the knowledge of revocations may be while the store cannot be asked; nothing: older is refused.
+    pub stale_for: Span,
     /// Lower is tried first.
     pub priority: u32,
 }

@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod directory;
 pub mod epoch;
+pub mod freshness;
 pub mod resolve;
 pub mod standing;
 pub mod unknown;

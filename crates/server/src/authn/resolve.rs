@@ -14,20 +14,38 @@ use admit_core::id::{ClientId, SubjectId};
 use admit_core::key;
 use admit_core::principal::{CredentialKind, Principal, Standing};
 use admit_core::secret::{self, NotOpaque, SecretHash, SecretKind};
+use admit_core::time::Span;
 use admit_store::Found;
 
 use super::cache::{Depends, Tag};
 use super::epoch::slot;
+use super::freshness;
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
 
-/// Resolves an API key of a realm. Says nothing of expiry, address or rights.
+/// Who presents a credential.
+pub struct Resolved {
+    /// The facts about the holder.
+    pub principal: Arc<Principal>,
+    /// How old they are, where the store could not be asked and the rule lets older ones serve.
+    pub stale: Option<Span>,
+}
+
+impl From<Arc<Principal>> for Resolved {
+    fn from(principal: Arc<Principal>) -> Self {
+        Self { principal, stale: None }
+    }
+}
+
+/// Resolves an API key of a realm. Says nothing of expiry, address or rights. Facts up to `stale_for` old serve where the
+/// store cannot be asked.
 pub fn resolve(
     app: &App,
     realm: &RealmPolicy,
     presented: &Presented<'_>,
     client_ip: Option<IpAddr>,
-) -> Result<Arc<Principal>, Reason> {
+    stale_for: Span,
+) -> Result<Resolved, Reason> {
     let text = presented.text.as_ref();
     let is_imported = realm.has_imported_shape(text);
     match secret::read(text) {
@@ -44,19 +62,34 @@ pub fn resolve(
         Err(NotOpaque::Form) => return Err(Reason::UnknownShape),
     }
     let tag = app.tagger.tag(realm.realm.id, text);
-    if let Some(principal) = app.principals.get(&tag, &app.epochs) {
-        return Ok(principal);
-    }
+    let (kept, overdue) = (app.principals.get(&tag, &app.epochs), freshness::overdue(app));
+    let known = match (kept, overdue) {
+        (Some(principal), None) => return Ok(principal.into()),
+        (kept, Some(overdue)) => kept.zip(Some(overdue)),
+        (None, None) => None,
+    };
     let hash = app.lookup.hash(realm.realm.id, SecretKind::ApiKey, text);
-    if app.unknown.has(&hash.tag(), &app.epochs) {
+    if overdue.is_none() && app.unknown.has(&hash.tag(), &app.epochs) {
         return Err(Reason::UnknownSecret);
     }
-    let (position, found) = look_up(app, realm, &hash, client_ip)?;
+    let asked = match &known {
+        // Who was known a moment ago costs no unit of the unknown.
+        Some(_) => ask(app, realm, &hash),
+        None => look_up(app, realm, &hash, client_ip),
+    };
+    let (position, found) = match (asked, known) {
+        (Ok(answer), _) => answer,
+        (Err(Reason::StoreUnavailable), Some((principal, overdue))) => {
+            let stale = overdue.within(stale_for).ok_or(Reason::StoreUnavailable)?;
+            return Ok(Resolved { principal, stale: Some(stale) });
+        }
+        (Err(reason), _) => return Err(reason),
+    };
     let Some(found) = found else {
         app.unknown.insert(hash.tag(), position);
         return Err(Reason::UnknownSecret);
     };
-    Ok(keep(app, tag, position, &found, &hash))
+    Ok(keep(app, tag, position, &found, &hash).into())
 }
 
 fn of_other_realm(app: &App, prefix: &str) -> Reason {
@@ -79,15 +112,21 @@ fn look_up(
     if !app.limiter.take_unknown(&budget, realm.realm.id, source, app.clock.monotonic_us()) {
         return Err(Reason::UnknownBudget);
     }
+    let asked = ask(app, realm, hash);
+    // A store that does not answer says nothing about the credential.
+    if !matches!(asked, Ok((_, None))) {
+        app.limiter.give_back_unknown(&budget, realm.realm.id, source);
+    }
+    asked
+}
+
+fn ask(app: &App, realm: &RealmPolicy, hash: &SecretHash) -> Result<(i64, Option<Found>), Reason> {
     app.metrics.cache_misses.inc();
     let position = app.epochs.position();
     let found = app.store.point(|tx| tx.find_credential(realm.realm.id, hash)).map_err(|error| {
         tracing::error!(error = %error, "a credential cannot be looked up");
         Reason::StoreUnavailable
     })?;
-    if found.is_some() {
-        app.limiter.give_back_unknown(&budget, realm.realm.id, source);
-    }
     Ok((position, found))
 }
 

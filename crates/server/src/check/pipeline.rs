@@ -19,7 +19,7 @@ use admit_core::policy::judge::{self, Openness};
 use admit_core::policy::rule::Rule;
 use admit_core::principal::Principal;
 use admit_core::secret;
-use admit_core::time::Time;
+use admit_core::time::{Span, Time};
 
 use super::Door;
 use super::policies::RealmPolicy;
@@ -88,7 +88,7 @@ fn decide<'p>(
         decision: Decision::of(app.request_id(now), Verdict::Admitted),
         presented: Ok(None),
     };
-    let verdict = case.verdict();
+    let verdict = case.recent_enough().and_then(|()| case.verdict());
     case.decision.verdict = match verdict {
         Ok(verdict) => verdict,
         Err(reason) if case.may_observe(reason) => {
@@ -133,6 +133,14 @@ struct Case<'c> {
 }
 
 impl<'c> Case<'c> {
+    /// Rules that could not be read again in time judge nothing, but for one that says for how long it may.
+    fn recent_enough(&mut self) -> Result<(), Reason> {
+        let Some(overdue) = self.realm.overdue(self.app) else { return Ok(()) };
+        let age = self.rule.and_then(|rule| overdue.within(rule.stale_for)).ok_or(Reason::StoreUnavailable)?;
+        self.decision.stale = Some(age);
+        Ok(())
+    }
+
     fn verdict(&mut self) -> Result<Verdict, Reason> {
         judge::judge_spelling(self.rule, &target_of(self.request))?;
         if self.realm.realm.disabled_at.is_some() {
@@ -190,7 +198,10 @@ impl<'c> Case<'c> {
 
     fn authenticate(&mut self) -> Result<(), Reason> {
         let Some(presented) = self.presented.as_ref().map_err(|reason| *reason)? else { return Ok(()) };
-        let principal = resolve::resolve(self.app, self.realm, presented, self.request.client_ip)?;
+        let stale_for = self.rule.map_or(Span::ZERO, |rule| rule.stale_for);
+        let resolved = resolve::resolve(self.app, self.realm, presented, self.request.client_ip, stale_for)?;
+        let principal = resolved.principal;
+        self.decision.stale = self.decision.stale.max(resolved.stale);
         let usable = principal.usable(self.request.client_ip, self.now);
         self.decision.principal = Some(principal);
         usable?;
@@ -273,8 +284,13 @@ impl<'c> Case<'c> {
 
     /// A rule that only observes admits whatever it would refuse, but for requests that cannot be judged at all.
     fn may_observe(&self, reason: Reason) -> bool {
-        let is_judged = reason.code().status() != 400 && reason != Reason::RealmDisabled;
+        let is_judged = reason.code().status() != 400 && reason != Reason::RealmDisabled && !self.is_overdue();
         is_judged && self.rule.is_some_and(|rule| rule.observe)
+    }
+
+    /// Whether the rule itself is too old to be believed.
+    fn is_overdue(&self) -> bool {
+        self.decision.stale.is_none() && self.realm.overdue(self.app).is_some()
     }
 
     /// Refusals carry the headers that let a browser application read them.
@@ -304,6 +320,7 @@ pub fn conclude(
 ) {
     let decision = &judged.decision;
     app.metrics.decided(door, decision);
+    note_stale(app, realm, judged, now);
     tracing::debug!(
         door = door.as_str(),
         decision.code = decision.code().as_str(),
@@ -340,6 +357,18 @@ pub fn conclude(
         }
     }
     app.records.keep(Record::of(realm, request, door, judged, now));
+}
+
+/// An answer from knowledge that is older than it should be is counted, and told to the audit.
+fn note_stale(app: &App, realm: &Arc<RealmPolicy>, judged: &Judged<'_>, now: Time) {
+    if judged.decision.stale.is_none() {
+        return;
+    }
+    app.metrics.stale_answers.inc();
+    let rule = judged.rule.as_ref().map(|found| found.rule.name.to_string()).unwrap_or_default();
+    if !app.notices.add(Notice::stale(realm.realm.id, rule, judged.decision.request_id, now)) {
+        app.metrics.notices_dropped.inc();
+    }
 }
 
 /// A request that could not be read as one: refused, counted and recorded like every other.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use admit_core::api::Api;
 use admit_core::check::code::Reason;
@@ -9,15 +10,19 @@ use admit_core::id::{RealmId, RuleId};
 use admit_core::policy::index::Policy;
 use admit_core::policy::rule::{Problem, RawRule, Rule};
 use admit_core::realm::Realm;
+use admit_core::time::Span;
 use admit_store::{Page, Result, StoredRule, Tx};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::app::App;
 use crate::authn::epoch::{policy_slot, slot};
+use crate::authn::freshness::{self, Overdue};
 
 /// Above this many compiled realms, one is dropped for each that is added.
 const KEPT_MAX: usize = 2_000;
+/// How long one waits for another who reads the same realm.
+const TURN_WAIT: Duration = Duration::from_millis(50);
 /// How many realms may be read at a time.
 const TURNS: usize = 64;
 /// The most rules of a realm.
@@ -40,6 +45,10 @@ pub struct RealmPolicy {
     /// The shapes of imported keys, `sk_*`.
     patterns: Vec<String>,
     position: i64,
+    /// When it was read, by the monotonic clock.
+    read_at_us: i64,
+    /// The longest `stale_for` of its rules.
+    stale_for: Span,
 }
 
 impl RealmPolicy {
@@ -59,6 +68,8 @@ impl RealmPolicy {
             problems: Vec::new(),
             patterns: self.patterns.clone(),
             position: self.position,
+            read_at_us: self.read_at_us,
+            stale_for: self.stale_for,
         }
     }
 
@@ -67,8 +78,13 @@ impl RealmPolicy {
         self.policy.rules().find(|matched| matched.place == place).map(|matched| matched.rule)
     }
 
+    /// How old it is, where that is older than it may be: only a rule that says so may be judged by it.
+    pub fn overdue(&self, app: &App) -> Option<Overdue> {
+        freshness::overdue_since(app, self.read_at_us)
+    }
+
     /// Reads a realm in one snapshot that began after `position` was taken.
-    pub fn read(tx: &mut Tx<'_>, id: RealmId, position: i64) -> Result<Option<Self>> {
+    pub fn read(tx: &mut Tx<'_>, id: RealmId, position: i64, read_at_us: i64) -> Result<Option<Self>> {
         let Some(realm) = tx.find_realm(id)? else { return Ok(None) };
         let apis = all_apis(tx, id)?;
         let stored = all_rules(tx, id)?;
@@ -84,8 +100,9 @@ impl RealmPolicy {
         }
         let policy = Policy::load(&owned, rules);
         problems.extend(policy.problems().iter().cloned());
+        let stale_for = policy.rules().map(|found| found.rule.stale_for).max().unwrap_or_default();
         let rule_ids = stored.iter().map(|rule| rule.id).collect();
-        Ok(Some(Self { realm, apis, policy, rule_ids, problems, patterns, position }))
+        Ok(Some(Self { realm, apis, policy, rule_ids, problems, patterns, position, read_at_us, stale_for }))
     }
 }
 
@@ -146,15 +163,19 @@ impl Policies {
         if let Some(known) = self.current(app, realm) {
             return Ok(Some(known));
         }
-        let _turn = self.turns[usize::from(realm.bytes()[15]) % TURNS].lock();
+        // Not longer: the thread has other realms' requests to answer, and the store may be slow.
+        let _turn = self.turns[usize::from(realm.bytes()[15]) % TURNS].try_lock_for(TURN_WAIT);
         if let Some(known) = self.current(app, realm) {
             return Ok(Some(known));
         }
-        let position = app.epochs.position();
-        let read = app.store.point(|tx| RealmPolicy::read(tx, realm, position)).map_err(|error| {
-            tracing::error!(error = %error, "the rules of a realm cannot be read");
-            Reason::StoreUnavailable
-        })?;
+        let (position, read_at_us) = (app.epochs.position(), app.clock.monotonic_us());
+        let read = match app.store.point(|tx| RealmPolicy::read(tx, realm, position, read_at_us)) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::error!(error = %error, "the rules of a realm cannot be read");
+                return self.older(app, realm).map(Some).ok_or(Reason::StoreUnavailable);
+            }
+        };
         let Some(policy) = read.map(Arc::new) else { return Ok(None) };
         for problem in &policy.problems {
             tracing::warn!(realm = %policy.realm.name, rule = problem.path, "a rule refuses everything: {}", problem.message);
@@ -166,7 +187,16 @@ impl Policies {
     fn current(&self, app: &App, realm: RealmId) -> Option<Arc<RealmPolicy>> {
         let slots = [policy_slot(realm), slot(realm.bytes())];
         let kept = self.kept.load();
-        kept.get(&realm).filter(|known| app.epochs.is_current(&slots, known.position)).cloned()
+        let is_current = |known: &Arc<RealmPolicy>| app.epochs.is_current(&slots, known.position);
+        kept.get(&realm).filter(|known| is_current(known) && known.overdue(app).is_none()).cloned()
+    }
+
+    /// What was read earlier and not changed since, as far as is known: where the store is away and some rule allows it.
+    fn older(&self, app: &App, realm: RealmId) -> Option<Arc<RealmPolicy>> {
+        let slots = [policy_slot(realm), slot(realm.bytes())];
+        let kept = self.kept.load();
+        let known = kept.get(&realm).filter(|known| app.epochs.is_current(&slots, known.position))?;
+        known.overdue(app)?.within(known.stale_for).map(|_| known.clone())
     }
 
     /// Readers never wait: the map is copied for each realm that is read anew, which is rare.
@@ -181,7 +211,7 @@ impl Policies {
                 kept.remove(&any);
             }
             let newest = kept.entry(realm).or_insert_with(|| policy.clone());
-            if newest.position < policy.position {
+            if newest.position < policy.position || newest.read_at_us < policy.read_at_us {
                 *newest = policy.clone();
             }
             kept

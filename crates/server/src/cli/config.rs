@@ -23,16 +23,19 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let overrides = Overrides { data: context.given.data.clone(), ..Overrides::default() };
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let problems = Config::load(config.as_deref(), &overrides, env).err().unwrap_or_default();
+    let loaded = Config::load(config.as_deref(), &overrides, env);
+    let store = loaded.as_ref().ok().map(|config| config.store.to_string());
+    let problems = loaded.err().unwrap_or_default();
     if context.output.json {
         let items: Vec<_> = problems
             .iter()
             .map(|problem| serde_json::json!({ "path": problem.path, "message": problem.message }))
             .collect();
-        context.output.json(&serde_json::json!({ "problems": items }));
+        context.output.json(&serde_json::json!({ "problems": items, "store": store }));
     }
     if problems.is_empty() {
         context.output.note("the configuration is good");
+        store.iter().for_each(|store| context.output.note(&format!("the store is {store}")));
         return Ok(());
     }
     let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {}: {}", problem.path, problem.message)).collect();

@@ -14,6 +14,7 @@ use admit_core::check::address::TrustedProxies;
 use admit_core::limit::{Limit, Per, Rate};
 use admit_core::policy::rule::Problem;
 use admit_core::time::Span;
+use admit_store::Location;
 
 pub use resolve::public_authority;
 
@@ -26,8 +27,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Peers whose `X-Forwarded-*` and `X-Original-*` count.
     pub trusted_proxies: Arc<TrustedProxies>,
-    /// The SQLite file.
-    pub store: PathBuf,
+    /// Where the store is.
+    pub store: Location,
     /// The folder of the store, `server.json`, `operator.key` and, unless said otherwise, the master key.
     pub data: PathBuf,
     /// Where the master key comes from.
@@ -115,7 +116,9 @@ impl Config {
         overrides: &Overrides,
         env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Problem>> {
-        resolve::resolve(raw::merge(text, env)?, overrides)
+        let env: Vec<_> = env.into_iter().collect();
+        let password = env.iter().find(|(name, _)| name == "PGPASSWORD").map(|(_, value)| value.clone());
+        resolve::resolve(raw::merge(text, env)?, overrides, password.as_deref())
     }
 
     /// The issuer of a realm that has no host of its own.

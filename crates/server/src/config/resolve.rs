@@ -8,6 +8,7 @@ use admit_core::check::address::TrustedProxies;
 use admit_core::limit::{Limit, Per, Rate};
 use admit_core::policy::rule::Problem;
 use admit_core::time::Span;
+use admit_store::{Location, PostgresUrl};
 use ipnet::IpNet;
 use toml::Table;
 
@@ -16,7 +17,7 @@ use super::{Config, LogFormat, MasterKeySource, Overrides, UnknownBudget};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
 
-pub fn resolve(table: Table, overrides: &Overrides) -> Result<Config, Vec<Problem>> {
+pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> Result<Config, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut root = Reader::new(table, &mut problems);
     let listen = root.parsed::<SocketAddr>("listen");
@@ -26,10 +27,10 @@ pub fn resolve(table: Table, overrides: &Overrides) -> Result<Config, Vec<Proble
     let trusts_anybody = !trusted_proxies.is_empty();
     let data =
         overrides.data.clone().unwrap_or_else(|| PathBuf::from(if overrides.dev { "admit-dev" } else { "admit-data" }));
-    let store = store(&mut root, &data);
-    let data = match overrides.data {
-        Some(_) => data,
-        None => store.parent().map_or(data, Path::to_path_buf),
+    let store = store(&mut root, &data, password);
+    let data = match (&overrides.data, &store) {
+        (None, Location::Sqlite(file)) => file.parent().map_or(data, Path::to_path_buf),
+        _ => data,
     };
     let (cache_max_bytes, max_staleness) = cache(&mut root);
     let mut ops_listen = None;
@@ -123,16 +124,21 @@ fn trusted_proxies(root: &mut Reader<'_>, listen: SocketAddr) -> Vec<IpNet> {
     networks
 }
 
-fn store(root: &mut Reader<'_>, data: &Path) -> PathBuf {
-    let mut path = data.join("admit.db");
+/// The URL is not told where it cannot be used: it may hold a password.
+fn store(root: &mut Reader<'_>, data: &Path, password: Option<&str>) -> Location {
+    let mut location = Location::Sqlite(data.join("admit.db"));
     root.section("store", |store| {
         let Some(url) = store.text("url") else { return };
-        match url.strip_prefix("sqlite:").filter(|file| !file.is_empty()) {
-            Some(file) => path = PathBuf::from(file),
-            None => store.problem("url", "must be sqlite:<file>; other engines are not in this version"),
+        match url.split_once(':') {
+            Some(("sqlite", file)) if !file.is_empty() => location = Location::Sqlite(PathBuf::from(file)),
+            Some(("postgres" | "postgresql", _)) => match PostgresUrl::parse(&url) {
+                Ok(url) => location = Location::Postgres(password.map_or(url.clone(), |text| url.or_password(text))),
+                Err(bad) => store.problem("url", bad.to_string()),
+            },
+            _ => store.problem("url", "must be sqlite:<file> or postgres://<user>@<host>/<database>"),
         }
     });
-    path
+    location
 }
 
 fn cache(root: &mut Reader<'_>) -> (usize, Span) {
@@ -255,6 +261,24 @@ mod tests {
         let config = load("[cache]\nmax_bytes = '1MiB'", &env).unwrap();
         assert_eq!(config.cache_max_bytes, 64 << 20);
         assert!(config.trusted_proxies.trusts("10.0.0.5".parse().unwrap()));
+    }
+
+    #[test]
+    fn lo_02_a_store_elsewhere_is_named_without_its_password() {
+        let store = |url: &str, env: &[(&str, &str)]| {
+            let config = load(&format!("[store]\nurl = '{url}'"), env).unwrap();
+            (config.store.to_string(), format!("{config:?}"), config)
+        };
+        let (shown, debug, config) = store("postgres://admit:canary@db.test/admit", &[]);
+        assert_eq!(shown, "postgres://admit@db.test/admit");
+        assert!(!debug.contains("canary"));
+        assert_eq!(config.data, PathBuf::from("admit-data"));
+        let (_, debug, by_environment) = store("postgresql://admit@db.test/admit", &[("PGPASSWORD", "canary")]);
+        assert!(!debug.contains("canary"));
+        assert_eq!(by_environment.store, config.store);
+        assert_eq!(store("sqlite:here/x.db", &[]).0, "sqlite:here/x.db");
+        let problems = load("[store]\nurl = 'postgres://a:canary@b:x/c'", &[]).unwrap_err();
+        assert!(problems[0].starts_with("store.url:") && !problems[0].contains("canary"), "{problems:?}");
     }
 
     #[test]

@@ -35,6 +35,12 @@ impl Notice {
         Self { realm, kind, reason, target: target.unwrap_or_default(), request_id, at, count: 1 }
     }
 
+    /// An answer of a rule that goes on while the store is away.
+    pub fn stale(realm: RealmId, rule: String, request_id: RequestId, at: Time) -> Self {
+        let (kind, reason) = ("store.stale_answer", Reason::StoreUnavailable);
+        Self { realm, kind, reason, target: rule, request_id, at, count: 1 }
+    }
+
     fn event(&self, app: &App) -> Event {
         Event {
             id: Id::new(self.at, app.random()),
@@ -61,7 +67,7 @@ impl Notices {
         let mut waiting = self.0.lock();
         let alike = (notice.realm, notice.reason, notice.target.clone());
         if let Some(known) = waiting.get_mut(&alike) {
-            known.count += 1;
+            known.count = known.count.saturating_add(notice.count);
             return true;
         }
         if waiting.len() >= KEPT_MAX {
@@ -87,7 +93,8 @@ pub async fn write(app: &App) {
         })
         .await;
     if let Err(error) = written {
-        app.metrics.notices_dropped.inc_by(waiting.len() as u64);
-        tracing::warn!(error = %error, "security notices cannot be written");
+        tracing::debug!(error = %error, "security notices cannot be written yet");
+        let dropped = waiting.into_values().filter(|notice| !app.notices.add(notice.clone())).count();
+        app.metrics.notices_dropped.inc_by(dropped as u64);
     }
 }

@@ -13,6 +13,7 @@ use super::guard::{ServerPermit, ServerRead};
 use super::rules;
 use super::work::{self, Stop};
 use crate::app::App;
+use crate::authn::freshness;
 use crate::config::{Config, MasterKeySource};
 use crate::http::json::Json;
 use crate::http::problem::Problem;
@@ -78,11 +79,28 @@ pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Re
     if items.is_empty() {
         items.push(Finding { level: Level::Ok, what: "Nothing needs your attention.".to_owned(), fix: None });
     }
+    items.insert(0, of_store(&app));
     Ok(Json(Findings { items }))
 }
 
 fn warning(what: String, fix: impl Into<String>) -> Finding {
     Finding { level: Level::Warning, what, fix: Some(fix.into()) }
+}
+
+/// Which store it is, and whether what other nodes change is known in time.
+fn of_store(app: &App) -> Finding {
+    let (config, age) = (app.config.load(), app.store.feed_age());
+    match freshness::overdue(app) {
+        None => Finding { level: Level::Ok, what: format!("The store is {}.", config.store), fix: None },
+        Some(_) => {
+            let what = format!(
+                "The store is {}, and what other nodes changed in the last {} s is not known here.",
+                config.store,
+                age.as_secs()
+            );
+            warning(what, "look for what keeps this node from the database")
+        }
+    }
 }
 
 fn of_config(config: &Config) -> Vec<Finding> {

@@ -19,7 +19,7 @@ use admit_core::principal::{CredentialKind, Principal};
 use admit_core::realm::OPERATORS;
 use admit_core::scope::{self, Rights};
 use admit_core::secret::{self, SecretKind};
-use admit_core::time::Time;
+use admit_core::time::{Span, Time};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -233,8 +233,9 @@ impl Caller<'_> {
         if let Some(operator) = self.operator(&presented) {
             return Ok((operator, realm));
         }
-        let principal = resolve::resolve(self.app, &realm, &presented, self.request.client_ip)
-            .map_err(|reason| self.refuse(Some(&realm), reason, None, shown.clone()))?;
+        let principal = resolve::resolve(self.app, &realm, &presented, self.request.client_ip, Span::ZERO)
+            .map_err(|reason| self.refuse(Some(&realm), reason, None, shown.clone()))?
+            .principal;
         let usable = principal.usable(self.request.client_ip, self.now);
         let usable = usable.and(if self.request.is_plain_http() { Err(Reason::PlainHttp) } else { Ok(()) });
         let usable = usable.and_then(|()| self.limit(realm.realm.id, &principal));

@@ -34,6 +34,8 @@ pub struct Metrics {
     pub usage_dropped: Counter,
     /// Security notices that could not be kept.
     pub notices_dropped: Counter,
+    /// Answers from knowledge that was older than it should be.
+    pub stale_answers: Counter,
     /// Keys that end within a day, a week, a month.
     pub ending: [Gauge; ENDING_DAYS.len()],
     /// When the next key ends, in seconds since 1970; 0 where none does.
@@ -44,6 +46,7 @@ pub struct Metrics {
     limits: Gauge,
     writer_queue: Gauge,
     changes: Gauge,
+    feed_age: Gauge,
     pending_usage: Gauge,
     realms: Gauge,
 }
@@ -78,6 +81,7 @@ impl Metrics {
         let cache_misses = counter("cache_misses", "Credentials looked up in the store");
         let usage_dropped = counter("usage_dropped", "Uses of keys that could not be counted");
         let notices_dropped = counter("notices_dropped", "Security notices that could not be kept");
+        let stale_answers = counter("stale_answers", "Answers of rules with stale_for while the store was away");
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -89,6 +93,7 @@ impl Metrics {
         let unknown_entries = gauge("unknown_entries", "Unknown credentials that are remembered");
         let limits = gauge("limiter_entries", "Counts that the limiter keeps");
         let writer_queue = gauge("writer_queue", "Writes that wait for the store");
+        let feed_age = gauge("feed_age_milliseconds", "How long ago all changes of other nodes were known");
         let changes = gauge("changes_learned", "Changes that this node has learned of since its start");
         let pending_usage = gauge("usage_pending", "Counters of use that wait for their next write");
         let realms = gauge("realms", "Realms");
@@ -105,6 +110,8 @@ impl Metrics {
             cache_misses,
             usage_dropped,
             notices_dropped,
+            stale_answers,
+            feed_age,
             entries,
             cache_bytes,
             unknown_entries,
@@ -139,6 +146,7 @@ impl Metrics {
         self.cache_bytes.set(size(app.principals.bytes()));
         self.unknown_entries.set(size(app.unknown.count()));
         self.limits.set(size(app.limiter.count()));
+        self.feed_age.set(i64::try_from(app.store.feed_age().as_millis()).unwrap_or(i64::MAX));
         self.writer_queue.set(size(app.store.queued()));
         self.changes.set(app.epochs.position());
         self.pending_usage.set(size(app.usage.pending()));

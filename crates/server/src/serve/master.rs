@@ -35,6 +35,11 @@ pub fn load(config: &Config, is_new: bool) -> Result<MasterKey, Failure> {
     bytes.map(MasterKey::new).ok_or_else(|| Failure("the master key must be 64 hexadecimal digits".to_owned()))
 }
 
+/// True where the store was not yet made with any key.
+pub fn is_unset(store: &Store) -> Result<bool, Failure> {
+    Ok(store.point(|tx| tx.find_meta(CHECK))?.is_none())
+}
+
 /// Compares the key with the one that the store was made with.
 pub fn check(store: &Store, key: &MasterKey) -> Result<(), Failure> {
     let value = key.check_value();

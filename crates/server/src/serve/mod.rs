@@ -12,7 +12,7 @@ use std::sync::Arc;
 use admit_core::policy::rule::Problem;
 use admit_core::secret::{self, Secret};
 use admit_core::time::Span;
-use admit_store::{News, Options, Store};
+use admit_store::{Location, News, Options, Store};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -78,8 +78,11 @@ pub struct Server {
 /// Opens the store, makes what a first start makes, and draws a new operator key.
 pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failure> {
     make_folder(&config.data)?;
-    let is_new = !config.store.exists();
-    let master_key = master::load(&config, is_new)?;
+    // A file is not made for a key that cannot be used. Whether a database has a key already, only it knows.
+    let early_key = match &config.store {
+        Location::Sqlite(file) => Some(master::load(&config, !file.exists())?),
+        Location::Postgres(_) => None,
+    };
     let (epochs, directory) = (Arc::<Epochs>::default(), Arc::<Directory>::default());
     let (fed_epochs, fed_directory) = (epochs.clone(), directory.clone());
     let feed = move |news: News<'_>| match news {
@@ -92,8 +95,12 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
             fed_directory.forget();
         }
     };
-    let store = Store::open(&Options::new(&config.store), feed, clock.now())?;
+    let store = Store::open(&Options::at(config.store.clone()), feed, clock.now())?;
     first::check_mark(&store, &config, dev)?;
+    let master_key = match early_key {
+        Some(key) => key,
+        None => master::load(&config, master::is_unset(&store)?)?,
+    };
     master::check(&store, &master_key)?;
     let begun = first::begin(&store, clock.now())?;
     directory.load(&store)?;

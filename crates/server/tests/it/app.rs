@@ -11,6 +11,8 @@ use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::store;
+
 /// A running server. Stops when it is dropped; [`TestApp::stop`] stops it gracefully.
 pub struct TestApp {
     /// Its state, for what cannot be asked from outside.
@@ -78,7 +80,7 @@ impl TestApp {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let overrides = Overrides { data: Some(folder.path().to_owned()), listen: Some(address), dev: false };
-        let config = Config::parse(configuration, &overrides, []).unwrap();
+        let config = Config::parse(configuration, &overrides, store::variables_of(folder.path())).unwrap();
         let clock = Clock::default();
         let server = serve::prepare(config, false, clock.clone()).unwrap();
         let running = serve::start(&server, listener).await.unwrap();

@@ -5,13 +5,18 @@
 mod app;
 mod book;
 mod check;
+#[path = "../../../store/tests/contract/cluster.rs"]
+#[expect(dead_code, reason = "the contract tests of the store use all of it")]
+mod cluster;
 mod fault;
 mod flood;
 mod gateway;
 mod input;
 mod keys;
 mod manage;
+mod nodes;
 mod program;
 mod secrecy;
+mod store;
 mod story;
 mod tenancy;

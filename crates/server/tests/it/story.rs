@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::gateway::{Ask, Echo, Gateway, Kind};
 use crate::program::{Program, free_address};
+use crate::store;
 
 /// A folder in which somebody works with a server of his own.
 pub struct Desk {
@@ -39,7 +40,7 @@ impl Desk {
         }
         let own = Path::new(env!("CARGO_BIN_EXE_admit")).parent().unwrap();
         command.env("PATH", format!("{}:{}:/usr/sbin", own.display(), std::env::var("PATH").unwrap_or_default()));
-        command.env("ADMIT_DATA", &self.data).env("NO_COLOR", "1");
+        command.env("ADMIT_DATA", &self.data).env("NO_COLOR", "1").envs(store::variables_of(self.path()));
         command
     }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::app::Reply;
+use crate::store;
 
 /// How long a start may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,6 +31,7 @@ pub fn serve(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_admit"));
     command.args(["serve", "--listen", "127.0.0.1:0"]).arg("--data").arg(data);
     bare(&mut command, data);
+    command.envs(store::variables_of(data));
     command
 }
 

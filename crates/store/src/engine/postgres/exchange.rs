@@ -40,6 +40,23 @@ impl Breaker {
         self.is_behind.load(Ordering::Acquire)
     }
 
+    /// Takes the server to be gone until one connection at a time finds it again.
+    pub(super) fn doubt(self: &Arc<Self>, dialer: &Arc<Dialer>, handle: &Handle, cause: impl std::fmt::Display) {
+        if self.is_open.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tracing::warn!(%cause, "the database is taken to be gone; everything that needs it is refused until it answers");
+        let (dialer, breaker, since) = (dialer.clone(), self.clone(), Instant::now());
+        handle.spawn(async move {
+            while let Err(error) = dialer.dial().await {
+                tracing::debug!(%error, "the database does not answer yet");
+                tokio::time::sleep(PROBE_EVERY).await;
+            }
+            breaker.is_open.store(false, Ordering::Release);
+            tracing::info!(after_ms = since.elapsed().as_millis() as u64, "the database answers again");
+        });
+    }
+
     /// An error while there is nobody to ask.
     fn check(&self) -> Result<()> {
         if self.is_behind() {
@@ -105,19 +122,7 @@ impl Exchange {
 
     /// Takes the server to be gone until one connection at a time finds it again.
     pub(super) fn doubt(&self, cause: impl std::fmt::Display) {
-        if self.breaker.is_open.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        tracing::warn!(%cause, "the database is taken to be gone; everything that needs it is refused until it answers");
-        let (dialer, breaker, since) = (self.dialer.clone(), self.breaker.clone(), Instant::now());
-        self.handle.spawn(async move {
-            while let Err(error) = dialer.dial().await {
-                tracing::debug!(%error, "the database does not answer yet");
-                tokio::time::sleep(PROBE_EVERY).await;
-            }
-            breaker.is_open.store(false, Ordering::Release);
-            tracing::info!(after_ms = since.elapsed().as_millis() as u64, "the database answers again");
-        });
+        self.breaker.doubt(&self.dialer, &self.handle, cause);
     }
 
     /// Ends every connection and whatever else goes on.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Row, Statement};
@@ -183,13 +184,24 @@ impl Follower {
         let mut line = Some(line);
         loop {
             let ended = match line.take() {
-                Some(line) => self.follow(&line).await.inspect_err(|_| line.cut()),
+                Some(line) => {
+                    let ended = self.follow(&line).await;
+                    line.cut();
+                    // A line that was lost says little; one that is silent says that the others will be.
+                    if ended.as_ref().is_err_and(|error| *error == late()) {
+                        self.doubt("the change feed was not answered in time");
+                    }
+                    ended
+                }
                 None => match self.find_again().await {
                     Ok(found) => {
                         line = Some(found);
                         continue;
                     }
-                    Err(error) => Err(error),
+                    Err(error) => {
+                        self.doubt(&error);
+                        Err(error)
+                    }
                 },
             };
             if let Err(error) = ended {
@@ -199,6 +211,12 @@ impl Follower {
                 return;
             }
             sleep(PAUSE).await;
+        }
+    }
+
+    fn doubt(&self, cause: impl std::fmt::Display) {
+        if !self.tail.breaker.is_behind() {
+            self.tail.breaker.doubt(&self.dialer, &Handle::current(), cause);
         }
     }
 
