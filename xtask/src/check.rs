@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs;
 
-use crate::{Outcome, cargo, output_of, root, succeed};
+use crate::{Outcome, cargo, generate, output_of, root, succeed};
 
 mod docs;
 mod layers;
@@ -24,6 +24,7 @@ pub fn run(arguments: &[String]) -> Outcome {
     report(&mut broken, "rustfmt", succeed(cargo().args(["fmt", "--all", "--check"])));
     let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
     report(&mut broken, "clippy", succeed(cargo().args(clippy)));
+    report(&mut broken, "what is generated", generate::run(&["--check".to_owned()]));
     if broken.is_empty() {
         return Ok(());
     }

@@ -14,7 +14,7 @@ mod test;
 mod tools;
 
 const USAGE: &str = "\
-cargo xtask check                 formatting, clippy, layers, sizes, names in the docs
+cargo xtask check                 formatting, clippy, layers, sizes, names in the docs, what is generated
 cargo xtask test                  installs what the tests need, checks, runs every test
 cargo xtask test FILTER…          runs the tests whose name contains FILTER, nothing else
 cargo xtask test --only-tests     every test without the check

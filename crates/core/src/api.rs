@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::host;
 use crate::id::{ApiId, RealmId};
+use crate::metadata;
 use crate::name::{ApiUri, ExternalId, Label, ScopeName};
 use crate::policy::cors::RawCors;
 use crate::policy::index::{ApiRealm, MAX_HOSTS};
@@ -127,12 +128,14 @@ impl ApiSpec {
                 Err(message) => problem(format!("hosts[{place}]"), message),
             }
         }
-        if !(Span::seconds(30)..=Span::hours(24)).contains(&self.token_lifetime) {
-            problem("token_lifetime".into(), "must be between 30s and 24h".into());
+        let is_whole = self.token_lifetime.as_ms() % 1000 == 0;
+        if !is_whole || !(Span::seconds(30)..=Span::hours(24)).contains(&self.token_lifetime) {
+            problem("token_lifetime".into(), "must be whole seconds between 30s and 24h".into());
         }
         if let Err(message) = check_metadata(&self.metadata) {
             problem("metadata".into(), message);
         }
+        self.metadata = metadata::canonical(self.metadata);
         if problems.is_empty() { Ok(self) } else { Err(problems) }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::check_metadata;
 use crate::id::{ClientId, OrgId, RealmId};
+use crate::metadata;
 use crate::name::{ExternalId, Label, RoleName};
 use crate::policy::rule::Problem;
 use crate::role;
@@ -109,6 +110,7 @@ impl ClientSpec {
         if let Err(message) = check_metadata(&self.metadata) {
             problems.push(Problem::new("metadata", message));
         }
+        self.metadata = metadata::canonical(self.metadata);
         if problems.is_empty() { Ok(self) } else { Err(problems) }
     }
 

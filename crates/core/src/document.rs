@@ -186,7 +186,10 @@ impl Document {
 
 /// What a change of rules or APIs breaks that was whole before, so that what is broken already can be mended piece by piece.
 pub fn broken(before: &Policy, after: &Policy) -> Vec<Problem> {
-    after.problems().iter().filter(|problem| !before.problems().contains(problem)).cloned().collect()
+    let known: HashSet<(&str, &str)> =
+        before.problems().iter().map(|problem| (problem.path.as_str(), problem.message.as_str())).collect();
+    let is_new = |problem: &&Problem| !known.contains(&(problem.path.as_str(), problem.message.as_str()));
+    after.problems().iter().filter(is_new).cloned().collect()
 }
 
 /// Resolves each item and puts its name before its problems.
@@ -272,7 +275,18 @@ fn refer(wanted: &Document, found: &diff::Found, apis: &[&ApiSpec], roles: &[&Ro
     for spec in wanted.user.iter().flatten() {
         problems.extend(held(Kind::User, spec.name.as_str(), &spec.roles));
     }
+    for raw in wanted.rule.iter().flatten() {
+        let rule = raw.resolve_or_deny().0;
+        let missing = unknown_roles(&rule, |role| by_name.contains(role));
+        problems.extend(missing.into_iter().map(|problem| problem.of_rule(rule.name.as_str())));
+    }
     problems
+}
+
+/// The roles that a rule asks for and that there are not.
+pub fn unknown_roles(rule: &Rule, is_known: impl Fn(&RoleName) -> bool) -> Vec<Problem> {
+    let asked = rule.require().into_iter().flat_map(|require| &require.roles);
+    asked.filter(|role| !is_known(role)).map(|role| Problem::new("require.roles", no_role(role))).collect()
 }
 
 /// What to do about a role that is not there.

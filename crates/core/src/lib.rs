@@ -13,6 +13,7 @@ pub mod grant;
 pub mod id;
 pub mod key;
 pub mod limit;
+pub mod metadata;
 pub mod name;
 pub mod patch;
 pub mod policy;

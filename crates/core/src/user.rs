@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::check_metadata;
 use crate::id::{OrgId, RealmId, UserId};
+use crate::metadata;
 use crate::name::{ExternalId, Label, RoleName};
 use crate::policy::rule::Problem;
 use crate::role;
@@ -83,6 +84,7 @@ impl UserSpec {
         if let Err(message) = check_metadata(&self.metadata) {
             problems.push(Problem::new("metadata", message));
         }
+        self.metadata = metadata::canonical(self.metadata);
         if problems.is_empty() { Ok(self) } else { Err(problems) }
     }
 }

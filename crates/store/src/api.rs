@@ -8,6 +8,7 @@ use crate::Page;
 use crate::change::ChangeKind;
 use crate::engine::Tx;
 use crate::error::Result;
+use crate::filter::{self, Filter, Looks, looks_like};
 use crate::value::{FromRow, Row, json};
 
 /// The columns of [`Api`], of a table called `a`.
@@ -22,7 +23,8 @@ statements! {
     FIND = concat!("SELECT ", api_columns!(), " FROM api AS a WHERE a.realm_id = $realm AND a.id = $id");
     FIND_BY_URI = concat!("SELECT ", api_columns!(), " FROM api AS a WHERE a.realm_id = $realm AND a.uri = $uri");
     LIST = concat!("SELECT ", api_columns!(), " FROM api AS a WHERE a.realm_id = $realm
-        AND a.id > $after ORDER BY a.id LIMIT $limit");
+        AND (a.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("a.spec"),
+        " AND a.id > $after ORDER BY a.id LIMIT $limit");
     INSERT = "INSERT INTO api (id, realm_id, uri, external_id, spec, created_at, updated_at, version)
         VALUES ($id, $realm, $uri, $external_id, $spec, $created_at, $updated_at, $version)";
     UPDATE = "UPDATE api SET external_id = $external_id, spec = $spec, updated_at = $now, version = version + 1
@@ -43,7 +45,18 @@ impl Tx<'_> {
 
     /// APIs by id.
     pub fn list_apis(&mut self, realm: RealmId, page: &Page) -> Result<Vec<Api>> {
-        self.list(LIST, named! { realm, after: page.floor(), limit: page.limit })
+        self.list_apis_of(realm, &Filter::default(), page)
+    }
+
+    /// Those APIs by id that the filter is met by.
+    pub fn list_apis_of(&mut self, realm: RealmId, filter: &Filter, page: &Page) -> Result<Vec<Api>> {
+        let Filter { external_id, metadata } = filter;
+        let Looks { member, value } = Looks::of(metadata)?;
+        let rows = |page: &Page| {
+            let (after, limit) = (page.floor(), page.limit);
+            self.list(LIST, named! { realm, external_id, member, value, after, limit })
+        };
+        filter::fill(page, metadata, rows, |api: &Api| (*api.id.bytes(), &api.spec.metadata))
     }
 
     /// A new API. A second of its URI is a conflict.

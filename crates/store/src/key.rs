@@ -4,6 +4,7 @@ use admit_core::grant::Grant;
 use admit_core::id::{GrantId, KeyId, RealmId, SubjectId};
 use admit_core::key::{Key, KeySecret};
 use admit_core::limit::Rate;
+use admit_core::metadata::MetadataFilter;
 use admit_core::name::ApiUri;
 use admit_core::time::{Span, Time};
 
@@ -11,6 +12,7 @@ use crate::Page;
 use crate::change::ChangeKind;
 use crate::engine::Tx;
 use crate::error::{Error, Result};
+use crate::filter::{self, Looks, looks_like};
 use crate::grant::{self, grant_columns};
 use crate::value::{FromRow, Row, json, optional_json};
 
@@ -53,7 +55,9 @@ macro_rules! listed_keys {
             issued_keys!(),
             $narrowest,
             " AND (g.subject_id = $owner OR $owner IS NULL) AND (k.name = $name OR $name IS NULL)
-              AND (k.external_id = $external_id OR $external_id IS NULL)
+              AND (k.external_id = $external_id OR $external_id IS NULL) AND ",
+            looks_like!("k.metadata"),
+            "
               AND (g.expires_at < $expiring_before OR $expiring_before IS NULL)
               AND (g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $now) OR $ended = 1)
               AND k.id > $after ORDER BY k.id LIMIT $limit"
@@ -96,6 +100,8 @@ pub struct KeyFilter {
     pub name: Option<String>,
     /// Those that are called so elsewhere.
     pub external_id: Option<String>,
+    /// Those whose metadata has all of these.
+    pub metadata: MetadataFilter,
     /// Those that end before this moment.
     pub expiring_before: Option<Time>,
     /// Those that are neither revoked nor past their end.
@@ -136,7 +142,8 @@ impl Tx<'_> {
 
     /// Keys by id.
     pub fn list_keys(&mut self, realm: RealmId, filter: &KeyFilter, page: &Page, now: Time) -> Result<Vec<IssuedKey>> {
-        let KeyFilter { owner, name, external_id, expiring_before, live_only } = filter;
+        let KeyFilter { owner, name, external_id, metadata, expiring_before, live_only } = filter;
+        let Looks { member, value } = Looks::of(metadata)?;
         let sql = match filter {
             KeyFilter { external_id: Some(_), .. } => LIST_OF_EXTERNAL_ID,
             KeyFilter { name: Some(_), .. } => LIST_OF_NAME,
@@ -144,8 +151,14 @@ impl Tx<'_> {
             KeyFilter { expiring_before: Some(_), .. } => LIST_ENDING,
             _ => LIST,
         };
-        let (after, limit, ended) = (page.floor(), page.limit, i64::from(!*live_only));
-        self.list(sql, named! { realm, owner, name, external_id, expiring_before, ended, now, after, limit })
+        let ended = i64::from(!*live_only);
+        let rows = |page: &Page| {
+            let (after, limit) = (page.floor(), page.limit);
+            let named =
+                named! { realm, owner, name, external_id, member, value, expiring_before, ended, now, after, limit };
+            self.list(sql, named)
+        };
+        filter::fill(page, metadata, rows, |issued: &IssuedKey| (*issued.key.id.bytes(), &issued.key.metadata))
     }
 
     /// Keys of this name, ended ones too.

@@ -17,6 +17,7 @@ mod credential;
 mod engine;
 mod error;
 mod event;
+mod filter;
 mod grant;
 mod idempotency;
 mod key;
@@ -39,10 +40,11 @@ pub use credential::Found;
 pub use engine::{BadUrl, End, Location, News, Options, PostgresUrl, Store, Tx};
 pub use error::{Error, Result};
 pub use event::EventFilter;
+pub use filter::Filter;
 pub use grant::GrantFilter;
 pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, RollEnds};
-pub use rule::{RuleCursor, StoredRule};
+pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use usage::{LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.

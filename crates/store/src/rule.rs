@@ -25,6 +25,10 @@ statements! {
         VALUES ($id, $realm, $name, $priority, $place, $spec, $created_at, $updated_at, $version)";
     UPDATE = "UPDATE rule SET name = $name, priority = $priority, place = $place, spec = $spec, updated_at = $now, version = version + 1
         WHERE realm_id = $realm AND id = $id AND version = $version";
+    /// Everything that a change of rules is judged with.
+    LIST_VERSIONS = "SELECT l.id, l.version FROM rule AS l WHERE l.realm_id = $realm
+        UNION ALL SELECT a.id, a.version FROM api AS a WHERE a.realm_id = $realm
+        UNION ALL SELECT o.id, o.version FROM role AS o WHERE o.realm_id = $realm ORDER BY 1 LIMIT 20000";
     DELETE = "DELETE FROM rule WHERE realm_id = $realm AND id = $id";
 }
 
@@ -51,6 +55,13 @@ pub struct StoredRule {
     pub version: i64,
 }
 
+/// One rule, API or role as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleVersion {
+    id: [u8; 16],
+    version: i64,
+}
+
 /// Where a list of rules goes on: priority, place and id of the last one seen.
 pub type RuleCursor = (i64, i64, RuleId);
 
@@ -72,6 +83,11 @@ impl Tx<'_> {
     pub fn list_rules(&mut self, realm: RealmId, after: Option<RuleCursor>, limit: u32) -> Result<Vec<StoredRule>> {
         let (priority, place, id) = after.unwrap_or(BEGINNING);
         self.list(LIST, named! { realm, priority, place, id, limit })
+    }
+
+    /// Which rules, APIs and roles a realm has, and which version of each: two equal lists are the same rules.
+    pub fn list_rule_versions(&mut self, realm: RealmId) -> Result<Vec<RuleVersion>> {
+        self.list(LIST_VERSIONS, named! { realm })
     }
 
     /// The highest place that a rule of the realm has.
@@ -105,6 +121,12 @@ impl Tx<'_> {
         }
         self.change(ChangeKind::Rule, realm, id.bytes(), now)?;
         Ok(true)
+    }
+}
+
+impl FromRow for RuleVersion {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        Ok(Self { id: row.bytes(0)?, version: row.int(1)? })
     }
 }
 

@@ -83,9 +83,11 @@ impl Found {
 
     /// Says of rules what only all of them together tell: what loosens, and which move.
     pub fn mark_rules(&mut self, loosenings: &[Loosening], moved: &HashSet<String>) {
+        let written = self.written.iter().enumerate().filter(|(_, change)| change.kind == Kind::Rule);
+        let places: HashMap<String, usize> = written.map(|(place, change)| (change.name.clone(), place)).collect();
         for name in moved {
-            match self.written.iter_mut().find(|change| change.kind == Kind::Rule && change.name == *name) {
-                Some(change) => change.fields.push("place".to_owned()),
+            match places.get(name) {
+                Some(place) => self.written[*place].fields.push("place".to_owned()),
                 None => self.written.push(Change {
                     action: Action::Update,
                     kind: Kind::Rule,
@@ -95,8 +97,10 @@ impl Found {
                 }),
             }
         }
+        let told_of: HashMap<&str, &Loosening> =
+            loosenings.iter().rev().map(|told| (told.rule.as_str(), told)).collect();
         for change in self.written.iter_mut().chain(&mut self.removed).filter(|change| change.kind == Kind::Rule) {
-            let told = loosenings.iter().find(|loosening| loosening.rule == change.name);
+            let told = told_of.get(change.name.as_str());
             let is_moved = change.fields.iter().any(|field| field == "place");
             change.loosens =
                 told.map(|told| told.what.clone()).or_else(|| is_moved.then(|| "is tried at another place".to_owned()));

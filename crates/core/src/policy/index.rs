@@ -98,17 +98,11 @@ impl Policy {
         let mut rules: Vec<_> = rules.into_iter().enumerate().map(|(place, rule)| (rule, place)).collect();
         rules.sort_by_key(|(rule, place)| (rule.priority, *place));
         problems.extend(twice_named(&rules));
-        problems.extend(never_reached(&rules));
-        for (rule, _) in &mut rules {
-            let found = settle(rule, apis, &owners);
-            if !found.is_empty() {
-                rule.deny();
-            }
-            problems.extend(found.into_iter().map(|problem| problem.of_rule(rule.name.as_str())));
-        }
         let (exact, below, anywhere) = (HashMap::new(), HashMap::new(), Tree::default());
         let mut policy = Self { apis: apis.to_vec(), owners, rules, problems, exact, below, anywhere };
         policy.index();
+        policy.find_never_reached();
+        policy.settle_all();
         policy
     }
 
@@ -175,6 +169,51 @@ impl Policy {
         }
     }
 
+    /// Reports rules that an earlier one covers whole.
+    fn find_never_reached(&mut self) {
+        for (number, (rule, _)) in self.rules.iter().enumerate() {
+            let covering =
+                self.earlier_candidates(number).into_iter().find(|earlier| self.rules[*earlier].0.covers(rule));
+            if let Some(earlier) = covering {
+                let message = never_reached(&self.rules[earlier].0, rule);
+                self.problems.push(Problem::new("match", message).of_rule(rule.name.as_str()));
+            }
+        }
+    }
+
+    /// The earlier rules, in their order, whose host and path cover those of this one: few beside all that there are.
+    fn earlier_candidates(&self, number: usize) -> Vec<usize> {
+        let rule = &self.rules[number].0;
+        let mut found = Vec::new();
+        let mut see = |list: &[usize]| found.extend(list.iter().copied().take_while(|earlier| *earlier < number));
+        let (literal, suffixes_of) = match &rule.host {
+            HostPattern::Any => (None, None),
+            HostPattern::Exact(host) => (self.exact.get(host), Some(&host[1.min(host.len())..])),
+            HostPattern::Below(suffix) => (None, Some(&**suffix)),
+        };
+        if let Some(tree) = literal {
+            tree.visit_covering(&rule.path, &mut see);
+        }
+        let text = suffixes_of.unwrap_or_default();
+        let suffixes = text.match_indices('.').filter_map(|(place, _)| self.below.get(&text[place..]));
+        for tree in suffixes.chain([&self.anywhere]) {
+            tree.visit_covering(&rule.path, &mut see);
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Gives guarded rules their audience; one with a problem denies.
+    fn settle_all(&mut self) {
+        for (rule, _) in &mut self.rules {
+            let found = settle(rule, &self.apis, &self.owners);
+            if !found.is_empty() {
+                rule.deny();
+            }
+            self.problems.extend(found.into_iter().map(|problem| problem.of_rule(rule.name.as_str())));
+        }
+    }
+
     /// Shows the lists of rules whose host and path fit.
     fn visit<'p>(&'p self, target: &Target<'_>, mut see: impl FnMut(&'p [usize])) {
         if let Some(tree) = self.exact.get(target.host) {
@@ -226,23 +265,15 @@ fn twice_named(rules: &[(Rule, usize)]) -> Vec<Problem> {
     problems
 }
 
-/// Rules that an earlier one covers whole.
-fn never_reached(rules: &[(Rule, usize)]) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (number, (rule, _)) in rules.iter().enumerate() {
-        if let Some((earlier, _)) = rules[..number].iter().find(|(earlier, _)| earlier.covers(rule)) {
-            let message = format!(
-                "can never match: rule {:?} ({}) comes before it and takes all of {}. \
-                 Put this one first (a priority below {}), or remove it",
-                earlier.name.as_str(),
-                earlier.summary(),
-                rule.summary(),
-                earlier.priority,
-            );
-            problems.push(Problem::new("match", message).of_rule(rule.name.as_str()));
-        }
-    }
-    problems
+fn never_reached(earlier: &Rule, rule: &Rule) -> String {
+    format!(
+        "can never match: rule {:?} ({}) comes before it and takes all of {}. \
+         Put this one first (a priority below {}), or remove it",
+        earlier.name.as_str(),
+        earlier.summary(),
+        rule.summary(),
+        earlier.priority,
+    )
 }
 
 /// Gives a guarded rule its audience, with what stands against it.

@@ -212,3 +212,54 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn many_rules_are_compared_with_few() {
+    let many = 5_000;
+    let rules: Vec<_> = (0..many)
+        .map(|number| {
+            let (host, place) = (number % 50, number / 50);
+            let path = if place % 2 == 0 { format!("/v1/r{place}/{{id}}") } else { format!("/v1/r{place}/**") };
+            let method = ["GET", "POST", "DELETE"][number % 3];
+            let mut rule = guarded(method, &path);
+            rule.host = HostPattern::parse(&format!("h{host}.shop.test")).unwrap();
+            rule.name = format!("rule {number}").parse().unwrap();
+            rule
+        })
+        .chain([rule("deny = true\nname = 'last'\npriority = 200")])
+        .collect();
+    let policy = Policy::load(&[], rules);
+    let compared: usize = (0..=many).map(|number| policy.earlier_candidates(number).len()).sum();
+    assert!(compared <= many, "{compared} comparisons for {many} rules");
+}
+
+fn a_rule() -> impl Strategy<Value = Rule> {
+    let hosts = prop::sample::select(vec![
+        "",
+        "host = 'a.test', ",
+        "host = 'b.a.test', ",
+        "host = '*.test', ",
+        "host = '*.a.test', ",
+    ]);
+    let methods = prop::sample::select(vec!["", "methods = ['GET'], ", "methods = ['POST', 'GET'], "]);
+    let paths = prop::sample::select(vec!["/**", "/a", "/a/**", "/a/", "/{x}", "/{x}/**", "/{x}/b", "/a/b"]);
+    (hosts, methods, paths)
+        .prop_map(|(host, methods, path)| rule(&format!("deny = true\nmatch = {{ {host}{methods}path = '{path}' }}")))
+}
+
+proptest! {
+    #[test]
+    fn what_is_never_reached_is_what_one_earlier_rule_covers(rules in prop::collection::vec(a_rule(), 0..12)) {
+        let rules: Vec<_> = rules.into_iter().enumerate().map(|(number, mut rule)| {
+            rule.name = format!("rule {number}").parse().unwrap();
+            rule
+        }).collect();
+        let expected = rules.iter().enumerate().filter_map(|(number, rule)| {
+            let earlier = rules[..number].iter().find(|earlier| earlier.covers(rule))?;
+            Some(Problem::new("match", never_reached(earlier, rule)).of_rule(rule.name.as_str()))
+        });
+        let expected: Vec<_> = expected.collect();
+        let policy = Policy::load(&[], rules.clone());
+        prop_assert_eq!(policy.problems(), expected);
+    }
+}

@@ -3,6 +3,8 @@
 //! Errs on the side of telling: a rule that moves may loosen nothing, and is told of. Knows nothing of APIs, whose hosts
 //! and scopes may change too.
 
+use std::collections::HashMap;
+
 use super::index::Policy;
 use super::rule::{Audience, Demand, Require, Rule, RuleLimit};
 
@@ -17,17 +19,15 @@ pub struct Loosening {
 
 /// What a change of all rules loosens, rule by rule; rules are the same when they have the same name.
 pub fn loosenings(before: &Policy, after: &Policy) -> Vec<Loosening> {
-    let named = |policy: &'_ Policy, name: &str| {
-        policy.rules().map(|matched| matched.rule).find(|rule| rule.name.as_str() == name).cloned()
-    };
+    let (known, stays) = (by_name(before), by_name(after));
     let tell = |rule: &Rule, what: &str| Loosening { rule: rule.name.to_string(), what: what.to_owned() };
     let mut found = Vec::new();
     for rule in after.rules().map(|matched| matched.rule) {
-        let what = loosens(named(before, rule.name.as_str()).as_ref(), Some(rule));
+        let what = loosens(known.get(rule.name.as_str()).copied(), Some(rule));
         found.extend(what.map(|what| tell(rule, what)));
     }
     for rule in before.rules().map(|matched| matched.rule) {
-        if named(after, rule.name.as_str()).is_some() {
+        if stays.contains_key(rule.name.as_str()) {
             continue;
         }
         let uncovers =
@@ -36,6 +36,15 @@ pub fn loosenings(before: &Policy, after: &Policy) -> Vec<Loosening> {
         found.extend(what.map(|what| tell(rule, what)));
     }
     found
+}
+
+/// Of two rules with one name the first counts.
+fn by_name(policy: &Policy) -> HashMap<&str, &Rule> {
+    let mut rules = HashMap::new();
+    for matched in policy.rules() {
+        rules.entry(matched.rule.name.as_str()).or_insert(matched.rule);
+    }
+    rules
 }
 
 /// What a change of one rule loosens, the gravest first; none where it only tightens or nothing changes. A rule that

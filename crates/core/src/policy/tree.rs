@@ -1,4 +1,4 @@
-//! Finds the rules whose path pattern fits a path, without looking at the others.
+//! Finds the rules whose path pattern fits a path or covers another pattern, without looking at the others.
 //!
 //! A tree of segments: what a path can reach depends on its own segments, not on how many rules there are. Knows
 //! patterns and numbers of rules, nothing else; lists are in the order in which rules were put in.
@@ -60,6 +60,31 @@ impl Tree {
         }
     }
 
+    /// Shows each list of rules whose pattern takes every path that this one takes.
+    pub(super) fn visit_covering<'t>(&'t self, pattern: &PathPattern, mut see: impl FnMut(&'t [usize])) {
+        self.walk_covering(0, pattern.segments(), pattern.is_open(), &mut see);
+    }
+
+    fn walk_covering<'t>(&'t self, at: usize, rest: &[Segment], is_open: bool, see: &mut impl FnMut(&'t [usize])) {
+        let node = &self.nodes[at];
+        see(&node.open);
+        let Some((segment, rest)) = rest.split_first() else {
+            if !is_open {
+                see(&node.closed);
+            }
+            return;
+        };
+        if let Segment::Literal(text) = segment
+            && let Ok(place) = node.literals.binary_search_by(|(known, _)| known.cmp(text))
+        {
+            self.walk_covering(node.literals[place].1, rest, is_open, see);
+        }
+        let is_something = !matches!(segment, Segment::Literal(text) if text.is_empty());
+        if let Some(next) = node.capture.filter(|_| is_something) {
+            self.walk_covering(next, rest, is_open, see);
+        }
+    }
+
     fn step(&mut self, at: usize, segment: &Segment) -> usize {
         let new = self.nodes.len();
         let node = &mut self.nodes[at];
@@ -104,6 +129,24 @@ mod tests {
             }
             let matching = patterns.iter().enumerate().filter(|(_, pattern)| pattern.matches(&path)).map(|(rule, _)| rule);
             prop_assert_eq!(found(&tree, &path), matching.collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn it_finds_what_covers_a_pattern(
+            patterns in prop::collection::vec("(/(a|b|\\{x\\})){0,3}(/|/\\*\\*)?", 0..20),
+        ) {
+            let patterns: Vec<_> = patterns.iter().filter_map(|text| PathPattern::parse(text).ok()).collect();
+            let mut tree = Tree::default();
+            for (rule, pattern) in patterns.iter().enumerate() {
+                tree.insert(pattern, rule);
+            }
+            for pattern in &patterns {
+                let mut found: Vec<usize> = Vec::new();
+                tree.visit_covering(pattern, |list| found.extend(list));
+                found.sort_unstable();
+                let covering = patterns.iter().enumerate().filter(|(_, other)| other.covers(pattern)).map(|(rule, _)| rule);
+                prop_assert_eq!(found, covering.collect::<Vec<_>>());
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use admit_core::api::Api;
 use admit_core::check::code::Reason;
@@ -20,6 +21,8 @@ use crate::authn::freshness::{self, Overdue};
 
 /// Above this many compiled realms, one is dropped for each that is added.
 const KEPT_MAX: usize = 2_000;
+/// How long one waits for another who reads the same realm.
+const TURN_WAIT: Duration = Duration::from_millis(50);
 /// How many realms may be read at a time.
 const TURNS: usize = 64;
 /// The most rules of a realm.
@@ -160,7 +163,8 @@ impl Policies {
         if let Some(known) = self.current(app, realm) {
             return Ok(Some(known));
         }
-        let _turn = self.turns[usize::from(realm.bytes()[15]) % TURNS].lock();
+        // Not longer: the thread has other realms' requests to answer, and the store may be slow.
+        let _turn = self.turns[usize::from(realm.bytes()[15]) % TURNS].try_lock_for(TURN_WAIT);
         if let Some(known) = self.current(app, realm) {
             return Ok(Some(known));
         }

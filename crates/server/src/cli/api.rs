@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{self, Extras, fields, some_list};
-use crate::cli::noun::{self, ListOptions, Noun, changed_list};
+use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
 use crate::cli::table::Column;
 
 const NOUN: Noun = Noun {
@@ -22,8 +22,8 @@ pub enum Command {
   admit api create https://api.example.com --token-format opaque --token-lifetime 5m")]
     Create(Create),
     /// List the APIs
-    #[command(before_help = "Examples:\n  admit api list")]
-    List(ListOptions),
+    #[command(before_help = "Examples:\n  admit api list\n  admit api list --external-id cus_42 --metadata plan=pro")]
+    List(NarrowedList),
     /// Show one API
     #[command(before_help = "Examples:\n  admit api show https://api.example.com")]
     Show {
@@ -58,8 +58,8 @@ pub struct Settings {
     #[arg(long, value_name = "FORM", value_parser = ["jwt", "opaque"])]
     token_format: Option<String>,
     /// How long its access tokens live
-    #[arg(long, value_name = "TIME")]
-    token_lifetime: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = input::seconds)]
+    token_lifetime: Option<i64>,
     #[command(flatten)]
     extras: Extras,
 }
@@ -99,7 +99,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::List(list) => noun::list_narrowed(context, &NOUN, &path(&[])?, list).await,
         Command::Show { api } => noun::show(context, &path(&[&api])?).await,
         Command::Update(update) => {
             noun::change(context, &NOUN, &path(&[&update.api])?, &|now| Ok(update.patch(now))).await
@@ -114,7 +114,7 @@ impl Settings {
         let mut body = fields([
             ("name", text(&self.name)),
             ("token_format", text(&self.token_format)),
-            ("token_lifetime", text(&self.token_lifetime)),
+            ("token_lifetime_s", self.token_lifetime.map(Value::from)),
         ]);
         self.extras.add_to(&mut body, now);
         body
@@ -167,14 +167,16 @@ mod tests {
     #[tokio::test]
     async fn create_says_what_was_typed() {
         let console = Console::new([Reply::json(201, json!({"id": "api_1", "uri": "https://a.test"}))]).await;
-        let ran = console.run("api create https://a.test --scope r=Read --scope w --host shop.test").await;
+        let ran = console
+            .run("api create https://a.test --scope r=Read --scope w --host shop.test --token-lifetime 5m")
+            .await;
         assert_eq!((ran.exit, ran.out.as_str()), (0, "id   api_1\nuri  https://a.test\n"));
         assert_eq!(ran.err, "API created\n");
         let request = &console.requests()[0];
         assert_eq!(request.line, "POST /v1/realms/default/apis HTTP/1.1");
         assert_eq!(
             request.json(),
-            json!({"uri": "https://a.test", "scopes": {"r": "Read", "w": ""}, "hosts": ["shop.test"]})
+            json!({"uri": "https://a.test", "scopes": {"r": "Read", "w": ""}, "hosts": ["shop.test"], "token_lifetime_s": 300})
         );
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{Extras, fields, some_list};
-use crate::cli::noun::{self, ListOptions, Noun, changed_list};
+use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
 use crate::cli::table::Column;
 
 const NOUN: Noun = Noun {
@@ -25,11 +25,14 @@ const NOUN: Noun = Noun {
 pub enum Command {
     /// Create a client
     #[command(before_help = "Examples:
-  admit client create --name billing --type service --api https://api.example.com --scope orders:read")]
+  admit client create --name billing --type service --api https://api.example.com --scope orders:read
+  admit client create --name shop --type web --redirect-uri https://shop.test/callback --first-party")]
     Create(Create),
     /// List the clients
-    #[command(before_help = "Examples:\n  admit client list")]
-    List(ListOptions),
+    #[command(
+        before_help = "Examples:\n  admit client list\n  admit client list --external-id cus_42 --metadata plan=pro"
+    )]
+    List(NarrowedList),
     /// Show one client
     #[command(before_help = "Examples:\n  admit client show billing")]
     Show(Which),
@@ -74,6 +77,9 @@ pub struct Create {
     /// What people call it; unique in the realm
     #[arg(long)]
     name: String,
+    /// The id that it shall have, cli_…; drawn where absent
+    #[arg(long)]
+    id: Option<String>,
     /// What kind of application it is
     #[arg(long = "type", value_name = "TYPE", value_parser = ["web", "spa", "native", "service", "device"])]
     kind: String,
@@ -129,7 +135,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let path = |segments: &[&str]| context.server()?.path(&[&[NOUN.plural], segments].concat());
     match command {
         Command::Create(create) => noun::create(context, &NOUN, &path(&[])?, &create.body()).await.map(drop),
-        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::List(list) => noun::list_narrowed(context, &NOUN, &path(&[])?, list).await,
         Command::Show(which) => noun::show(context, &path(&[&which.client])?).await,
         Command::Update(update) => {
             noun::change(context, &NOUN, &path(&[&update.client])?, &|now| Ok(update.patch(now))).await
@@ -165,6 +171,7 @@ pub fn changed_rights(now: &Value, api: Option<&str>, add: &[String], remove: &[
 impl Create {
     fn body(&self) -> Value {
         let mut body = fields([
+            ("id", self.id.as_deref().map(Value::from)),
             ("name", Some(self.name.as_str().into())),
             ("type", Some(self.kind.as_str().into())),
             ("rights", self.rights.body()),
@@ -217,6 +224,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn create_says_what_was_typed() {
+        let console = Console::new([Reply::json(201, json!({"name": "c"}))]).await;
+        let ran = console.run("client create --name c --type web --id cli_1 --first-party").await;
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        let said = json!({"id": "cli_1", "name": "c", "type": "web", "first_party": true});
+        assert_eq!(console.requests()[0].json(), said);
+    }
+
+    #[tokio::test]
     async fn disable_says_so_in_a_patch() {
         let console = Console::new([Reply::json(200, json!({})), Reply::json(200, json!({"name": "c"}))]).await;
         assert_eq!(console.run("client disable c").await.out, "name  c\n");
@@ -234,6 +250,20 @@ mod tests {
         assert_eq!(lines[0], "NAME  TYPE  RIGHTS  ROLES  DISABLED  ID");
         assert_eq!(lines[2], "b     spa   -       -      -         cli_2");
         assert_eq!(console.requests()[1].line, "GET /v1/realms/default/clients?limit=200&cursor=c%2F2 HTTP/1.1");
+    }
+
+    #[tokio::test]
+    async fn a_list_is_narrowed_by_what_is_known_elsewhere() {
+        let none = || Reply::json(200, json!({"items": [], "next": null}));
+        let console = Console::new([none(), none()]).await;
+        console.run("client list --external-id cus_42 --metadata plan=pro&more --metadata a=b").await;
+        console.run("key list --owner o --metadata plan=pro").await;
+        let asked = "external_id=cus_42&metadata.plan=pro%26more&metadata.a=b&limit=200";
+        assert_eq!(console.requests()[0].line, format!("GET /v1/realms/default/clients?{asked} HTTP/1.1"));
+        assert_eq!(
+            console.requests()[1].line,
+            "GET /v1/realms/default/keys?owner=o&metadata.plan=pro&limit=200 HTTP/1.1"
+        );
     }
 
     #[tokio::test]

@@ -110,6 +110,26 @@ impl Extras {
     }
 }
 
+/// What lists of things that carry them are narrowed by.
+#[derive(Debug, Default, clap::Args)]
+pub struct Filters {
+    /// Those with this id in another system
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+    /// Those with this in their metadata; of several all
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    metadata: Vec<(String, String)>,
+}
+
+impl Filters {
+    /// The parameters of a list.
+    pub fn parameters(self) -> Vec<(String, Option<String>)> {
+        let member = |(name, value): (String, String)| (format!("metadata.{name}"), Some(value));
+        let external_id = ("external_id".to_owned(), self.external_id);
+        std::iter::once(external_id).chain(self.metadata.into_iter().map(member)).collect()
+    }
+}
+
 /// A JSON object of the fields that have a value.
 pub fn fields<const N: usize>(given: [(&str, Option<Value>); N]) -> Map<String, Value> {
     given.into_iter().filter_map(|(name, value)| value.map(|value| (name.to_owned(), value))).collect()

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::input::Filters;
 use crate::cli::output::{Dress, clean};
 use crate::cli::server::with_query;
 use crate::cli::table::{Column, Table, record};
@@ -27,6 +28,22 @@ pub struct ListOptions {
     /// Show at most so many
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<usize>,
+}
+
+/// Which of the things that carry an id of another system and metadata are wanted.
+#[derive(Debug, clap::Args)]
+pub struct NarrowedList {
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    options: ListOptions,
+}
+
+/// Prints the things that the filters leave, page by page.
+pub async fn list_narrowed(context: &Context, noun: &Noun, path: &str, list: NarrowedList) -> Result<(), Failure> {
+    let parameters = list.filters.parameters();
+    let filters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    self::list(context, noun, path, &filters, &list.options).await
 }
 
 /// Prints a list, page by page.

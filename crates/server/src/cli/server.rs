@@ -132,7 +132,8 @@ pub fn path(segments: &[&str]) -> Result<String, Failure> {
 /// Adds the parameters that have a value.
 pub fn with_query(path: &str, parameters: &[(&str, Option<String>)]) -> String {
     let given = parameters.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)));
-    let pairs: Vec<_> = given.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ESCAPED))).collect();
+    let escaped = |text| utf8_percent_encode(text, ESCAPED);
+    let pairs: Vec<_> = given.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{Extras, fields, some_list};
-use crate::cli::noun::{self, ListOptions, Noun, changed_list};
+use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
 use crate::cli::table::Column;
 
 const NOUN: Noun = Noun {
@@ -26,8 +26,8 @@ pub enum Command {
     #[command(before_help = "Examples:\n  admit user create --name alice --email alice@example.com --role viewer")]
     Create(Create),
     /// List the users
-    #[command(before_help = "Examples:\n  admit user list")]
-    List(ListOptions),
+    #[command(before_help = "Examples:\n  admit user list\n  admit user list --external-id cus_42 --metadata plan=pro")]
+    List(NarrowedList),
     /// Show one user
     #[command(before_help = "Examples:\n  admit user show alice@example.com")]
     Show(Which),
@@ -94,7 +94,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let path = |segments: &[&str]| context.server()?.path(&[&[NOUN.plural], segments].concat());
     match command {
         Command::Create(create) => noun::create(context, &NOUN, &path(&[])?, &create.body()).await.map(drop),
-        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::List(list) => noun::list_narrowed(context, &NOUN, &path(&[])?, list).await,
         Command::Show(which) => noun::show(context, &path(&[&which.user])?).await,
         Command::Update(update) => {
             noun::change(context, &NOUN, &path(&[&update.user])?, &|now| Ok(update.patch(now))).await

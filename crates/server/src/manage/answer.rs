@@ -1,14 +1,17 @@
 //! What handlers of resources share: a patched resource, and the answers to making and removing one.
 
+use std::fmt::Display;
+
 use admit_core::name;
 use admit_core::patch;
 use admit_core::policy::rule::Problem as Flaw;
+use admit_core::time::Time;
 use admit_store::Tx;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::etag::with_etag;
 use super::guard::Access;
@@ -39,6 +42,18 @@ pub fn keep<T: Serialize>(pledge: &Pledge, tx: &mut Tx<'_>, view: &T) -> Result<
     pledge.keep(tx, StatusCode::CREATED, body)
 }
 
+/// Metadata as it is shown: an object, also where there is none.
+pub fn shown(metadata: Value) -> Value {
+    if metadata.is_null() { Value::Object(Map::new()) } else { metadata }
+}
+
+/// 200 with the moment before which everything issued is worth nothing; a repetition gets the same moment.
+pub fn revoked(pledge: &Pledge, tx: &mut Tx<'_>, cutoff: Time) -> Result<Response, Stop> {
+    let body = json!({ "revoked_before": cutoff });
+    pledge.keep(tx, StatusCode::OK, body.to_string())?;
+    Ok(Json(body).into_response())
+}
+
 /// 201 with the resource.
 pub fn created<T: Serialize>(version: i64, view: T) -> Response {
     (StatusCode::CREATED, with_etag(version, Json(view))).into_response()
@@ -63,6 +78,16 @@ pub fn must_also_have(access: &Access, scopes: &[&str]) -> Result<(), Problem> {
     }
 }
 
+/// Refuses a second thing of one name, URI or address; `noun` is the word of its commands.
+pub fn must_be_free<T>(found: Option<T>, noun: &str, what: &str, value: impl Display) -> Result<(), Problem> {
+    if found.is_none() {
+        return Ok(());
+    }
+    let detail =
+        format!("There is a {noun} with the {what} \"{value}\" already. Choose another {what}, or see that one.");
+    Err(Problem::new(409, "already_exists", detail).with_next(format!("admit {noun} show '{value}'")))
+}
+
 /// 409: Admit itself needs it as it is.
 pub fn built_in(what: &str) -> Problem {
     Problem::new(409, "built_in", format!("{what} is part of Admit and stays as it is."))
@@ -72,7 +97,6 @@ pub fn built_in(what: &str) -> Problem {
 mod tests {
     use super::*;
     use admit_core::role::RoleSpec;
-    use serde_json::json;
 
     fn patch(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()

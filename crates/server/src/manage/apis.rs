@@ -3,6 +3,8 @@
 //! A change that would break a rule of the realm is refused with everything that it breaks. A URI never changes: it is
 //! in tokens, in keys and in other people's configurations.
 
+mod body;
+
 use admit_core::api::{Api, ApiSpec};
 use admit_core::audit::Event;
 use admit_core::id::{ApiId, RealmId};
@@ -18,16 +20,18 @@ use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::Body;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{ApisRead, ApisWrite, Permit};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
-use super::rules;
+use super::rules::standing::{self, Standing};
 use super::work::{self, Stop};
 use crate::app::App;
-use crate::check::policies::{APIS_MAX, all_apis};
+use crate::check::policies::APIS_MAX;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 
@@ -41,54 +45,62 @@ pub fn routes() -> OpenApiRouter<App> {
 pub struct View {
     id: ApiId,
     #[serde(flatten)]
-    spec: ApiSpec,
+    body: Body,
     created_at: Time,
     updated_at: Time,
 }
 
 impl From<Api> for View {
     fn from(api: Api) -> Self {
-        Self { id: api.id, spec: api.spec, created_at: api.created_at, updated_at: api.updated_at }
+        Self { id: api.id, body: api.spec.into(), created_at: api.created_at, updated_at: api.updated_at }
     }
 }
 
 /// Lists the APIs of a realm, the built-in ones too.
 #[utoipa::path(get, path = "/v1/realms/{realm}/apis", tag = "apis",
     params(("realm" = String, Path, description = "the name of the realm"),
+           ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of APIs", body = ref("#/components/schemas/ApiList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<ApisRead>,
     paging: Paging,
+    asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page) = (permit.realm_id(), paging.page());
-    let apis = work::read(&app, move |tx| Ok(tx.list_apis(realm, &page)?)).await?;
+    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
+    let apis = work::read(&app, move |tx| Ok(tx.list_apis_of(realm, &filter, &page)?)).await?;
     Ok(Json(paging.list(apis, |api| *api.id.bytes(), &app).map(View::from)))
 }
 
 /// Makes an API.
-#[utoipa::path(post, path = "/v1/realms/{realm}/apis", tag = "apis", request_body(content = ref("#/components/schemas/ApiSpec")),
+#[utoipa::path(post, path = "/v1/realms/{realm}/apis", tag = "apis", request_body(content = ref("#/components/schemas/NewApi")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the API", body = ref("#/components/schemas/Api")), (status = 409, description = "there is one with this URI")))]
-pub async fn create(
-    State(app): State<App>,
-    permit: Permit<ApisWrite>,
-    once: Once<ApiSpec>,
-) -> Result<Response, Problem> {
+pub async fn create(State(app): State<App>, permit: Permit<ApisWrite>, once: Once<Body>) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let spec = once.body.resolve().map_err(Problem::invalid)?;
+    let spec = once.body.resolve()?;
     if name::is_built_in(&spec.uri) {
         return Err(answer::built_in("Every API whose URI begins with urn:admit:"));
     }
     let (now, realm) = (permit.now, permit.realm_id());
     let api = Api { id: app.id(now), realm, spec, created_at: now, updated_at: now, version: 1 };
     let event = event(&permit, &app, "api.created", api.id);
-    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
-        insert(tx, &api)?;
+    let new = api.clone();
+    let judge = move |tx: &mut Tx<'_>| {
+        let standing = Standing::read(tx, realm)?;
+        if standing.apis.len() >= APIS_MAX {
+            return Err(Problem::new(409, "too_many", format!("A realm has at most {APIS_MAX} APIs.")).into());
+        }
+        let uri = &new.spec.uri;
+        answer::must_be_free(tx.find_api_by_uri(realm, uri.as_str())?, "api", "URI", uri)?;
+        Ok(standing.with_api(&new).must_stay_whole(&standing.policy())?)
+    };
+    let made = standing::change(&app, realm, judge, move |tx, ()| {
+        tx.insert_api(&api)?;
         tx.insert_event(&Event { detail: json!({ "uri": api.spec.uri }), ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(api.clone()))?;
         Ok(api.clone())
@@ -124,12 +136,19 @@ pub async fn update(
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "api.updated", "");
-    let changed = work::write_alone(&app, permit.realm_id(), move |tx| {
+    let fields: Vec<String> = patch.keys().cloned().collect();
+    let judge = move |tx: &mut Tx<'_>| {
         let api = find(tx, realm, &path.1)?;
         seen.judge(api.version)?;
-        let spec = answer::patched(&api.spec, &patch)?;
-        let changed = replace(tx, &api, spec, now)?;
-        let detail = json!({ "uri": changed.spec.uri, "fields": patch.keys().collect::<Vec<_>>() });
+        let spec = answer::patched(&Body::from(api.spec.clone()), &patch)?.resolve()?;
+        let new = Api { spec: successor(&api, spec)?, ..api };
+        let standing = Standing::read(tx, realm)?;
+        standing.with_api(&new).must_stay_whole(&standing.policy())?;
+        Ok(new)
+    };
+    let changed = standing::change(&app, realm, judge, move |tx, new| {
+        let changed = tx.update_api(realm, new, now)?.ok_or_else(etag::changed)?;
+        let detail = json!({ "uri": changed.spec.uri, "fields": fields });
         tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
         Ok(changed)
     });
@@ -149,11 +168,20 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "api.deleted", "");
-    let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
+    let judge = move |tx: &mut Tx<'_>| {
         let api = find(tx, realm, &path.1)?;
         seen.judge(api.version)?;
-        let detail = json!({ "uri": api.spec.uri, "roles": roles_on(tx, &api)? });
-        remove(tx, &api, now)?;
+        if name::is_built_in(&api.spec.uri) {
+            return Err(answer::built_in(api.spec.uri.as_str()).into());
+        }
+        let standing = Standing::read(tx, realm)?;
+        standing.without_api(&api).must_stay_whole(&standing.policy())?;
+        let roles = roles_on(tx, &api)?;
+        Ok((api, roles))
+    };
+    let gone = standing::change(&app, realm, judge, move |tx, (api, roles)| {
+        tx.delete_api(realm, api.id, now)?;
+        let detail = json!({ "uri": api.spec.uri, "roles": roles });
         Ok(tx.insert_event(&Event { target: api.id.to_string(), detail, ..event.clone() })?)
     });
     gone.await.map(|_| StatusCode::NO_CONTENT)
@@ -168,40 +196,16 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, api: &str) -> Result<Api, Stop> {
     found.ok_or_else(|| Problem::not_found("API", api).with_next("admit api list").into())
 }
 
-/// Stores a new API.
-pub fn insert(tx: &mut Tx<'_>, api: &Api) -> Result<(), Stop> {
-    if all_apis(tx, api.realm)?.len() >= APIS_MAX {
-        return Err(Problem::new(409, "too_many", format!("A realm has at most {APIS_MAX} APIs.")).into());
-    }
-    let before = rules::policy(tx, api.realm)?;
-    tx.insert_api(api)?;
-    rules::must_stay_whole(tx, api.realm, &before)
-}
-
-/// Stores another form of an API.
-pub fn replace(tx: &mut Tx<'_>, api: &Api, spec: ApiSpec, now: Time) -> Result<Api, Stop> {
-    let spec = spec.resolve().map_err(Problem::invalid)?;
+/// What an API may become.
+fn successor(api: &Api, spec: ApiSpec) -> Result<ApiSpec, Problem> {
     if name::is_built_in(&api.spec.uri) {
-        return Err(answer::built_in(api.spec.uri.as_str()).into());
+        return Err(answer::built_in(api.spec.uri.as_str()));
     }
     if spec.uri != api.spec.uri {
         let message = "never changes: tokens, keys and services know it. Create another API, and remove this one later";
-        return Err(Problem::invalid(vec![Flaw::new("uri", message)]).into());
+        return Err(Problem::invalid(vec![Flaw::new("uri", message)]));
     }
-    let before = rules::policy(tx, api.realm)?;
-    let changed = tx.update_api(api.realm, &Api { spec, ..api.clone() }, now)?.ok_or_else(etag::changed)?;
-    rules::must_stay_whole(tx, api.realm, &before)?;
-    Ok(changed)
-}
-
-/// Removes an API that no rule needs.
-pub fn remove(tx: &mut Tx<'_>, api: &Api, now: Time) -> Result<(), Stop> {
-    if name::is_built_in(&api.spec.uri) {
-        return Err(answer::built_in(api.spec.uri.as_str()).into());
-    }
-    let before = rules::policy(tx, api.realm)?;
-    tx.delete_api(api.realm, api.id, now)?;
-    rules::must_stay_whole(tx, api.realm, &before)
+    Ok(spec)
 }
 
 /// The first roles that give rights on an API.

@@ -3,10 +3,13 @@
 //! Nobody gives a client rights over Admit, by its own row or by roles, that he does not hold himself; nor does he change
 //! one that has them.
 
+mod body;
+
 use admit_core::audit::Event;
-use admit_core::client::{Client, ClientSpec};
-use admit_core::id::{ClientId, RealmId, SubjectId};
-use admit_core::scope;
+use admit_core::client::{Client, ClientSpec, ClientType};
+use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
+use admit_core::name::{ExternalId, Label, RoleName};
+use admit_core::scope::{self, Rights};
 use admit_core::time::{Span, Time};
 use admit_store::{GrantFilter, Page, Tx};
 use axum::extract::{Path, State};
@@ -17,11 +20,13 @@ use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::NewClient;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, ClientsRead, ClientsWrite, Permit};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
 use super::work::{self, Stop};
@@ -38,8 +43,15 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize)]
 pub struct View {
     id: ClientId,
-    #[serde(flatten)]
-    spec: ClientSpec,
+    name: Label,
+    #[serde(rename = "type")]
+    kind: ClientType,
+    rights: Rights,
+    roles: Vec<RoleName>,
+    redirect_uris: Vec<String>,
+    first_party: bool,
+    external_id: Option<ExternalId>,
+    metadata: Value,
     disabled_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
@@ -48,42 +60,64 @@ pub struct View {
 impl From<Client> for View {
     fn from(client: Client) -> Self {
         let Client { id, spec, disabled_at, created_at, updated_at, .. } = client;
-        Self { id, spec, disabled_at, created_at, updated_at }
+        let ClientSpec { name, kind, rights, roles, redirect_uris, first_party, external_id, metadata } = spec;
+        Self {
+            id,
+            name,
+            kind,
+            rights,
+            roles,
+            redirect_uris,
+            first_party,
+            external_id,
+            metadata: answer::shown(metadata),
+            disabled_at,
+            created_at,
+            updated_at,
+        }
     }
 }
 
 /// Lists the clients of a realm.
 #[utoipa::path(get, path = "/v1/realms/{realm}/clients", tag = "clients",
     params(("realm" = String, Path, description = "the name of the realm"),
+           ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of clients", body = ref("#/components/schemas/ClientList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<ClientsRead>,
     paging: Paging,
+    asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page) = (permit.realm_id(), paging.page());
-    let clients = work::read(&app, move |tx| Ok(tx.list_clients(realm, &page)?)).await?;
+    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
+    let clients = work::read(&app, move |tx| Ok(tx.list_clients_of(realm, &filter, &page)?)).await?;
     Ok(Json(paging.list(clients, |client| *client.id.bytes(), &app).map(View::from)))
 }
 
 /// Makes a client.
-#[utoipa::path(post, path = "/v1/realms/{realm}/clients", tag = "clients", request_body(content = ref("#/components/schemas/ClientSpec")),
+#[utoipa::path(post, path = "/v1/realms/{realm}/clients", tag = "clients", request_body(content = ref("#/components/schemas/NewClient")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
-    responses((status = 201, description = "the client", body = ref("#/components/schemas/Client")), (status = 403, description = "it would have rights that the caller has not")))]
+    responses((status = 201, description = "the client", body = ref("#/components/schemas/Client")), (status = 403, description = "it would have rights that the caller has not"), (status = 409, description = "name or id is another's")))]
 pub async fn create(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
-    once: Once<ClientSpec>,
+    once: Once<NewClient>,
 ) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let spec = once.body.resolve().map_err(Problem::invalid)?;
-    let client = new(app.id(permit.now), permit.realm_id(), spec, permit.now);
+    let chosen = once.body.id;
+    let spec = once.body.resolve()?;
+    let client = new(chosen.unwrap_or_else(|| app.id(permit.now)), permit.realm_id(), spec, permit.now);
+    // Grants of a client that had this id before stay dead.
+    let client = Client { valid_after: chosen.map(|_| permit.now), ..client };
     let event = event(&permit, &app, "client.created", client.id);
     let made = work::write_alone(&app, permit.realm_id(), move |tx| {
+        if chosen.is_some() {
+            must_be_nobodys(tx, &client)?;
+        }
         insert(tx, &permit, &client)?;
         tx.insert_event(&Event { detail: json!({ "name": client.spec.name }), ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(client.clone()))?;
@@ -163,13 +197,18 @@ pub async fn delete(
 
 /// Ends everything that a client was given before this moment.
 #[utoipa::path(post, path = "/v1/realms/{realm}/clients/{client}/revoke-all", tag = "clients",
-    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such client")))]
 pub async fn revoke_all(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
     Path(path): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+    attempt: Attempt,
+) -> Result<Response, Problem> {
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "client.revoked_all", "");
@@ -177,13 +216,14 @@ pub async fn revoke_all(
         let client = find(tx, realm, &path.1)?;
         tx.update_client(realm, &Client { valid_after: Some(cutoff), ..client.clone() }, now)?
             .ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event {
+        tx.insert_event(&Event {
             target: client.id.to_string(),
             detail: json!({ "name": client.spec.name }),
             ..event.clone()
-        })?)
+        })?;
+        answer::revoked(&pledge, tx, cutoff)
     });
-    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+    done.await
 }
 
 /// What was issued in this very millisecond ends too.
@@ -219,6 +259,7 @@ pub fn new(id: ClientId, realm: RealmId, spec: ClientSpec, now: Time) -> Client 
 pub fn insert(tx: &mut Tx<'_>, access: &Access, client: &Client) -> Result<(), Stop> {
     roles::must_be_defined(tx, client.realm, &client.spec.rights)?;
     may_have(tx, access, client.realm, &client.spec)?;
+    must_be_free(tx, client.realm, &client.spec.name)?;
     Ok(tx.insert_client(client)?)
 }
 
@@ -230,8 +271,23 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, client: &Client, spec: ClientSp
     }
     may_have(tx, access, client.realm, &client.spec)?;
     may_have(tx, access, client.realm, &spec)?;
+    if spec.name != client.spec.name {
+        must_be_free(tx, client.realm, &spec.name)?;
+    }
     let changed = tx.update_client(client.realm, &Client { spec, ..client.clone() }, access.now)?;
     changed.ok_or_else(|| etag::changed().into())
+}
+
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &Label) -> Result<(), Stop> {
+    Ok(answer::must_be_free(tx.find_client_named(realm, name.as_str())?, "client", "name", name)?)
+}
+
+/// Refuses the id of another client, and that of a user too: roles and grants of subjects are found by what follows the
+/// prefix.
+fn must_be_nobodys(tx: &mut Tx<'_>, client: &Client) -> Result<(), Stop> {
+    answer::must_be_free(tx.find_client(client.realm, client.id)?, "client", "id", client.id)?;
+    let user = UserId::from_bytes(*client.id.bytes());
+    Ok(answer::must_be_free(tx.find_user(client.realm, user)?, "user", "id", user)?)
 }
 
 /// How many grants of a subject live, counted up to 200.

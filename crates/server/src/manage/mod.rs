@@ -11,6 +11,7 @@ pub mod etag;
 pub mod event;
 pub mod events;
 pub mod export;
+pub mod filter;
 pub mod grants;
 pub mod guard;
 pub mod idempotency;

@@ -109,8 +109,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let read = Query::try_from_uri(&parts.uri).map(|Query(parameters)| Self(parameters));
-        read.map_err(|error| Problem::new(400, "invalid_request", format!("The query is not as it should be: {error}")))
+        Self::read(&parts.uri)
+    }
+}
+
+impl<T: DeserializeOwned> Parameters<T> {
+    /// Reads the query of a request.
+    pub fn read(uri: &Uri) -> Result<Self, Problem> {
+        let read = Query::try_from_uri(uri).map(|Query(parameters)| Self(parameters));
+        read.map_err(|error| {
+            Problem::new(400, "invalid_request", format!("The query is not as it should be: {error}."))
+        })
     }
 }
 

@@ -23,9 +23,10 @@ use super::answer;
 use super::clients::cutoff;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::Whole;
 use super::guard::{Access, Permit, RealmRead, RealmWrite, ServerPermit, ServerRead, ServerWrite};
-use super::idempotency::{Begun, Once};
-use super::page::{List, Paging};
+use super::idempotency::{Attempt, Begun, Once};
+use super::page::{List, Paging, Parameters};
 use super::work::{self, Stop};
 use crate::app::{self, App};
 use crate::config::public_authority;
@@ -83,6 +84,7 @@ impl View {
     fn of(app: &App, realm: Realm) -> Self {
         let (issuer, prefix) = (app.issuer(&realm), realm.prefix.as_str().to_owned());
         let Realm { id, name, host, disabled_at, metadata, created_at, updated_at, .. } = realm;
+        let metadata = answer::shown(metadata);
         Self { id, name, prefix, host, issuer, disabled_at, metadata, created_at, updated_at }
     }
 }
@@ -95,6 +97,7 @@ pub async fn list(
     State(app): State<App>,
     _: ServerPermit<ServerRead>,
     paging: Paging,
+    _: Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
     let page = paging.page();
     let realms = work::read(&app, move |tx| Ok(tx.list_realms(&page)?)).await?;
@@ -119,6 +122,7 @@ pub async fn create(
     let event = event(&permit, &app, "realm.created", realm.id);
     let view = View::of(&app, realm.clone());
     let made = work::write(&app, move |tx| {
+        must_be_free(tx, &realm)?;
         insert_realm(tx, &realm, Some(operators), now, &mut app::random)?;
         tx.insert_event(&Event {
             detail: json!({ "name": realm.name, "prefix": realm.prefix.as_str() }),
@@ -173,6 +177,7 @@ pub async fn update(
         if let Some(metadata) = &metadata {
             new.metadata.clone_from(metadata);
         }
+        must_be_free(tx, &new)?;
         let changed = tx.update_realm(&new, now)?.ok_or_else(etag::changed)?;
         let detail = json!({ "name": changed.name, "host": changed.host, "disabled": changed.disabled_at.is_some() });
         tx.insert_event(&Event { detail, ..event.clone() })?;
@@ -183,17 +188,26 @@ pub async fn update(
 
 /// Ends everything that was issued in a realm before this moment.
 #[utoipa::path(post, path = "/v1/realms/{realm}/revoke-all", tag = "realms",
-    params(("realm" = String, Path, description = "the name of the realm")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked"))))]
-pub async fn revoke_all(State(app): State<App>, permit: Permit<RealmWrite>) -> Result<Json<Value>, Problem> {
+pub async fn revoke_all(
+    State(app): State<App>,
+    permit: Permit<RealmWrite>,
+    attempt: Attempt,
+) -> Result<Response, Problem> {
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let (id, now, cutoff) = (permit.realm_id(), permit.now, cutoff(permit.now));
     let event = event(&permit, &app, "realm.revoked_all", id);
     let done = work::write(&app, move |tx| {
         let realm = find(tx, id)?;
         tx.update_realm(&Realm { valid_after: Some(cutoff), ..realm.clone() }, now)?.ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event { detail: json!({ "name": realm.name }), ..event.clone() })?)
+        tx.insert_event(&Event { detail: json!({ "name": realm.name }), ..event.clone() })?;
+        answer::revoked(&pledge, tx, cutoff)
     });
-    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+    done.await
 }
 
 impl NewRealm {
@@ -232,6 +246,24 @@ impl NewRealm {
 
 fn find(tx: &mut Tx<'_>, id: RealmId) -> Result<Realm, Stop> {
     tx.find_realm(id)?.ok_or_else(|| Problem::not_found("realm", &id.to_string()).into())
+}
+
+/// Refuses a name, a prefix or a host that another realm has; the name is told of first, for prefixes are made of names.
+fn must_be_free(tx: &mut Tx<'_>, realm: &Realm) -> Result<(), Stop> {
+    let other = |found: Option<Realm>| found.filter(|known| known.id != realm.id);
+    let taken = |found: Option<Realm>, what: &str, value: &str| {
+        let Some(known) = found else { return Ok(()) };
+        let detail = format!(
+            "The realm {} has the {what} \"{value}\" already. Choose another {what}, or see that one.",
+            known.name
+        );
+        Err(Problem::new(409, "already_exists", detail).with_next(format!("admit realm show {}", known.name)))
+    };
+    let (name, prefix) = (realm.name.as_str(), realm.prefix.as_str());
+    taken(other(tx.find_realm_named(name)?), "name", name)?;
+    taken(other(tx.find_realm_by_prefix(prefix)?), "prefix", prefix)?;
+    let Some(host) = &realm.host else { return Ok(()) };
+    Ok(taken(other(tx.find_realm_by_host(host)?), "host", host)?)
 }
 
 /// A host of the realm's own. That of `public_url` is the realm `default`'s.

@@ -25,9 +25,10 @@ use utoipa_axum::routes;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::Whole;
 use super::guard::{Permit, RolesRead, RolesWrite};
 use super::idempotency::{Begun, Once};
-use super::page::{List, Paging};
+use super::page::{List, Paging, Parameters};
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::http::json::Json;
@@ -45,15 +46,18 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize)]
 pub struct View {
     id: RoleId,
-    #[serde(flatten)]
-    spec: RoleSpec,
+    name: RoleName,
+    description: String,
+    rights: Rights,
     created_at: Time,
     updated_at: Time,
 }
 
 impl From<Role> for View {
     fn from(role: Role) -> Self {
-        Self { id: role.id, spec: role.spec, created_at: role.created_at, updated_at: role.updated_at }
+        let Role { id, spec, created_at, updated_at, .. } = role;
+        let RoleSpec { name, description, rights } = spec;
+        Self { id, name, description, rights, created_at, updated_at }
     }
 }
 
@@ -66,6 +70,7 @@ pub async fn list(
     State(app): State<App>,
     permit: Permit<RolesRead>,
     paging: Paging,
+    _: Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
     let (realm, page) = (permit.realm_id(), paging.page());
     let roles = work::read(&app, move |tx| Ok(tx.list_roles(realm, &page)?)).await?;
@@ -181,6 +186,7 @@ pub fn insert(tx: &mut Tx<'_>, role: &Role) -> Result<(), Stop> {
         return Err(Problem::new(409, "too_many", format!("A realm has at most {REALM_ROLES_MAX} roles.")).into());
     }
     must_be_defined(tx, role.realm, &role.spec.rights)?;
+    must_be_free(tx, role.realm, &role.spec.name)?;
     Ok(tx.insert_role(role)?)
 }
 
@@ -193,8 +199,15 @@ pub fn replace(tx: &mut Tx<'_>, role: &Role, spec: RoleSpec, now: Time) -> Resul
     if spec.rights != role.spec.rights {
         must_be_defined(tx, role.realm, &spec.rights)?;
     }
+    if spec.name != role.spec.name {
+        must_be_free(tx, role.realm, &spec.name)?;
+    }
     let changed = tx.update_role(role.realm, &Role { spec, ..role.clone() }, now)?;
     changed.ok_or_else(|| etag::changed().into())
+}
+
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &RoleName) -> Result<(), Stop> {
+    Ok(answer::must_be_free(tx.find_role_named(realm, name.as_str())?, "role", "name", name)?)
 }
 
 /// Removes a role that is not a ready one.

@@ -1,7 +1,9 @@
 //! `rules`: who may do what, in the order in which they are tried.
 //!
-//! A change is judged with all rules and APIs of the realm, inside its transaction, and refused with everything that it
-//! breaks: what is stored can always be loaded. What was broken before may stay until it is mended.
+//! A change is judged with all rules, APIs and roles of the realm, and refused with everything that it breaks: what is
+//! stored can always be loaded. What was broken before may stay until it is mended. See [`standing`] for when.
+
+pub mod standing;
 
 use admit_core::audit::Event;
 use admit_core::document::{self, Change, Kind};
@@ -19,15 +21,17 @@ use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::standing::Standing;
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::Whole;
 use super::guard::{Permit, RulesRead, RulesWrite};
 use super::idempotency::{Begun, Once};
-use super::page::{List, Paging};
+use super::page::{List, Paging, Parameters};
 use super::work::{self, Stop};
 use crate::app::App;
-use crate::check::policies::{RULES_MAX, all_apis, all_rules};
+use crate::check::policies::RULES_MAX;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 
@@ -62,6 +66,7 @@ pub async fn list(
     State(app): State<App>,
     permit: Permit<RulesRead>,
     paging: Paging<32>,
+    _: Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
     let (realm, rows) = (permit.realm_id(), paging.rows());
     let after = paging.after().map(|place| read_place(&place));
@@ -85,19 +90,25 @@ pub async fn create(
     let rule = once.body.resolve().map_err(Problem::invalid)?;
     let (id, realm, now) = (app.id(permit.now), permit.realm_id(), permit.now);
     let event = event(&permit, &app, "rule.created", id);
-    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
-        let before = policy(tx, realm)?;
-        if before.rules().len() >= RULES_MAX {
+    let new = stored(id, realm, &once.body, &rule, 0, now)?;
+    let detail = json!({ "name": rule.name, "rule": new.spec, "loosens": loosen::loosens(None, Some(&rule)) });
+    let judge = move |tx: &mut Tx<'_>| {
+        let standing = Standing::read(tx, realm)?;
+        if standing.rules.len() >= RULES_MAX {
             return Err(Problem::new(409, "too_many", format!("A realm has at most {RULES_MAX} rules.")).into());
         }
-        let place = tx.last_rule_place(realm)?.unwrap_or(0) + 1;
-        let stored = stored(id, realm, &once.body, &rule, place, now)?;
-        tx.insert_rule(&stored)?;
-        must_stay_whole(tx, realm, &before)?;
-        let detail = json!({ "name": rule.name, "rule": stored.spec, "loosens": loosen::loosens(None, Some(&rule)) });
-        tx.insert_event(&Event { detail, ..event.clone() })?;
-        answer::keep(&pledge, tx, &View::from(stored.clone()))?;
-        Ok(stored)
+        let place = standing.rules.iter().map(|rule| rule.place).max().unwrap_or(0) + 1;
+        let new = StoredRule { place, ..new.clone() };
+        must_be_free(tx, realm, &new.name)?;
+        standing.must_know_roles_of(&rule)?;
+        standing.with(&new).must_stay_whole(&standing.policy())?;
+        Ok(new)
+    };
+    let made = standing::change(&app, realm, judge, move |tx, new| {
+        tx.insert_rule(new)?;
+        tx.insert_event(&Event { detail: detail.clone(), ..event.clone() })?;
+        answer::keep(&pledge, tx, &View::from(new.clone()))?;
+        Ok(new.clone())
     });
     made.await.map(|stored| answer::created(stored.version, View::from(stored)))
 }
@@ -130,13 +141,25 @@ pub async fn replace(
 ) -> Result<Response, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "rule.updated", "");
-    let changed = work::write_alone(&app, permit.realm_id(), move |tx| {
+    let judge = move |tx: &mut Tx<'_>| {
         let old = find(tx, realm, &path.1)?;
         seen.judge(old.version)?;
         let raw = RawRule { name: raw.name.clone().or_else(|| Some(old.name.clone())), ..raw.clone() };
-        let (before, changed) = (resolved(&old), put(tx, &old, &raw, old.place, now)?);
-        let after = resolved(&changed);
-        let detail = json!({ "name": changed.name, "before": old.spec, "after": changed.spec, "loosens": loosen::loosens(Some(&before), Some(&after)) });
+        let rule = raw.resolve().map_err(Problem::invalid)?;
+        let new = stored(old.id, realm, &raw, &rule, old.place, now)?;
+        let new = StoredRule { created_at: old.created_at, version: old.version, ..new };
+        if new.name != old.name {
+            must_be_free(tx, realm, &new.name)?;
+        }
+        let standing = Standing::read(tx, realm)?;
+        standing.must_know_roles_of(&rule)?;
+        standing.with(&new).must_stay_whole(&standing.policy())?;
+        Ok((old, new))
+    };
+    let changed = standing::change(&app, realm, judge, move |tx, (old, new)| {
+        let changed = tx.update_rule(realm, new, now)?.ok_or_else(etag::changed)?;
+        let loosens = loosen::loosens(Some(&resolved(old)), Some(&resolved(&changed)));
+        let detail = json!({ "name": changed.name, "before": old.spec, "after": changed.spec, "loosens": loosens });
         tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
         Ok(changed)
     });
@@ -156,14 +179,17 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (now, realm) = (permit.now, permit.realm_id());
     let event = event(&permit, &app, "rule.deleted", "");
-    let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
+    let judge = move |tx: &mut Tx<'_>| {
         let stored = find(tx, realm, &path.1)?;
         seen.judge(stored.version)?;
-        let before = policy(tx, realm)?;
+        let standing = Standing::read(tx, realm)?;
+        let loosenings = loosen::loosenings(&standing.policy(), &standing.without(&stored).policy());
+        let loosens = loosenings.into_iter().next().map(|told| told.what);
+        Ok((stored, loosens))
+    };
+    let gone = standing::change(&app, realm, judge, move |tx, (stored, loosens)| {
         tx.delete_rule(realm, stored.id, now)?;
-        let loosenings = loosen::loosenings(&before, &policy(tx, realm)?);
-        let detail =
-            json!({ "name": stored.name, "rule": stored.spec, "loosens": loosenings.first().map(|told| &told.what) });
+        let detail = json!({ "name": stored.name, "rule": stored.spec, "loosens": loosens });
         Ok(tx.insert_event(&Event { target: stored.id.to_string(), detail, ..event.clone() })?)
     });
     gone.await.map(|_| StatusCode::NO_CONTENT)
@@ -178,6 +204,10 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, rule: &str) -> Result<StoredRule, S
     found.ok_or_else(|| Problem::not_found("rule", rule).with_next("admit rule list").into())
 }
 
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &str) -> Result<(), Stop> {
+    Ok(answer::must_be_free(tx.find_rule_named(realm, name)?, "rule", "name", name)?)
+}
+
 /// A rule that is not stored yet; the name that it goes by is written into it.
 pub fn stored(
     id: RuleId,
@@ -186,10 +216,10 @@ pub fn stored(
     rule: &Rule,
     place: i64,
     now: Time,
-) -> Result<StoredRule, Stop> {
+) -> Result<StoredRule, Problem> {
     let name = rule.name.to_string();
     if RuleId::looks_like(&name) {
-        return Err(Problem::invalid(vec![Flaw::new("name", "must not look like an id")]).into());
+        return Err(Problem::invalid(vec![Flaw::new("name", "must not look like an id")]));
     }
     let raw = RawRule { name: Some(name.clone()), ..raw.clone() };
     let spec = serde_json::to_value(raw).map_err(Problem::unavailable)?;
@@ -197,27 +227,9 @@ pub fn stored(
     Ok(StoredRule { id, realm, name, priority, place, spec, created_at: now, updated_at: now, version: 1 })
 }
 
-/// Puts another rule in the place of a stored one.
-pub fn put(tx: &mut Tx<'_>, old: &StoredRule, raw: &RawRule, place: i64, now: Time) -> Result<StoredRule, Stop> {
-    let rule = raw.resolve().map_err(Problem::invalid)?;
-    let new = stored(old.id, old.realm, raw, &rule, place, now)?;
-    let new = StoredRule { created_at: old.created_at, version: old.version, ..new };
-    let before = policy(tx, old.realm)?;
-    let changed = tx.update_rule(old.realm, &new, now)?.ok_or_else(etag::changed)?;
-    must_stay_whole(tx, old.realm, &before)?;
-    Ok(changed)
-}
-
 /// All rules of a realm as this transaction sees them.
 pub fn policy(tx: &mut Tx<'_>, realm: RealmId) -> Result<Policy, Stop> {
-    let apis: Vec<_> = all_apis(tx, realm)?.iter().map(|api| api.owned()).collect();
-    Ok(Policy::load(&apis, all_rules(tx, realm)?.iter().map(resolved).collect()))
-}
-
-/// Refuses a change of rules or APIs that breaks what was whole `before`.
-pub fn must_stay_whole(tx: &mut Tx<'_>, realm: RealmId, before: &Policy) -> Result<(), Stop> {
-    let problems = document::broken(before, &policy(tx, realm)?);
-    if problems.is_empty() { Ok(()) } else { Err(Problem::invalid(problems).into()) }
+    Ok(Standing::read(tx, realm)?.policy())
 }
 
 /// A stored rule as it was written.

@@ -40,7 +40,7 @@ pub struct Outcomes {
     failed: usize,
 }
 
-/// The most rules, and the most APIs, that a trial brings along: building a policy compares each rule with the others.
+/// The most rules, and the most APIs, that a trial brings along.
 const GIVEN_MAX: usize = 1_000;
 
 /// Tries rules on requests.

@@ -3,6 +3,7 @@
 use admit_core::grant::Subject;
 use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
 use admit_core::policy::rule::Problem as Wrong;
+use admit_core::user::User;
 use admit_store::Tx;
 
 use super::work::Stop;
@@ -15,22 +16,32 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, text: &str, path: &str) -> Result<S
         return Ok(subject);
     }
     let client = tx.find_client_named(realm, text)?;
-    let user = match tx.find_user_named(realm, text)? {
-        None if text.contains('@') => tx.find_user_by_email(realm, text)?,
-        found => found,
-    };
+    let user = find_user_called(tx, realm, text)?;
     match (client, user) {
         (Some(client), None) => Ok(Subject::Client(client)),
         (None, Some(user)) => Ok(Subject::User(user)),
         (Some(client), Some(user)) => {
-            let detail = format!(
-                "A client ({}) and a user ({}) are called \"{text}\". Say which by the id.",
-                client.id, user.id
-            );
-            Err(Problem::new(409, "ambiguous_name", detail).into())
+            Err(ambiguous(text, &format!("A client ({}) and a user ({})", client.id, user.id)).into())
         }
         (None, None) => Err(unknown(text, path).into()),
     }
+}
+
+/// The user of this name or e-mail address. Nobody can be given another's address as a name; where two are called the
+/// same all the same, neither is guessed.
+pub fn find_user_called(tx: &mut Tx<'_>, realm: RealmId, text: &str) -> Result<Option<User>, Stop> {
+    let named = tx.find_user_named(realm, text)?;
+    let addressed = if text.contains('@') { tx.find_user_by_email(realm, text)? } else { None };
+    match (named, addressed) {
+        (Some(named), Some(addressed)) if named.id != addressed.id => {
+            Err(ambiguous(text, &format!("Two users ({} and {})", named.id, addressed.id)).into())
+        }
+        (named, addressed) => Ok(named.or(addressed)),
+    }
+}
+
+fn ambiguous(text: &str, who: &str) -> Problem {
+    Problem::new(409, "ambiguous_name", format!("{who} are called \"{text}\". Say which by the id."))
 }
 
 fn by_id(tx: &mut Tx<'_>, realm: RealmId, text: &str) -> Result<Option<Subject>, Stop> {

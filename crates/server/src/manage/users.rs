@@ -4,6 +4,7 @@
 
 use admit_core::audit::Event;
 use admit_core::id::{RealmId, SubjectId, UserId};
+use admit_core::name::{ExternalId, Label, RoleName};
 use admit_core::time::Time;
 use admit_core::user::{User, UserSpec};
 use admit_store::Tx;
@@ -19,10 +20,12 @@ use super::answer;
 use super::clients::{cutoff, live_grants};
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
+use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, Permit, UsersRead, UsersWrite};
-use super::idempotency::{Begun, Once};
+use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
+use super::subject;
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::http::json::Json;
@@ -37,8 +40,11 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize)]
 pub struct View {
     id: UserId,
-    #[serde(flatten)]
-    spec: UserSpec,
+    name: Label,
+    email: Option<Label>,
+    roles: Vec<RoleName>,
+    external_id: Option<ExternalId>,
+    metadata: Value,
     disabled_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
@@ -47,22 +53,26 @@ pub struct View {
 impl From<User> for View {
     fn from(user: User) -> Self {
         let User { id, spec, disabled_at, created_at, updated_at, .. } = user;
-        Self { id, spec, disabled_at, created_at, updated_at }
+        let UserSpec { name, email, roles, external_id, metadata } = spec;
+        let metadata = answer::shown(metadata);
+        Self { id, name, email, roles, external_id, metadata, disabled_at, created_at, updated_at }
     }
 }
 
 /// Lists the users of a realm.
 #[utoipa::path(get, path = "/v1/realms/{realm}/users", tag = "users",
     params(("realm" = String, Path, description = "the name of the realm"),
+           ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of users", body = ref("#/components/schemas/UserList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<UsersRead>,
     paging: Paging,
+    asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page) = (permit.realm_id(), paging.page());
-    let users = work::read(&app, move |tx| Ok(tx.list_users(realm, &page)?)).await?;
+    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
+    let users = work::read(&app, move |tx| Ok(tx.list_users_of(realm, &filter, &page)?)).await?;
     Ok(Json(paging.list(users, |user| *user.id.bytes(), &app).map(View::from)))
 }
 
@@ -162,36 +172,39 @@ pub async fn delete(
 
 /// Ends everything that a user was given before this moment.
 #[utoipa::path(post, path = "/v1/realms/{realm}/users/{user}/revoke-all", tag = "users",
-    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such user")))]
 pub async fn revoke_all(
     State(app): State<App>,
     permit: Permit<UsersWrite>,
     Path(path): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+    attempt: Attempt,
+) -> Result<Response, Problem> {
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let (now, realm) = (permit.now, permit.realm_id());
     let cutoff = cutoff(now);
     let event = event(&permit, &app, "user.revoked_all", "");
     let done = work::write_alone(&app, permit.realm_id(), move |tx| {
         let user = find(tx, realm, &path.1)?;
         tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
-        Ok(tx.insert_event(&Event {
+        tx.insert_event(&Event {
             target: user.id.to_string(),
             detail: json!({ "name": user.spec.name }),
             ..event.clone()
-        })?)
+        })?;
+        answer::revoked(&pledge, tx, cutoff)
     });
-    done.await.map(|_| Json(json!({ "revoked_before": cutoff })))
+    done.await
 }
 
 /// The user of this id, e-mail address or name.
 pub fn find(tx: &mut Tx<'_>, realm: RealmId, user: &str) -> Result<User, Stop> {
     let found = match user.parse() {
         Ok(id) => tx.find_user(realm, id)?,
-        Err(_) => match tx.find_user_named(realm, user)? {
-            None if user.contains('@') => tx.find_user_by_email(realm, user)?,
-            named => named,
-        },
+        Err(_) => subject::find_user_called(tx, realm, user)?,
     };
     found.ok_or_else(|| Problem::not_found("user", user).with_next("admit user list").into())
 }
@@ -214,6 +227,7 @@ pub fn new(id: UserId, realm: RealmId, spec: UserSpec, now: Time) -> User {
 /// Stores a new user.
 pub fn insert(tx: &mut Tx<'_>, access: &Access, user: &User) -> Result<(), Stop> {
     may_have(tx, access, user.realm, &user.spec)?;
+    must_be_free(tx, user.realm, None, &user.spec)?;
     Ok(tx.insert_user(user)?)
 }
 
@@ -222,8 +236,19 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, user: &User, spec: UserSpec) ->
     let spec = spec.resolve().map_err(Problem::invalid)?;
     may_have(tx, access, user.realm, &user.spec)?;
     may_have(tx, access, user.realm, &spec)?;
+    must_be_free(tx, user.realm, Some(user.id), &spec)?;
     let changed = tx.update_user(user.realm, &User { spec, ..user.clone() }, access.now)?;
     changed.ok_or_else(|| etag::changed().into())
+}
+
+/// Refuses a name or an address that anybody but `himself` has.
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<UserId>, spec: &UserSpec) -> Result<(), Stop> {
+    let other = |found: Option<User>| found.filter(|user| Some(user.id) != himself);
+    let named = other(tx.find_user_named(realm, spec.name.as_str())?);
+    answer::must_be_free(named, "user", "name", &spec.name)?;
+    let Some(email) = &spec.email else { return Ok(()) };
+    let addressed = other(tx.find_user_by_email(realm, email.as_str())?);
+    Ok(answer::must_be_free(addressed, "user", "e-mail address", email)?)
 }
 
 /// Refuses rights over Admit that the caller has not.

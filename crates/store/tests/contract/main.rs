@@ -1,6 +1,10 @@
 //! What every engine of the store must do, by feature. Each test asks [`fixture::TestStore`] for an empty store.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and says what it measured"
+)]
 
 #[macro_use]
 mod fixture;
@@ -8,6 +12,7 @@ mod fixture;
 mod cluster;
 mod engine;
 mod event;
+mod filter;
 mod grant;
 mod idempotency;
 mod isolation;

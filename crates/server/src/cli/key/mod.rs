@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::input::{self, Expiry, Extras, fields, some_list};
+use crate::cli::input::{self, Expiry, Extras, Filters, fields, some_list};
 use crate::cli::noun::{self, ListOptions, Noun, changed_list};
 use crate::cli::output::clean;
 use crate::cli::table::{Column, plain};
@@ -52,7 +52,7 @@ pub enum Command {
     Create(Create),
     /// List keys
     #[command(
-        before_help = "Examples:\n  admit key list\n  admit key list --expiring 30d\n  admit key list --owner billing"
+        before_help = "Examples:\n  admit key list\n  admit key list --expiring 30d\n  admit key list --owner billing --metadata plan=pro"
     )]
     List(List),
     /// Show a key, its secrets, and who still uses which
@@ -139,9 +139,8 @@ pub struct List {
     /// Only those of this name
     #[arg(long)]
     name: Option<String>,
-    /// Only those with this id elsewhere
-    #[arg(long, value_name = "ID")]
-    external_id: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
     /// Only those that end within this time
     #[arg(long, value_name = "TIME")]
     expiring: Option<String>,
@@ -211,14 +210,11 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             print_new_secret(context, &made)
         }
         Command::List(list) => {
-            let List { owner, name, external_id, expiring, state, options } = list;
-            let filters = [
-                ("owner", owner),
-                ("name", name),
-                ("external_id", external_id),
-                ("expiring", expiring),
-                ("state", state),
-            ];
+            let List { owner, name, filters, expiring, state, options } = list;
+            let narrowed = filters.parameters();
+            let own = [("owner", owner), ("name", name), ("expiring", expiring), ("state", state)];
+            let narrowed = narrowed.iter().map(|(name, value)| (name.as_str(), value.clone()));
+            let filters: Vec<_> = own.into_iter().chain(narrowed).collect();
             noun::list(context, &NOUN, &path(&[])?, &filters, &options).await
         }
         Command::Show(which) => noun::show(context, &path(&[&which.key])?).await,

@@ -5,12 +5,19 @@
 
 mod plan;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use admit_core::api::Api;
 use admit_core::audit::Event;
 use admit_core::document::{Action, Change, Document, Kind, Plan};
+use admit_core::id::SubjectId;
+use admit_core::policy::rule::RawRule;
 use admit_core::role::Role;
 use admit_store::Tx;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,13 +25,16 @@ use utoipa_axum::routes;
 
 pub use plan::{all_clients, all_users};
 
+use super::etag;
 use super::event::event;
 use super::guard::{Access, Permit, RealmWrite};
+use super::idempotency::{Begun, Once, OnceLarge};
 use super::page::Parameters;
+use super::rules::standing;
 use super::work::{self, Stop};
 use super::{answer, apis, clients, roles, rules, users};
 use crate::app::App;
-use crate::http::json::{Json, Large};
+use crate::http::json::Json;
 use crate::http::problem::Problem;
 
 /// The routes of this file.
@@ -51,45 +61,54 @@ pub struct Applied {
 
 /// Makes a realm what a document says; with `dry_run` only tells what that would change and loosen.
 #[utoipa::path(post, path = "/v1/realms/{realm}/apply", tag = "apply", request_body(content = ref("#/components/schemas/Document")),
-    params(("realm" = String, Path, description = "the name of the realm"),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless"),
            ("dry_run" = Option<bool>, Query, description = "tell only"), ("prune" = Option<bool>, Query, description = "remove what the document does not name, of the kinds that it mentions")),
     responses((status = 200, description = "the changes", body = ref("#/components/schemas/Applied")), (status = 400, description = "everything that stands against it")))]
 pub async fn post(
     State(app): State<App>,
     permit: Permit<RealmWrite>,
     Parameters(how): Parameters<How>,
-    Large(document): Large<Document>,
-) -> Result<Json<Applied>, Problem> {
+    OnceLarge(once): OnceLarge<Document>,
+) -> Result<Response, Problem> {
+    let Once { body: document, attempt } = once;
     answer::must_also_have(&permit, &plan::writes(&document))?;
     let prune = how.prune;
     if how.dry_run {
         let look = move |tx: &mut Tx<'_>| plan::of(tx, &permit, document.clone(), prune);
         let plan = work::read(&app, look).await?;
-        return Ok(Json(Applied { applied: false, changes: plan.changes }));
+        return Ok(Json(Applied { applied: false, changes: plan.changes }).into_response());
     }
-    let own = app.clone();
-    let changes = work::write_alone(&app, permit.realm_id(), move |tx| {
-        let plan = plan::of(tx, &permit, document.clone(), prune)?;
-        carry_out(tx, &own, &permit, &plan)?;
-        Ok(plan.changes)
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
+    let (own, realm, permit) = (app.clone(), permit.realm_id(), Arc::new(permit));
+    let caller = permit.clone();
+    let judge = move |tx: &mut Tx<'_>| plan::of(tx, &caller, document.clone(), prune);
+    let applied = standing::change(&app, realm, judge, move |tx, plan: &Plan| {
+        carry_out(tx, &own, &permit, plan)?;
+        let answer = Applied { applied: true, changes: plan.changes.clone() };
+        pledge.keep(tx, StatusCode::OK, serde_json::to_string(&answer).map_err(Problem::unavailable)?)?;
+        Ok(answer)
     });
-    changes.await.map(|changes| Json(Applied { applied: true, changes }))
+    applied.await.map(|answer| Json(answer).into_response())
 }
 
 /// Makes the changes, each with its event.
 fn carry_out(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan) -> Result<(), Stop> {
+    let rules = Rules::of(plan);
     for change in &plan.changes {
         let target = match change.kind {
             Kind::Api => carry_api(tx, app, access, plan, change)?,
             Kind::Role => carry_role(tx, app, access, plan, change)?,
             Kind::Client => carry_client(tx, app, access, plan, change)?,
             Kind::User => carry_user(tx, app, access, plan, change)?,
-            Kind::Rule => carry_rule(tx, app, access, plan, change)?,
+            Kind::Rule => carry_rule(tx, app, access, &rules, change)?,
         };
         let detail = json!({ "name": change.name, "fields": change.fields, "loosens": change.loosens, "by": "apply" });
-        tx.insert_event(&Event { detail, ..event(access, app, &rules::kind_of(change), target) })?;
+        tx.insert_event(&Event { detail, ..event(access, app, &super::rules::kind_of(change), target) })?;
     }
-    place_rules(tx, access, plan)
+    if plan.wanted.rule.is_some() { place_rules(tx, access, &rules) } else { Ok(()) }
 }
 
 fn carry_api(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change: &Change) -> Result<String, Stop> {
@@ -138,6 +157,7 @@ fn carry_client(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change
     }
     let client = clients::find(tx, realm, &change.name)?;
     if change.action == Action::Delete {
+        must_own_nothing(tx, access, SubjectId::Client(client.id))?;
         tx.delete_client(realm, client.id, now)?;
     } else {
         let spec = wanted(&plan.wanted.client, |spec| spec.name.as_str() == change.name)?.clone();
@@ -156,6 +176,7 @@ fn carry_user(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change: 
     }
     let user = users::find(tx, realm, &change.name)?;
     if change.action == Action::Delete {
+        must_own_nothing(tx, access, SubjectId::User(user.id))?;
         tx.delete_user(realm, user.id, now)?;
     } else {
         let spec = wanted(&plan.wanted.user, |spec| spec.name.as_str() == change.name)?.clone();
@@ -164,13 +185,36 @@ fn carry_user(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change: 
     Ok(user.id.to_string())
 }
 
+/// Whoever was given something since the plan was made stays.
+fn must_own_nothing(tx: &mut Tx<'_>, access: &Access, subject: SubjectId) -> Result<(), Stop> {
+    if clients::live_grants(tx, access.realm_id(), subject, access.now)? == 0 {
+        Ok(())
+    } else {
+        Err(etag::changed().into())
+    }
+}
+
+/// The rules of a plan by name: there may be thousands.
+struct Rules<'p> {
+    wanted: HashMap<&'p str, &'p RawRule>,
+    places: HashMap<&'p str, i64>,
+}
+
+impl<'p> Rules<'p> {
+    fn of(plan: &'p Plan) -> Self {
+        let named = plan.wanted.rule.iter().flatten().filter_map(|raw| Some((raw.name.as_deref()?, raw)));
+        let places = plan.places.iter().map(|(name, place)| (name.as_str(), *place));
+        Self { wanted: named.collect(), places: places.collect() }
+    }
+}
+
 /// All rules were judged together before: each is stored as it is.
-fn carry_rule(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change: &Change) -> Result<String, Stop> {
+fn carry_rule(tx: &mut Tx<'_>, app: &App, access: &Access, rules: &Rules<'_>, change: &Change) -> Result<String, Stop> {
     let (realm, now) = (access.realm_id(), access.now);
-    let raw = || wanted(&plan.wanted.rule, |raw| raw.name.as_deref() == Some(change.name.as_str()));
-    let place = plan.places.iter().find(|(name, _)| *name == change.name).map_or(0, |(_, place)| *place);
+    let raw = || rules.wanted.get(change.name.as_str()).copied();
+    let place = rules.places.get(change.name.as_str()).copied().unwrap_or(0);
     if change.action == Action::Create {
-        let (raw, id) = (raw()?, app.id(now));
+        let (raw, id) = (raw().ok_or_else(absent)?, app.id(now));
         let rule = raw.resolve().map_err(Problem::invalid)?;
         tx.insert_rule(&rules::stored(id, realm, raw, &rule, place, now)?)?;
         return Ok(id.to_string());
@@ -179,7 +223,7 @@ fn carry_rule(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change: 
     // A rule that only moves stands in no document: it is moved with the others.
     if change.action == Action::Delete {
         tx.delete_rule(realm, old.id, now)?;
-    } else if let Ok(raw) = raw() {
+    } else if let Some(raw) = raw() {
         let rule = raw.resolve().map_err(Problem::invalid)?;
         let new = rules::stored(old.id, realm, raw, &rule, place, now)?;
         tx.update_rule(
@@ -192,14 +236,9 @@ fn carry_rule(tx: &mut Tx<'_>, app: &App, access: &Access, plan: &Plan, change: 
 }
 
 /// Puts every rule where it belongs.
-fn place_rules(tx: &mut Tx<'_>, access: &Access, plan: &Plan) -> Result<(), Stop> {
-    if plan.wanted.rule.is_none() {
-        return Ok(());
-    }
-    let places: std::collections::HashMap<&str, i64> =
-        plan.places.iter().map(|(name, place)| (name.as_str(), *place)).collect();
+fn place_rules(tx: &mut Tx<'_>, access: &Access, rules: &Rules<'_>) -> Result<(), Stop> {
     for rule in crate::check::policies::all_rules(tx, access.realm_id())? {
-        let place = places.get(rule.name.as_str()).copied().unwrap_or(rule.place);
+        let place = rules.places.get(rule.name.as_str()).copied().unwrap_or(rule.place);
         if place != rule.place {
             tx.update_rule(access.realm_id(), &admit_store::StoredRule { place, ..rule }, access.now)?;
         }
@@ -209,5 +248,9 @@ fn place_rules(tx: &mut Tx<'_>, access: &Access, plan: &Plan) -> Result<(), Stop
 
 fn wanted<T>(items: &Option<Vec<T>>, is_it: impl Fn(&T) -> bool) -> Result<&T, Stop> {
     let found = items.iter().flatten().find(|item| is_it(item));
-    found.ok_or_else(|| Problem::unavailable("a change names what is not in the document").into())
+    found.ok_or_else(absent)
+}
+
+fn absent() -> Stop {
+    Problem::unavailable("a change names what is not in the document").into()
 }

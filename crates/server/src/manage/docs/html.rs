@@ -76,7 +76,7 @@ impl Operation<'_> {
         );
         for text in ["summary", "description"] {
             if let Some(text) = self.said[text].as_str().filter(|text| !text.is_empty()) {
-                let _ = write!(page, "<p>{}</p>", escape(text));
+                let _ = write!(page, "<p>{}</p>", prose(text));
             }
         }
         self.write_parameters(page);
@@ -97,7 +97,7 @@ impl Operation<'_> {
                 "<tr><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
                 text("name"),
                 text("in"),
-                text("description")
+                prose(parameter["description"].as_str().unwrap_or_default())
             );
         }
         page.push_str("</tbody></table>");
@@ -112,7 +112,7 @@ impl Operation<'_> {
                 page,
                 "<tr><td>{}</td><td>{}</td><td>{shape}</td></tr>",
                 escape(status),
-                escape(answer["description"].as_str().unwrap_or_default())
+                prose(answer["description"].as_str().unwrap_or_default())
             );
         }
         page.push_str("</tbody></table>");
@@ -133,7 +133,7 @@ fn schemas(page: &mut String, description: &Value) {
     for (name, schema) in description["components"]["schemas"].as_object().into_iter().flatten() {
         let _ = write!(page, "<article><h3 id=\"schema-{0}\"><a href=\"#schema-{0}\">{0}</a></h3>", escape(name));
         if let Some(text) = schema["description"].as_str() {
-            let _ = write!(page, "<p>{}</p>", escape(text));
+            let _ = write!(page, "<p>{}</p>", prose(text));
         }
         members(page, schema);
         page.push_str("</article>");
@@ -147,7 +147,7 @@ fn members(page: &mut String, schema: &Value) {
     page.push_str("<table><thead><tr><th scope=\"col\">Member</th><th scope=\"col\">Type</th><th scope=\"col\">Meaning</th></tr></thead><tbody>");
     for (name, property) in properties {
         let must = if required(name) { " <small>required</small>" } else { "" };
-        let meaning = escape(property["description"].as_str().unwrap_or_default());
+        let meaning = prose(property["description"].as_str().unwrap_or_default());
         let _ = write!(
             page,
             "<tr><td><code>{}</code>{must}</td><td>{}</td><td>{meaning}</td></tr>",
@@ -185,6 +185,18 @@ fn errors(page: &mut String) {
         );
     }
     page.push_str("</dl></section>");
+}
+
+/// Escaped; what stands between backticks is code.
+fn prose(text: &str) -> String {
+    let mut prose = String::with_capacity(text.len());
+    for (place, part) in text.split('`').enumerate() {
+        match place % 2 {
+            0 => prose.push_str(&escape(part)),
+            _ => prose.push_str(&format!("<code>{}</code>", escape(part))),
+        }
+    }
+    prose
 }
 
 fn escape(text: &str) -> String {

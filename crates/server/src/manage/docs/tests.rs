@@ -1,11 +1,15 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use admit_core::api::ApiSpec;
+use admit_core::api::{Api, ApiSpec};
 use admit_core::document::Document;
+use admit_core::id::{ApiId, ClientId, RealmId, RoleId, UserId};
+use admit_core::role::Role;
+use admit_core::time::Time;
 use admit_core::trial::Case;
 
 use super::*;
+use crate::manage::{apis, clients, roles, users};
 
 fn whole() -> Value {
     let (_, description) = crate::manage::open_api().split_for_parts();
@@ -85,6 +89,38 @@ fn the_shapes_say_what_is_read() {
     assert!(serde_json::from_str::<ApiSpec>(r#"{"uri": "https://a"}"#).is_ok(), "only the URI is required");
 }
 
+/// What is answered has every member, and its shape says so.
+#[test]
+fn the_shapes_say_what_is_shown() {
+    let shapes: Value = serde_json::from_str(SHAPES).unwrap();
+    let (now, realm) = (Time::from_unix_ms(1_000), RealmId::from_bytes([1; 16]));
+    let spec = ApiSpec::new("https://a".parse().unwrap(), [].into());
+    let api = Api { id: ApiId::from_bytes([1; 16]), realm, spec, created_at: now, updated_at: now, version: 1 };
+    let spec = serde_json::from_value(json!({"name": "r"})).unwrap();
+    let role = Role { id: RoleId::from_bytes([1; 16]), realm, spec, created_at: now, updated_at: now, version: 1 };
+    let spec = serde_json::from_value(json!({"name": "c", "type": "service"})).unwrap();
+    let client = clients::new(ClientId::from_bytes([1; 16]), realm, spec, now);
+    let user = serde_json::from_value(json!({"name": "u"})).unwrap();
+    let user = users::new(UserId::from_bytes([1; 16]), realm, user, now);
+    let shown = [
+        ("Api", serde_json::to_value(apis::View::from(api)).unwrap()),
+        ("Role", serde_json::to_value(roles::View::from(role)).unwrap()),
+        ("Client", serde_json::to_value(clients::View::from(client)).unwrap()),
+        ("User", serde_json::to_value(users::View::from(user)).unwrap()),
+    ];
+    for (name, written) in shown {
+        assert_members(&written, &shapes[name], name);
+        let required: HashSet<_> =
+            shapes[name]["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(written.as_object().unwrap().keys().all(|member| required.contains(member.as_str())), "{name}");
+        for (member, empty) in
+            [("rights", json!({})), ("roles", json!([])), ("hosts", json!([])), ("metadata", json!({}))]
+        {
+            assert!(written.get(member).is_none_or(|value| *value == empty), "{name}.{member}");
+        }
+    }
+}
+
 fn assert_members(written: &Value, shape: &Value, name: &str) {
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<HashSet<_>>();
     assert_eq!(names(written), names(&shape["properties"]), "{name}");
@@ -132,6 +168,7 @@ fn the_page_is_one_file_without_scripts_and_other_hosts() {
     }
     assert!(page.contains("prefers-color-scheme: dark") && page.contains("id=\"insufficient_scope\""));
     assert!(page.contains("class=\"skip\""), "the keyboard reaches the content");
+    assert!(!page.contains('`'), "code is marked as code");
     assert_eq!(page.matches("<article").count(), page.matches("</article>").count());
     let policy = content_security_policy().unwrap();
     assert!(policy.to_str().unwrap().contains("style-src 'sha256-"));

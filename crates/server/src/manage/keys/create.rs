@@ -45,7 +45,7 @@ pub struct NewKey {
 
 /// Makes a key. Without an owner a service client of its name is made to own it.
 #[utoipa::path(post, path = "/v1/realms/{realm}/keys", tag = "keys",
-    params(("realm" = String, Path, description = "the name of the realm")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     request_body(content = serde_json::Value, example = json!({"name": "ci", "owner": "billing", "api": "https://api.example.com",
         "scopes": ["orders:read"], "expires_in_s": 7776000, "never_expires": false, "ip": ["203.0.113.0/24"], "limit": "100/1m",
         "metadata": {"plan": "pro"}, "external_id": "cus_42"})),

@@ -1,6 +1,6 @@
 //! `POST keys/import`: keys of another system, by their SHA-256, at most a thousand at a time.
 //!
-//! Neither quota nor `Idempotency-Key` apply: what is known is not taken over twice. The secrets are never seen here.
+//! No quota applies, and what is known is not taken over twice. The secrets are never seen here.
 
 use std::sync::Arc;
 
@@ -17,16 +17,19 @@ use admit_core::secret::{Prefix, SecretKind};
 use admit_core::time::Span;
 use admit_store::{Page, Tx};
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::check::policies::all_apis;
-use crate::http::json::{Json, Large};
+use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::manage::event::event;
 use crate::manage::guard::{Access, KeysWrite, Permit};
+use crate::manage::idempotency::{Begun, Once, OnceLarge};
 use crate::manage::subject;
 use crate::manage::work::{self, Stop};
 
@@ -46,7 +49,7 @@ pub struct Imported {
 
 /// Takes keys over. Without an owner a service client named after the pattern owns them.
 #[utoipa::path(post, path = "/v1/realms/{realm}/keys/import", tag = "keys",
-    params(("realm" = String, Path, description = "the name of the realm")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     request_body(content = serde_json::Value, example = json!({"pattern": "sk_*", "api": "https://api.example.com", "scopes": ["orders:read"],
         "owner": "billing", "never_expires": true,
         "keys": [{"sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "name": "ci", "external_id": "cus_42", "metadata": {}}]})),
@@ -55,8 +58,13 @@ pub struct Imported {
 pub async fn post(
     State(app): State<App>,
     permit: Permit<KeysWrite>,
-    Large(import): Large<KeyImport>,
-) -> Result<Json<Imported>, Problem> {
+    OnceLarge(once): OnceLarge<KeyImport>,
+) -> Result<Response, Problem> {
+    let Once { body: import, attempt } = once;
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     if import.keys.len() > KEYS_MAX {
         return Err(wrong("keys", format!("at most {KEYS_MAX} keys may be sent at once")));
     }
@@ -69,7 +77,11 @@ pub async fn post(
         let rows: Vec<_> = batch.iter().map(|key| terms.row(&app, &permit, key)).collect();
         imported += insert(&app, &permit, &terms, rows).await?;
     }
-    Ok(Json(Imported { imported, known: keys.len() - imported, problems }))
+    let answer = Imported { imported, known: keys.len() - imported, problems };
+    // Each batch is durable by itself: a repetition that comes before this finds them known.
+    let body = serde_json::to_string(&answer).map_err(Problem::unavailable)?;
+    work::write(&app, move |tx| pledge.keep(tx, StatusCode::OK, body.clone())).await?;
+    Ok(Json(answer).into_response())
 }
 
 fn wrong(path: &str, message: String) -> Problem {

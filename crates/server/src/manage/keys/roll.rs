@@ -38,7 +38,8 @@ pub struct RolledKey {
 
 /// Gives a key a new secret and its whole lifetime anew.
 #[utoipa::path(post, path = "/v1/realms/{realm}/keys/{key}/roll", tag = "keys",
-    params(("realm" = String, Path, description = "the name of the realm"), ("key" = String, Path, description = "id or name")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("key" = String, Path, description = "id or name"),
+           ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     request_body(content = serde_json::Value, example = json!({"overlap_s": 86400, "compromised": false})),
     responses((status = 200, description = "the key with its new secret", body = RolledKey), (status = 400, description = "the overlap is too long"),
               (status = 403, description = "it exceeds the caller's own rights"), (status = 409, description = "it is revoked"),

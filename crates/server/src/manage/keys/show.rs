@@ -13,8 +13,9 @@ use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::jobs::flush;
 use crate::manage::etag::with_etag;
+use crate::manage::filter::WithMetadata;
 use crate::manage::guard::{KeysRead, Permit};
-use crate::manage::page::{Ignored, List, Paging, Parameters};
+use crate::manage::page::{Ignored, List, Paging};
 use crate::manage::subject;
 use crate::manage::work;
 
@@ -46,7 +47,8 @@ enum Which {
 #[utoipa::path(get, path = "/v1/realms/{realm}/keys", tag = "keys",
     params(("realm" = String, Path, description = "the name of the realm"),
            ("owner" = Option<String>, Query, description = "id, name or e-mail address"), ("name" = Option<String>, Query),
-           ("external_id" = Option<String>, Query), ("expiring" = Option<String>, Query, description = "within `30d`"),
+           ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
+           ("expiring" = Option<String>, Query, description = "within `30d`"),
            ("state" = Option<String>, Query, description = "`live` or `all`"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "a page of keys", body = List<KeyView>)))]
@@ -54,7 +56,7 @@ pub async fn list(
     State(app): State<App>,
     permit: Permit<KeysRead>,
     paging: Paging,
-    Parameters(filter): Parameters<Filter>,
+    WithMetadata { parameters: filter, metadata }: WithMetadata<Filter>,
 ) -> Result<Json<List<KeyView>>, Problem> {
     flush::now(&app).await;
     let rows = work::read(&app, move |tx| {
@@ -67,6 +69,7 @@ pub async fn list(
             owner,
             name: filter.name.clone(),
             external_id: filter.external_id.clone(),
+            metadata: metadata.clone(),
             expiring_before: filter.expiring.map(|span| now + span),
             live_only: filter.state == Which::Live,
         };

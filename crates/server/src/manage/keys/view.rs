@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::manage::answer;
 use crate::manage::work::Stop;
 
 /// How many secrets of a key are shown, the newest.
@@ -141,7 +142,7 @@ pub fn view(tx: &mut Tx<'_>, issued: IssuedKey, now: Time) -> Result<KeyView, St
         ip: key.ip,
         limit: key.rate,
         external_id: key.external_id,
-        metadata: if key.metadata.is_null() { serde_json::json!({}) } else { key.metadata },
+        metadata: answer::shown(key.metadata),
         disabled_at: key.disabled_at,
         seen_in_browser_at: key.seen_in_browser_at,
         version: key.version,

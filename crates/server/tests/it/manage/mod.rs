@@ -1,10 +1,15 @@
 //! The management API.
 
+mod clients;
 mod grants;
 mod keys;
 mod leaked;
+mod lists;
+mod once;
 mod repeat;
 mod resources;
+mod rules;
+mod taken;
 
 use admit_core::api::{Api, ApiSpec};
 use admit_core::name::{ApiUri, ScopeName};
