@@ -124,7 +124,7 @@ fn ask(app: &App, realm: &RealmPolicy, hash: &SecretHash) -> Result<(i64, Option
     app.metrics.cache_misses.inc();
     let position = app.epochs.position();
     let found = app.store.point(|tx| tx.find_credential(realm.realm.id, hash)).map_err(|error| {
-        tracing::error!(error = %error, "a credential cannot be looked up");
+        freshness::log_unread(app, &error, "a credential");
         Reason::StoreUnavailable
     })?;
     Ok((position, found))

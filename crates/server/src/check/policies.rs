@@ -172,7 +172,7 @@ impl Policies {
         let read = match app.store.point(|tx| RealmPolicy::read(tx, realm, position, read_at_us)) {
             Ok(read) => read,
             Err(error) => {
-                tracing::error!(error = %error, "the rules of a realm cannot be read");
+                freshness::log_unread(app, &error, "the rules of a realm");
                 return self.older(app, realm).map(Some).ok_or(Reason::StoreUnavailable);
             }
         };
