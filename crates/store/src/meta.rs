@@ -12,6 +12,7 @@ statements! {
     LOCK = "UPDATE meta SET value = value WHERE name = $name";
     CLAIM = "INSERT INTO meta (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
         WHERE meta.value <= $before";
+    DELETE = "DELETE FROM meta WHERE name = $name";
     UPDATE = "INSERT INTO meta (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 }
 
@@ -35,6 +36,11 @@ impl Tx<'_> {
     pub fn claim(&mut self, name: &str, every: Span, now: Time) -> Result<bool> {
         let (value, before) = (now.unix_ms().to_be_bytes(), (now - every).unix_ms().to_be_bytes());
         Ok(self.execute(CLAIM, named! { name, value: value[..], before: before[..] })? == 1)
+    }
+
+    /// Forgets a value.
+    pub fn delete_meta(&mut self, name: &str) -> Result<()> {
+        self.execute(DELETE, named! { name }).map(drop)
     }
 
     /// Keeps a value, whatever there was.

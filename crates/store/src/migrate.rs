@@ -70,6 +70,11 @@ pub(crate) fn run(connection: &Connection, files: &[File], now: Time) -> Result<
     Ok(())
 }
 
+/// Refuses a file whose tables a newer program made, or another one.
+pub(crate) fn judge(connection: &Connection) -> Result<()> {
+    missing(&applied(connection)?, FILES).map(drop)
+}
+
 /// Why a migration stopped: said by us, or by the server about a file.
 pub(crate) enum Stopped {
     Ours(Error),

@@ -5,6 +5,7 @@
 
 mod api;
 mod apply;
+mod backup;
 mod check;
 mod client;
 mod config;
@@ -124,6 +125,10 @@ enum Command {
     GatewayConfig(gateway::GatewayConfig),
     /// Find leaked secrets in files
     Scan(scan::Scan),
+    /// Copy the store while the server runs
+    Backup(backup::Backup),
+    /// Put a copy of the store back, and accept what that costs
+    Restore(backup::Restore),
     /// The configuration file
     #[command(subcommand)]
     Config(config::Command),
@@ -213,6 +218,8 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Doctor(command) => doctor::run(context, command).await,
         Command::GatewayConfig(command) => gateway::run(context, &command),
         Command::Scan(command) => scan::run(context, command).await,
+        Command::Backup(command) => backup::backup(context, &command),
+        Command::Restore(command) => backup::restore(context, &command),
         Command::Config(command) => config::run(context, command),
         Command::Completions(command) => generate::completions(context, &command),
         Command::Version => version(context),

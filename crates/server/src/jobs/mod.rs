@@ -11,12 +11,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::serve::restore;
 
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
 /// one of a key that is used all the time; who looks at a key sees fresh ones all the same.
 const FLUSH_EVERY: Duration = Duration::from_secs(300);
 /// How often security notices are written.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
+/// How often it is written down how far the feed was seen.
+const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -25,6 +28,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
+    jobs.spawn(every(SEEN_EVERY, app.clone(), stop.clone(), async |app| restore::note(app).await));
     jobs.spawn({
         let app = app.clone();
         async move { expiry::count(&app).await }

@@ -4,6 +4,7 @@ pub mod demo;
 mod first;
 mod master;
 pub mod ops;
+pub mod restore;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -102,6 +103,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         None => master::load(&config, master::is_unset(&store)?)?,
     };
     master::check(&store, &master_key)?;
+    restore::check(&store, &config)?;
     let begun = first::begin(&store, clock.now())?;
     directory.load(&store)?;
     let operator_key = secret::write("admit_op", &app::random());
@@ -182,6 +184,7 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     wait(&server.app, file.as_deref(), &overrides).await;
     tracing::info!("stopping: requests under way may finish");
     let data = server.app.config.load().data.clone();
+    restore::note(&server.app).await;
     drop(server);
     running.stop().await;
     let _ = std::fs::remove_file(data.join("server.json"));

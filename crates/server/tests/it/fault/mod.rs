@@ -1,5 +1,6 @@
 //! What becomes of the server when machine, disk or process fail under it.
 
+mod backup;
 mod disk;
 mod kill;
 pub mod program;

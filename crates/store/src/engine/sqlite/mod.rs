@@ -1,6 +1,7 @@
 //! SQLite in WAL mode with `synchronous=FULL`: one writer, many readers.
 
 mod connection;
+mod copy;
 mod reader;
 mod writer;
 
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, ffi};
 
 pub(super) use self::connection::limit_pages;
+pub use self::copy::{Copied, back_up, inspect, put_back};
 use self::reader::Query;
 use self::writer::Writer;
 use super::queue::{QUEUE, Queue, closed, spawn};

@@ -1,0 +1,141 @@
+//! A store that went back in time: noticed at the start, and accepted by an operator who knows what it costs.
+//!
+//! What was revoked or spent after the moment of a backup is alive again in it, and nobody can say what that was. So a
+//! store that is older than what this node has seen of it is not served until everything that was issued until now has
+//! been ended: `valid_after` of every realm moves to the moment of the acceptance, and the feed begins a new epoch.
+
+use std::path::{Path, PathBuf};
+
+use admit_core::audit::Event;
+use admit_core::id::{Id, RealmId};
+use admit_core::realm::OPERATORS;
+use admit_core::time::Time;
+use admit_store::{End, Location, Options, Page, Store, Tx};
+use data_encoding::HEXLOWER_PERMISSIVE;
+
+use super::{Failure, write_private};
+use crate::app::{self, App};
+use crate::config::Config;
+
+/// Where the store keeps which life of it this is. PostgreSQL's feed looks at it too.
+const EPOCH: &str = "epoch";
+/// Where a store keeps that it was put back and not yet accepted.
+pub const PUT_BACK: &str = "put_back_at";
+/// The most realms of one acceptance; all in one transaction, so that none is forgotten.
+const REALMS_MAX: usize = 100_000;
+
+/// How far this node has seen the feed: the life of the store and the highest number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    epoch: String,
+    number: i64,
+}
+
+impl Seen {
+    fn read(tx: &mut Tx<'_>) -> admit_store::Result<Self> {
+        let epoch = tx.find_meta(EPOCH)?.map(|octets| HEXLOWER_PERMISSIVE.encode(&octets)).unwrap_or_default();
+        Ok(Self { epoch, number: tx.position()? })
+    }
+
+    fn load(file: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(file).ok()?;
+        let (epoch, number) = text.trim_end().split_once(' ')?;
+        Some(Self { epoch: epoch.to_owned(), number: number.parse().ok()? })
+    }
+}
+
+fn seen_file(data: &Path) -> PathBuf {
+    data.join("seen")
+}
+
+/// Refuses a store that is older than what this node saw of it, or was put back and not accepted.
+pub fn check(store: &Store, config: &Config) -> Result<(), Failure> {
+    let (now_there, put_back) = store.point(|tx| Ok((Seen::read(tx)?, tx.find_meta(PUT_BACK)?)))?;
+    let place = &config.store;
+    if put_back.is_some() {
+        return Err(Failure(format!("{place} was put back from a copy. {COST}")));
+    }
+    let Some(seen) = Seen::load(&seen_file(&config.data)) else { return Ok(()) };
+    if seen.epoch == now_there.epoch && now_there.number < seen.number {
+        return Err(Failure(format!(
+            "{place} is older than it was: change {} is the last one there, and this node has seen {}. {COST}",
+            now_there.number, seen.number
+        )));
+    }
+    Ok(())
+}
+
+const COST: &str = "What was revoked since would be alive again. Accept that everything issued until now ends \
+    (keys too: they have to be made anew), and start again. Next: admit restore --accept";
+
+/// Writes down how far this node has seen the feed.
+pub async fn note(app: &App) {
+    match app.store.read(Seen::read).await {
+        Ok(seen) => {
+            let file = seen_file(&app.config.load().data);
+            if Seen::load(&file).as_ref() != Some(&seen)
+                && let Err(failure) = write_private(&file, &format!("{} {}\n", seen.epoch, seen.number))
+            {
+                tracing::warn!(error = %failure, "how far the feed was seen cannot be written down");
+            }
+        }
+        Err(error) => tracing::warn!(error = %error, "how far the feed was seen cannot be read"),
+    }
+}
+
+/// What an acceptance did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// How many realms.
+    pub realms: usize,
+    /// From when on what is issued counts.
+    pub valid_after: Time,
+}
+
+/// Ends everything that was issued until now, in every realm, and begins a new life of the store.
+pub fn accept(location: &Location, now: Time) -> Result<Accepted, Failure> {
+    let store = Store::open(&Options::at(location.clone()), |_| {}, now)?;
+    let (epoch, event) = (app::random::<16>(), Id::new(now, app::random()));
+    let accepted = store.write_blocking(move |tx| {
+        let mut realms = Vec::new();
+        loop {
+            let page = tx.list_realms(&Page {
+                limit: 200,
+                after: realms.last().map(|realm: &admit_core::realm::Realm| *realm.id.bytes()),
+            })?;
+            let is_last = page.len() < 200;
+            realms.extend(page);
+            if is_last || realms.len() >= REALMS_MAX {
+                break;
+            }
+        }
+        for realm in &realms {
+            let ended = admit_core::realm::Realm { valid_after: Some(now), ..realm.clone() };
+            if tx.update_realm(&ended, now)?.is_none() {
+                return Err(admit_store::Error::Overloaded);
+            }
+        }
+        tx.delete_meta(PUT_BACK)?;
+        tx.update_meta(EPOCH, &epoch)?;
+        let operators = realms.iter().find(|realm| realm.name.as_str() == OPERATORS).map(|realm| realm.id);
+        tx.insert_event(&restored(event, operators, realms.len(), now))?;
+        Ok(End::Commit(Accepted { realms: realms.len(), valid_after: now }))
+    });
+    store.close();
+    Ok(accepted?)
+}
+
+fn restored(id: admit_core::id::EventId, operators: Option<RealmId>, realms: usize, now: Time) -> Event {
+    Event {
+        id,
+        number: 0,
+        realm: operators,
+        at: now,
+        kind: "store.restored".to_owned(),
+        actor: "operator".to_owned(),
+        target: String::new(),
+        reason: None,
+        request_id: None,
+        detail: serde_json::json!({ "realms": realms, "valid_after": now }),
+    }
+}
