@@ -15,3 +15,4 @@ mod program;
 mod secrecy;
 mod story;
 mod tenancy;
+mod tls;
