@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use admit::http::limits::Limits;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -116,7 +118,7 @@ async fn raw(at: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(10), read).await.unwrap();
+    let _ = tokio::time::timeout(Duration::from_secs(10), read).await.unwrap();
     answer
 }
 
@@ -149,4 +151,47 @@ async fn pages_over_https_ask_to_be_visited_so_for_ever() {
     let check = get(&mut connect(&config, at, "localhost").await.unwrap(), "/check/nginx").await;
     assert!(!check.to_lowercase().contains("strict-transport-security"), "a gateway's own business: {check}");
     assert!(check.starts_with("HTTP/1.1 403") || check.starts_with("HTTP/1.1 400"), "{check}");
+}
+
+/// Sends some bytes and waits until the server closes.
+async fn half(at: SocketAddr, bytes: &[u8]) -> Duration {
+    let begun = Instant::now();
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    let closed = tokio::time::timeout(Duration::from_secs(10), read).await;
+    assert!(closed.is_ok() && answer.is_empty(), "never closed, or answered: {answer:?}");
+    begun.elapsed()
+}
+
+#[tokio::test]
+async fn ht_01_half_open_handshakes_and_slow_heads_under_tls_are_cut() {
+    let ms = Duration::from_millis;
+    let limits = Limits { look_every: ms(20), handshake: ms(300), head: ms(300), ..Limits::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let made = make(90);
+    let section = made.write(folder.path());
+    let app = TestApp::with_limits(&format!("{section}listen = '127.0.0.1:0'"), limits).await;
+    let at = app.places.tls.unwrap();
+    let hello = old_hello(3, &[0xC02B]);
+    for bytes in [&b""[..], &hello[..1], &hello[..20]] {
+        assert!(half(at, bytes).await >= ms(300), "{} bytes", bytes.len());
+    }
+    let config = Arc::new(trusting(&made, rustls::ALL_VERSIONS));
+    let mut slow = connect(&config, at, "localhost").await.unwrap();
+    let mut answer = Vec::new();
+    let dripping = async {
+        while slow.write_all(b"G").await.is_ok() && slow.flush().await.is_ok() {
+            tokio::time::sleep(ms(30)).await;
+        }
+        let _ = slow.read_to_end(&mut answer).await;
+    };
+    tokio::time::timeout(Duration::from_secs(10), dripping).await.unwrap();
+    assert!(answer.is_empty(), "{answer:?}");
+    let page = app.app.metrics.page(&app.app);
+    for (why, count) in [("handshake", 3), ("head", 1)] {
+        assert!(page.contains(&format!("admit_connections_cut_total{{why=\"{why}\"}} {count}\n")), "{page}");
+    }
+    assert!(get(&mut connect(&config, at, "localhost").await.unwrap(), "/healthz").await.starts_with("HTTP/1.1 200"));
 }
