@@ -26,7 +26,9 @@ use crate::check::policies::Policies;
 use crate::check::record::Ring;
 use crate::check::usage::Usage;
 use crate::config::Config;
+use crate::http::certificate;
 use crate::jobs::notice::Notices;
+use crate::manage::lane::Lanes;
 use crate::metrics::Metrics;
 
 /// The server's state; cheap to clone.
@@ -55,12 +57,16 @@ pub struct State {
     pub policies: Policies,
     /// Rate limits.
     pub limiter: Limiter,
+    /// How many changes of one realm are under way.
+    pub lanes: Lanes,
     /// Counters on their way to the store.
     pub usage: Usage,
     /// The latest refusals.
     pub records: Ring,
     /// Security notices on their way to the audit.
     pub notices: Notices,
+    /// The TLS certificate in use.
+    pub certificate: certificate::Live,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Hashes presented secrets.
@@ -130,9 +136,11 @@ impl App {
             standings: Standings::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),
+            lanes: Lanes::default(),
             usage: Usage::default(),
             records: Ring::default(),
             notices: Notices::default(),
+            certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             lookup_number: 1,
             cursor_key: parts.master_key.cursor_key(),

@@ -20,3 +20,4 @@ mod secrecy;
 mod store;
 mod story;
 mod tenancy;
+mod tls;
