@@ -130,7 +130,7 @@ async fn st_01_fifty_kills_under_writes_lose_nothing_acknowledged() {
     for round in 0..ROUNDS {
         let clients = load(&program, &history).await;
         // A server over a network needs a moment for its connections before much is done.
-        let moment = if store::url_of(folder.path()).is_some() { between(60, 400) } else { between(10, 150) };
+        let moment = if store::url_of(folder.path()).is_some() { between(150, 700) } else { between(10, 150) };
         tokio::time::sleep(moment).await;
         program.kill();
         clients.join_all().await;
