@@ -224,7 +224,9 @@ async fn converse(hall: Arc<Hall>, stream: Stream, link: Link) {
         let (answer, beating) = (dispatch(&hall, &link, request), beating.clone());
         answer.inspect(move |_| beating.end())
     });
-    let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(TokioIo::new(stream), service);
+    // Who has said everything and closes his side still gets his answer.
+    let connection =
+        http1::Builder::new().half_close(true).max_buf_size(HEAD_MAX).serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let (mut is_registered, mut is_draining) = (false, false);
     poll_fn(move |context| {
