@@ -108,7 +108,7 @@ impl Metrics {
         let next_end = gauge("key_next_end_timestamp_seconds", "When the next key ends; 0 where none does");
         let connections = gauge("connections", "Open connections");
         let certificate_end =
-            gauge("tls_certificate_end_seconds", "When the TLS certificate ends (Unix time); 0 without one");
+            gauge("tls_certificate_end_timestamp_seconds", "When the TLS certificate ends (Unix time); 0 without one");
         let entries = gauge("cache_entries", "Known credentials in the cache");
         let cache_bytes = gauge("cache_bytes", "Bytes that the cache of known credentials takes");
         let unknown_entries = gauge("unknown_entries", "Unknown credentials that are remembered");

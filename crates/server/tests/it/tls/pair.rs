@@ -153,6 +153,6 @@ async fn doctor_and_metrics_tell_how_long_the_certificate_lasts() {
     assert!(findings().await.contains("The TLS certificate ended at "), "it has ended");
     let page = app.app.metrics.page(&app.app);
     let end = app.app.certificate.get().unwrap().ends_at().unix_ms() / 1000;
-    assert!(page.contains(&format!("admit_tls_certificate_end_seconds {end}\n")), "{page}");
+    assert!(page.contains(&format!("admit_tls_certificate_end_timestamp_seconds {end}\n")), "{page}");
     assert!(shows(&app, &client(&made)).await, "it is served all the same: nothing better is there");
 }
