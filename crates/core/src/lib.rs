@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod certificate;
 pub mod check;
 pub mod client;
 pub mod credential;

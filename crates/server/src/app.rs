@@ -27,7 +27,9 @@ use crate::check::policies::Policies;
 use crate::check::record::Ring;
 use crate::check::usage::Usage;
 use crate::config::Config;
+use crate::http::certificate;
 use crate::jobs::notice::Notices;
+use crate::manage::lane::Lanes;
 use crate::metrics::Metrics;
 
 /// The number of the one master key there is.
@@ -59,12 +61,16 @@ pub struct State {
     pub policies: Policies,
     /// Rate limits.
     pub limiter: Limiter,
+    /// How many changes of one realm are under way.
+    pub lanes: Lanes,
     /// Counters on their way to the store.
     pub usage: Usage,
     /// The latest refusals.
     pub records: Ring,
     /// Security notices on their way to the audit.
     pub notices: Notices,
+    /// The TLS certificate in use.
+    pub certificate: certificate::Live,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     /// Hashes presented secrets.
@@ -136,9 +142,11 @@ impl App {
             standings: Standings::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),
+            lanes: Lanes::default(),
             usage: Usage::default(),
             records: Ring::default(),
             notices: Notices::default(),
+            certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             lookup_number: MASTER_KEY,
             audit_keys: Keys::new(&parts.master_key, MASTER_KEY),

@@ -30,7 +30,6 @@ use crate::change::Change;
 use crate::error::Result;
 
 /// Where a store is.
-#[expect(clippy::large_enum_variant, reason = "there is one per store")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Location {
     /// A file; its folder must be there.

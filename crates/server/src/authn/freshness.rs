@@ -37,6 +37,15 @@ pub fn overdue_since(app: &App, read_at_us: i64) -> Option<Overdue> {
     judge(span(age), own, app.config.load().max_staleness)
 }
 
+/// Logs that something cannot be read; hardly, while it is known that the store is away: that was said once.
+pub fn log_unread(app: &App, error: &admit_store::Error, what: &'static str) {
+    if overdue(app).is_some() {
+        tracing::debug!(%error, "{what} cannot be read");
+    } else {
+        tracing::error!(%error, "{what} cannot be read");
+    }
+}
+
 fn span(age: std::time::Duration) -> Span {
     Span::ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
 }

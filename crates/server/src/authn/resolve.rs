@@ -79,8 +79,8 @@ pub fn resolve(
     };
     let (position, found) = match (asked, known) {
         (Ok(answer), _) => answer,
-        (Err(Reason::StoreUnavailable), Some((principal, overdue))) => {
-            let stale = overdue.within(stale_for).ok_or(Reason::StoreUnavailable)?;
+        (Err(reason @ (Reason::StoreUnavailable | Reason::QueueFull)), Some((principal, overdue))) => {
+            let stale = overdue.within(stale_for).ok_or(reason)?;
             return Ok(Resolved { principal, stale: Some(stale) });
         }
         (Err(reason), _) => return Err(reason),
@@ -120,12 +120,20 @@ fn look_up(
     asked
 }
 
+/// Why the store did not answer: a client may come back sooner to a full queue than to a store that is away.
+pub fn unreadable(error: &admit_store::Error) -> Reason {
+    match error {
+        admit_store::Error::Overloaded => Reason::QueueFull,
+        _ => Reason::StoreUnavailable,
+    }
+}
+
 fn ask(app: &App, realm: &RealmPolicy, hash: &SecretHash) -> Result<(i64, Option<Found>), Reason> {
     app.metrics.cache_misses.inc();
     let position = app.epochs.position();
     let found = app.store.point(|tx| tx.find_credential(realm.realm.id, hash)).map_err(|error| {
-        tracing::error!(error = %error, "a credential cannot be looked up");
-        Reason::StoreUnavailable
+        freshness::log_unread(app, &error, "a credential");
+        unreadable(&error)
     })?;
     Ok((position, found))
 }

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use crate::app::App;
 use crate::authn::epoch::{policy_slot, slot};
 use crate::authn::freshness::{self, Overdue};
+use crate::authn::resolve::unreadable;
 
 /// Above this many compiled realms, one is dropped for each that is added.
 const KEPT_MAX: usize = 2_000;
@@ -172,8 +173,8 @@ impl Policies {
         let read = match app.store.point(|tx| RealmPolicy::read(tx, realm, position, read_at_us)) {
             Ok(read) => read,
             Err(error) => {
-                tracing::error!(error = %error, "the rules of a realm cannot be read");
-                return self.older(app, realm).map(Some).ok_or(Reason::StoreUnavailable);
+                freshness::log_unread(app, &error, "the rules of a realm");
+                return self.older(app, realm).map(Some).ok_or(unreadable(&error));
             }
         };
         let Some(policy) = read.map(Arc::new) else { return Ok(None) };

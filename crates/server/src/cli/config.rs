@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use admit_core::policy::rule::Problem;
+
+use crate::app::Clock;
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::config::{Config, Overrides};
+use crate::http::certificate::Pair;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -25,7 +29,10 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let loaded = Config::load(config.as_deref(), &overrides, env);
     let store = loaded.as_ref().ok().map(|config| config.store.to_string());
-    let problems = loaded.err().unwrap_or_default();
+    let problems = match loaded {
+        Ok(config) => of_certificate(context, &config),
+        Err(problems) => problems,
+    };
     if context.output.json {
         let items: Vec<_> = problems
             .iter()
@@ -40,4 +47,20 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
     }
     let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {}: {}", problem.path, problem.message)).collect();
     Err(Failure::failed(format!("the configuration has {} problem(s){}", problems.len(), lines.concat())))
+}
+
+/// What only the moment tells of a certificate; whether it can be read at all is asked while loading.
+fn of_certificate(context: &Context, config: &Config) -> Vec<Problem> {
+    let Some(tls) = &config.tls else { return Vec::new() };
+    match Pair::read(tls).and_then(|pair| pair.judge(tls, Clock::default().now())) {
+        Ok(pair) => {
+            let file = tls.key_file.display();
+            context.output.note(&format!("the certificate {} ends at {}", tls.cert_file.display(), pair.ends_at()));
+            if pair.is_key_open {
+                context.output.note(&format!("everybody on this machine can read {file}. Next: chmod 600 {file}"));
+            }
+            Vec::new()
+        }
+        Err(wrong) => vec![Problem { path: format!("tls.{}", wrong.key), message: wrong.message }],
+    }
 }

@@ -1,10 +1,10 @@
 //! `admit serve`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::config::Listen;
 use crate::serve::{self, ServeOptions};
 
 #[derive(Debug, clap::Args)]
@@ -19,9 +19,9 @@ pub struct Serve {
     /// The configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen [default: 127.0.0.1:8420]
+    /// Where to listen: an address, or unix:PATH [default: 127.0.0.1:8420]
     #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
+    listen: Option<Listen>,
 }
 
 /// Runs until it is told to stop.

@@ -3,6 +3,7 @@
 //! [`Config::load`] reads `admit.toml`, lays `ADMIT__SECTION__KEY` over it and reports every problem at once, each with
 //! its key path. Users, clients, keys and rules are data, not configuration. See the reference in the book.
 
+mod listen;
 mod raw;
 mod resolve;
 
@@ -16,6 +17,7 @@ use admit_core::policy::rule::Problem;
 use admit_core::time::Span;
 use admit_store::Location;
 
+pub use listen::Listen;
 pub use resolve::public_authority;
 
 /// What the program runs on. Immutable; a reload makes a new one.
@@ -24,7 +26,9 @@ pub struct Config {
     /// The issuer of the realm `default`, without a slash at its end.
     pub public_url: String,
     /// Where connections are accepted.
-    pub listen: SocketAddr,
+    pub listen: Listen,
+    /// The certificate and where it is used; without it nothing here speaks TLS.
+    pub tls: Option<Tls>,
     /// Peers whose `X-Forwarded-*` and `X-Original-*` count.
     pub trusted_proxies: Arc<TrustedProxies>,
     /// Where the store is.
@@ -45,6 +49,17 @@ pub struct Config {
     pub unknown: UnknownBudget,
     /// How logs are written.
     pub log: LogFormat,
+}
+
+/// HTTPS by Admit itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate with its chain, in PEM.
+    pub cert_file: PathBuf,
+    /// Its private key, in PEM.
+    pub key_file: PathBuf,
+    /// A listener of its own; without it [`Config::listen`] speaks HTTPS.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Where the master key comes from.
@@ -89,7 +104,7 @@ pub struct Overrides {
     /// `--data`.
     pub data: Option<PathBuf>,
     /// `--listen`.
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
     /// `--dev`: another default for the data folder.
     pub dev: bool,
 }
@@ -121,6 +136,11 @@ impl Config {
         resolve::resolve(raw::merge(text, env)?, overrides, password.as_deref())
     }
 
+    /// True where [`Self::listen`] itself speaks TLS.
+    pub fn listens_with_tls(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.listen.is_none())
+    }
+
     /// The issuer of a realm that has no host of its own.
     pub fn issuer(&self, realm: &str) -> String {
         if realm == admit_core::realm::DEFAULT {
@@ -139,6 +159,8 @@ impl Config {
             }
         };
         compare("listen", self.listen == new.listen);
+        let listener = |config: &Self| config.tls.as_ref().map(|tls| tls.listen);
+        compare("tls", listener(self) == listener(new));
         compare("store.url", self.store == new.store);
         compare("master_key", self.master_key == new.master_key);
         compare("cache.max_bytes", self.cache_max_bytes == new.cache_max_bytes);

@@ -13,18 +13,26 @@ use ipnet::IpNet;
 use toml::Table;
 
 use super::raw::Reader;
-use super::{Config, LogFormat, MasterKeySource, Overrides, UnknownBudget};
-
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
+use super::{Config, Listen, LogFormat, MasterKeySource, Overrides, Tls, UnknownBudget};
+use crate::http::certificate::Pair;
 
 pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> Result<Config, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut root = Reader::new(table, &mut problems);
-    let listen = root.parsed::<SocketAddr>("listen");
-    let listen = overrides.listen.or(listen).unwrap_or(DEFAULT_LISTEN);
-    let public_url = public_url(&mut root, listen);
-    let trusted_proxies = trusted_proxies(&mut root, listen);
-    let trusts_anybody = !trusted_proxies.is_empty();
+    let listen = root.parsed::<Listen>("listen");
+    let listen = overrides.listen.clone().or(listen).unwrap_or(Listen::DEFAULT);
+    let mut tls = None;
+    let wants_tls = root.section("tls", |section| tls = read_tls(section, &listen));
+    let public_url = public_url(&mut root, &listen, tls.as_ref());
+    let trusted_proxies = trusted_proxies(&mut root, &listen);
+    let is_clear = !wants_tls || tls.as_ref().is_some_and(|tls| tls.listen.is_some());
+    if let Listen::Tcp(address) = &listen
+        && !listen.is_local()
+        && is_clear
+        && trusted_proxies.is_empty()
+    {
+        root.problem("listen", plain_off_loopback(*address));
+    }
     let data =
         overrides.data.clone().unwrap_or_else(|| PathBuf::from(if overrides.dev { "admit-dev" } else { "admit-data" }));
     let store = store(&mut root, &data, password);
@@ -45,20 +53,13 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
         None => {}
     });
     root.finish();
-    if !listen.ip().is_loopback() && !trusts_anybody {
-        let message = format!(
-            "plain HTTP is served on loopback only, or behind a declared proxy: {listen} needs \
-             trusted_proxies = [\"<address of the proxy>/32\"], or listen = \"127.0.0.1:{}\"",
-            listen.port()
-        );
-        problems.push(Problem { path: "listen".into(), message });
-    }
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(Config {
         public_url,
         listen,
+        tls,
         trusted_proxies: Arc::new(TrustedProxies::new(trusted_proxies)),
         store,
         data,
@@ -72,8 +73,50 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
     })
 }
 
-fn public_url(root: &mut Reader<'_>, listen: SocketAddr) -> String {
-    let Some(text) = root.text("public_url") else { return format!("http://{listen}") };
+/// All ways out, each as the lines to add.
+fn plain_off_loopback(address: SocketAddr) -> String {
+    let port = address.port();
+    format!(
+        "{address} would serve plain HTTP to the network. Say one of these:
+    a certificate of its own:      [tls]
+                                   cert_file = \"/etc/admit/tls.crt\"
+                                   key_file = \"/etc/admit/tls.key\"
+    a proxy that speaks HTTPS:     trusted_proxies = [\"<address of the proxy>/32\"]
+    a proxy on this machine:       listen = \"127.0.0.1:{port}\"
+    the same by a Unix socket:     listen = \"unix:/run/admit/admit.sock\""
+    )
+}
+
+fn read_tls(section: &mut Reader<'_>, listen: &Listen) -> Option<Tls> {
+    let own = section.parsed::<SocketAddr>("listen");
+    if own.is_none() && matches!(listen, Listen::Unix(_)) {
+        section.problem("listen", "is needed beside a Unix socket, such as listen = \"0.0.0.0:443\"");
+    }
+    let [cert_file, key_file] = ["cert_file", "key_file"].map(|key| {
+        let file = section.text(key);
+        if file.is_none() {
+            section.problem(key, format!("is needed in [tls], such as {key} = \"/etc/admit/tls.pem\""));
+        }
+        file
+    });
+    let tls = Tls { cert_file: cert_file?.into(), key_file: key_file?.into(), listen: own };
+    if let Err(wrong) = Pair::read(&tls) {
+        section.problem(wrong.key, wrong.message);
+    }
+    Some(tls)
+}
+
+fn public_url(root: &mut Reader<'_>, listen: &Listen, tls: Option<&Tls>) -> String {
+    let Some(text) = root.text("public_url") else {
+        return match (tls.map(|tls| tls.listen.or(listen.tcp())), listen) {
+            (Some(Some(address)), _) => format!("https://{address}"),
+            (_, Listen::Tcp(address)) => format!("http://{address}"),
+            (_, Listen::Unix(_)) => {
+                root.problem("public_url", "is needed with a Unix socket, such as \"https://auth.example.com\"");
+                String::new()
+            }
+        };
+    };
     let text = text.trim_end_matches('/').to_owned();
     match check_public_url(&text) {
         Ok(()) => {}
@@ -107,11 +150,16 @@ pub fn public_authority(public_url: &str) -> &str {
     public_url.split_once("://").map_or(public_url, |(_, authority)| authority)
 }
 
-fn trusted_proxies(root: &mut Reader<'_>, listen: SocketAddr) -> Vec<IpNet> {
-    let loopback = ["127.0.0.0/8", "::1/128"];
-    let default = || if listen.ip().is_loopback() { loopback.map(str::to_owned).to_vec() } else { Vec::new() };
+fn trusted_proxies(root: &mut Reader<'_>, listen: &Listen) -> Vec<IpNet> {
+    let loopback = || ["127.0.0.0/8", "::1/128"].map(str::to_owned).to_vec();
+    let default = || if listen.is_local() { loopback() } else { Vec::new() };
+    let mut texts = root.texts("trusted_proxies").unwrap_or_else(default);
+    if matches!(listen, Listen::Unix(_)) {
+        // Who may open the socket is the proxy; such a peer has no address and counts as this machine.
+        texts.extend(loopback());
+    }
     let mut networks = Vec::new();
-    for text in root.texts("trusted_proxies").unwrap_or_else(default) {
+    for text in texts {
         let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         match network {
             Ok(network) if network.prefix_len() == 0 => {
@@ -132,7 +180,7 @@ fn store(root: &mut Reader<'_>, data: &Path, password: Option<&str>) -> Location
         match url.split_once(':') {
             Some(("sqlite", file)) if !file.is_empty() => location = Location::Sqlite(PathBuf::from(file)),
             Some(("postgres" | "postgresql", _)) => match PostgresUrl::parse(&url) {
-                Ok(url) => location = Location::Postgres(password.map_or(url.clone(), |text| url.or_password(text))),
+                Ok(url) => location = Location::Postgres(url.or_password(password)),
                 Err(bad) => store.problem("url", bad.to_string()),
             },
             _ => store.problem("url", "must be sqlite:<file> or postgres://<user>@<host>/<database>"),
@@ -270,7 +318,7 @@ mod tests {
             (config.store.to_string(), format!("{config:?}"), config)
         };
         let (shown, debug, config) = store("postgres://admit:canary@db.test/admit", &[]);
-        assert_eq!(shown, "postgres://admit@db.test/admit");
+        assert_eq!(shown, "postgres://admit@db.test:5432/admit");
         assert!(!debug.contains("canary"));
         assert_eq!(config.data, PathBuf::from("admit-data"));
         let (_, debug, by_environment) = store("postgresql://admit@db.test/admit", &[("PGPASSWORD", "canary")]);
@@ -282,10 +330,40 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_off_loopback_needs_a_declared_proxy() {
-        let problems = load("listen = '0.0.0.0:80'\npublic_url = 'https://a.example'", &[]).unwrap_err();
-        assert!(problems[0].contains("trusted_proxies = ["), "{problems:?}");
-        let text = "listen = '0.0.0.0:80'\npublic_url = 'https://a.example'\ntrusted_proxies = ['10.0.0.5/32']";
-        assert!(load(text, &[]).is_ok());
+    fn plain_http_off_loopback_is_refused_with_the_lines_to_add() {
+        for address in ["0.0.0.0:8420", "[::]:8420", "10.0.0.1:8420"] {
+            let text = format!("listen = '{address}'\npublic_url = 'https://a.example'");
+            let problems = load(&text, &[]).unwrap_err();
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            for line in
+                ["[tls]", "cert_file = ", "trusted_proxies = [", "listen = \"unix:", "listen = \"127.0.0.1:8420\""]
+            {
+                assert!(problems[0].starts_with("listen: ") && problems[0].contains(line), "{line}: {problems:?}");
+            }
+            assert!(load(&format!("{text}\ntrusted_proxies = ['10.0.0.5/32']"), &[]).is_ok());
+        }
+        for local in ["127.0.0.1:8420", "[::1]:8420", "unix:/run/admit/admit.sock"] {
+            assert!(load(&format!("listen = '{local}'\npublic_url = 'https://a.example'"), &[]).is_ok(), "{local}");
+        }
+    }
+
+    #[test]
+    fn the_peer_of_a_socket_is_a_trusted_proxy() {
+        let text = "listen = 'unix:admit.sock'\npublic_url = 'https://a.example'\ntrusted_proxies = ['10.0.0.5']";
+        let config = load(text, &[]).unwrap();
+        for ip in ["127.0.0.1", "::1", "10.0.0.5"] {
+            assert!(config.trusted_proxies.trusts(ip.parse().unwrap()), "{ip}");
+        }
+        let nameless = load("listen = 'unix:admit.sock'", &[]).unwrap_err();
+        assert!(nameless[0].starts_with("public_url: is needed"), "{nameless:?}");
+    }
+
+    #[test]
+    fn every_problem_of_the_certificate_names_its_key() {
+        let problems = load("[tls]\nlisten = '0.0.0.0'", &[]).unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+        assert_eq!(paths, ["tls.listen", "tls.cert_file", "tls.key_file"], "{problems:?}");
+        let missing = load("[tls]\ncert_file = '/nowhere/a.crt'\nkey_file = '/nowhere/a.key'", &[]).unwrap_err();
+        assert!(missing[0].starts_with("tls.cert_file: cannot read /nowhere/a.crt"), "{missing:?}");
     }
 }

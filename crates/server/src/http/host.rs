@@ -6,20 +6,16 @@ use admit_core::check::host::Host;
 use http::header::HOST;
 use http::{HeaderMap, Request, Uri};
 
+use super::Peer;
 use super::problem::Problem;
 use crate::app::App;
 use crate::config::public_authority;
 
 /// What a server on loopback is called.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
-/// Probes ask by address; these pages say nothing that depends on a host.
-const ANY_HOST: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Refuses requests for hosts that are not Admit's.
-pub fn judge<B>(app: &App, request: &Request<B>) -> Result<(), Problem> {
-    if ANY_HOST.contains(&request.uri().path()) {
-        return Ok(());
-    }
+pub fn judge<B>(app: &App, peer: Peer, request: &Request<B>) -> Result<(), Problem> {
     let misdirected = || {
         let detail = "This host is not served here. Set public_url, or give a realm this host: admit realm update NAME --host HOST";
         Problem::new(421, "misdirected_request", detail)
@@ -31,7 +27,8 @@ pub fn judge<B>(app: &App, request: &Request<B>) -> Result<(), Problem> {
     if host == own {
         return Ok(());
     }
-    let serves_loopback = app.dev || own.is_loopback();
+    // The command line asks by address, whatever the world calls this server.
+    let serves_loopback = app.dev || own.is_loopback() || peer.is_direct(request.headers());
     if serves_loopback && LOOPBACK.contains(&host.as_str()) {
         return Ok(());
     }

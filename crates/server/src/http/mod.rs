@@ -2,15 +2,26 @@
 //!
 //! `/check/*` is dispatched before the router and passes no layer; everything else goes through axum. See ADR 0004.
 
+mod body;
+pub mod certificate;
 pub mod headers;
 pub mod host;
 pub mod json;
+pub mod limits;
 pub mod listen;
 pub mod problem;
+mod pulse;
+pub mod shares;
+pub mod socket;
+mod stream;
 pub mod trace;
 
+pub use pulse::Cut;
+
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use admit_core::check::answer::REQUEST_ID;
@@ -18,20 +29,70 @@ use admit_core::secret;
 use axum::Router;
 use axum::body::Body;
 use futures_util::future::{Either, ready};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt;
 
 use crate::app::App;
 use crate::check::{self, Door};
+use body::Awaited;
 use problem::Problem;
-
-/// How long a request of the router may take, its body included.
-const PATIENCE: Duration = Duration::from_secs(60);
+use pulse::Pulse;
+use shares::Shares;
 
 /// Where a connection comes from; an extension of every request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+impl Peer {
+    /// True for a program of this machine with no proxy between: one on the same machine would make the whole world a
+    /// local peer.
+    pub fn is_direct(self, headers: &HeaderMap) -> bool {
+        self.0.ip().to_canonical().is_loopback() && FORWARDING.iter().all(|name| !headers.contains_key(*name))
+    }
+}
+
+/// Headers of which every proxy sends one.
+const FORWARDING: [&str; 6] =
+    ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via"];
+/// What probes ask for, from anywhere and however busy the server is. It says nothing that is worth hiding.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+
+/// What the connections of a listener lead to.
+pub struct Hall {
+    app: App,
+    router: Router,
+    purpose: Purpose,
+    requests: Arc<Shares<IpAddr>>,
+    patience: Duration,
+}
+
+/// Whom a listener is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Gateways, applications, people.
+    Public,
+    /// The command line of this machine. Behind a Unix socket who may open that is the proxy, so nobody is one here.
+    Local,
+    /// Machines that look after this one: its router is all there is, under any name.
+    Ops,
+}
+
+impl Hall {
+    /// The doors of `/check` and the router, which has at most so many requests at a time.
+    pub fn new(app: App, router: Router, purpose: Purpose, limits: &limits::Limits) -> Arc<Self> {
+        let requests = Shares::new(limits.requests, limits.address_requests);
+        Arc::new(Self { app, router, purpose, requests, patience: limits.request })
+    }
+}
+
+/// The connection that a request came on.
+pub struct Link {
+    peer: SocketAddr,
+    /// Without TLS.
+    is_clear: bool,
+    pulse: Arc<Pulse>,
+}
 
 /// The longest path with query, in bytes. Over it: 414.
 const TARGET_MAX: usize = 16 << 10;
@@ -39,39 +100,51 @@ const TARGET_MAX: usize = 16 << 10;
 const HEADERS_MAX_BYTES: usize = 32 << 10;
 
 /// Answers one request. A check is answered at once, by reference: the hottest path shares no counter with anybody.
-pub fn dispatch(
-    app: &App,
-    router: &Router,
-    peer: SocketAddr,
+fn dispatch(
+    hall: &Arc<Hall>,
+    link: &Link,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+    let app = &hall.app;
     if let Err(problem) = judge_head(&request) {
         return Either::Left(ready(Ok(headers::harden(problem.respond(app)))));
     }
     match Door::of_path(request.uri().path()) {
-        Some((door, realm)) => Either::Left(ready(Ok(check_door(app, door, realm, &request, peer)))),
-        None => Either::Right(route(app.clone(), router.clone(), peer, request)),
+        Some((door, realm)) if hall.purpose == Purpose::Public => {
+            Either::Left(ready(Ok(check_door(app, door, realm, &request, link.peer))))
+        }
+        _ => Either::Right(route(hall.clone(), Peer(link.peer), link.is_clear, link.pulse.clone(), request)),
     }
 }
 
 async fn route(
-    app: App,
-    router: Router,
-    peer: SocketAddr,
+    hall: Arc<Hall>,
+    peer: Peer,
+    is_clear: bool,
+    pulse: Arc<Pulse>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    if let Err(problem) = host::judge(&app, &request) {
-        return Ok(headers::harden(problem.respond(&app)));
-    }
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(Peer(peer));
-    let seen = Seen::of(&request);
-    let mut response = match tokio::time::timeout(PATIENCE, router.oneshot(request)).await {
-        Ok(Ok(response)) => response,
-        Err(_) => {
-            Problem::new(408, "request_timeout", "The request took too long to arrive or to answer.").respond(&app)
-        }
+    let app = &hall.app;
+    let place = match enter(&hall, peer, is_clear, &request) {
+        Ok(place) => place,
+        Err(problem) => return Ok(headers::harden(problem.respond(app))),
     };
+    let wait = pulse.clone();
+    let mut request = request.map(|body| match body.is_end_stream() {
+        true => Body::empty(),
+        false => Body::new(Awaited::new(body, wait)),
+    });
+    request.extensions_mut().insert(peer);
+    let seen = Seen::of(&request);
+    let mut answering = pin!(hall.router.clone().oneshot(request));
+    let mut response = match tokio::time::timeout(hall.patience, answering.as_mut()).await {
+        Ok(Ok(response)) => response,
+        Err(_) if pulse.wants_body() => {
+            Problem::new(408, "request_timeout", "The body took too long to arrive.").respond(app)
+        }
+        Err(_) => Problem::unavailable("a request took too long").respond(app),
+    };
+    drop(place);
     if !response.headers().contains_key(REQUEST_ID) {
         let id = app.request_id(app.now()).to_string();
         response.headers_mut().insert(REQUEST_ID, HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("")));
@@ -80,6 +153,47 @@ async fn route(
         seen.log(&response);
     }
     Ok(headers::harden(response))
+}
+
+/// A place for the request, where it may come this way at all.
+fn enter<B>(
+    hall: &Hall,
+    peer: Peer,
+    is_clear: bool,
+    request: &Request<B>,
+) -> Result<Option<shares::Place<IpAddr>>, Problem> {
+    if PROBES.contains(&request.uri().path()) || hall.purpose == Purpose::Ops {
+        return Ok(None);
+    }
+    if hall.purpose == Purpose::Local && !peer.is_direct(request.headers()) {
+        let detail = "This address is for the command line of this machine; gateways ask where `listen` says.";
+        return Err(Problem::new(403, "untrusted_proxy", detail));
+    }
+    let ip = peer.0.ip().to_canonical();
+    let is_proxy = hall.app.config.load().trusted_proxies.trusts(ip);
+    judge_transport(is_clear, ip, is_proxy)?;
+    host::judge(&hall.app, peer, request)?;
+    let holder = (!is_proxy).then(|| shares::source(ip));
+    match hall.requests.take(holder) {
+        Some(place) => Ok(Some(place)),
+        None => {
+            hall.app.metrics.overloaded.inc();
+            Err(Problem::overloaded())
+        }
+    }
+}
+
+/// In the clear only this machine and trusted proxies are answered: what others send crossed a network where everybody
+/// could read it.
+fn judge_transport(is_clear: bool, ip: IpAddr, is_proxy: bool) -> Result<(), Problem> {
+    if !is_clear || is_proxy || ip.is_loopback() {
+        return Ok(());
+    }
+    let detail = format!(
+        "Plain HTTP is answered to this machine and to trusted proxies only. Use https://, or if {ip} is your proxy, \
+         add it: trusted_proxies = [\"{ip}\"]"
+    );
+    Err(Problem::new(403, "insecure_transport", detail))
 }
 
 /// What the log says of a request to Admit itself. Decisions are logged by the pipeline.
@@ -146,4 +260,36 @@ fn check_door(
     let response = check::answer(app, door, realm, request.headers(), peer);
     debug_assert!(response.status() != StatusCode::NOT_FOUND, "a check is answered with a verdict");
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_in_the_clear_is_refused() {
+        let judge = |is_clear, ip: &str, is_proxy| judge_transport(is_clear, ip.parse().unwrap(), is_proxy);
+        for (ip, is_proxy) in [("127.0.0.1", false), ("::1", false), ("10.0.0.5", true), ("127.0.0.1", true)] {
+            assert!(judge(true, ip, is_proxy).is_ok(), "{ip}");
+        }
+        assert!(judge(false, "203.0.113.9", false).is_ok(), "under TLS anybody may come");
+        for ip in ["203.0.113.9", "10.0.0.5", "2001:db8::1"] {
+            let refused = judge(true, ip, false).unwrap_err();
+            assert_eq!((refused.status(), refused.code()), (403, "insecure_transport"));
+            assert!(refused.detail().contains(&format!("trusted_proxies = [\"{ip}\"]")), "{}", refused.detail());
+        }
+    }
+
+    #[test]
+    fn only_without_a_proxy_between_a_peer_is_direct() {
+        let peer = |text: &str| Peer(text.parse().unwrap());
+        let with = |name: &'static str| {
+            HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static("x"))])
+        };
+        assert!(peer("127.0.0.1:1").is_direct(&HeaderMap::new()) && peer("[::1]:1").is_direct(&with("accept")));
+        assert!(!peer("203.0.113.9:1").is_direct(&HeaderMap::new()));
+        for name in FORWARDING {
+            assert!(!peer("127.0.0.1:1").is_direct(&with(name)), "{name}");
+        }
+    }
 }

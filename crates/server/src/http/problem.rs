@@ -50,6 +50,12 @@ impl Problem {
         Self { retry_after_s: Some(1), ..Self::new(503, "unavailable", "This cannot be done right now; try again.") }
     }
 
+    /// 503: there is too much to do. Refused at once, so that the client can try again while others are served.
+    pub fn overloaded() -> Self {
+        let detail = "There is too much to do right now; try again in a moment.";
+        Self { retry_after_s: Some(1), ..Self::new(503, "overloaded", detail) }
+    }
+
     /// Adds the command that comes next.
     pub fn with_next(mut self, command: impl std::fmt::Display) -> Self {
         let _ = write!(self.detail, " Next: {command}");
@@ -148,6 +154,7 @@ impl From<admit_store::Error> for Problem {
             admit_store::Error::Conflict { what } => {
                 Self::new(409, "already_exists", format!("Another one has this {what} already."))
             }
+            admit_store::Error::Overloaded => Self::overloaded(),
             admit_store::Error::NulInText => Self::new(400, "invalid_request", "Text may not contain NUL."),
             other => Self::unavailable(other),
         }

@@ -15,6 +15,7 @@ use super::work::{self, Stop};
 use crate::app::App;
 use crate::authn::freshness;
 use crate::config::{Config, MasterKeySource};
+use crate::http::certificate::{self, Pair};
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 
@@ -65,6 +66,7 @@ pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Re
     crate::jobs::flush::now(&app).await;
     let now = permit.now;
     let mut items = of_config(&app.config.load());
+    items.extend(app.certificate.get().and_then(|pair| of_certificate(&pair, now)));
     let of_realms = work::read(&app, move |tx| {
         let realms = tx.list_realms(&Page::first(REALMS))?;
         let mut found = Vec::new();
@@ -120,6 +122,18 @@ fn of_config(config: &Config) -> Vec<Finding> {
         }
     }
     found
+}
+
+fn of_certificate(pair: &Pair, now: Time) -> Option<Finding> {
+    let ends_at = pair.ends_at();
+    let fix = "renew it and replace the files of [tls]: the server takes new ones over by itself".to_owned();
+    if ends_at <= now {
+        let what = format!("The TLS certificate ended at {ends_at}: clients refuse it.");
+        return Some(Finding { level: Level::Error, what, fix: Some(fix) });
+    }
+    let days = ends_at.since(now).as_ms() / Span::days(1).as_ms();
+    (ends_at <= now + certificate::SOON)
+        .then(|| warning(format!("The TLS certificate ends in {days} days, at {ends_at}."), fix))
 }
 
 fn of_rules(tx: &mut Tx<'_>, realm: &Realm) -> Result<Vec<Finding>, Stop> {

@@ -31,6 +31,7 @@ use crate::check::policies::RealmPolicy;
 use crate::check::{Door, render};
 use crate::http::Peer;
 use crate::http::problem::Problem;
+use crate::manage::lane::InLane;
 
 /// A scope of the management API, as a type.
 pub trait Demand: Send + Sync + 'static {
@@ -74,6 +75,8 @@ pub struct Access {
     pub request_id: RequestId,
     /// The moment of this request.
     pub now: Time,
+    /// Held while the realm is changed: see [`lane`](crate::manage::lane).
+    _lane: Option<InLane>,
 }
 
 impl Access {
@@ -159,7 +162,8 @@ impl<S: Demand> FromRequestParts<App> for Permit<S> {
         };
         let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
         let (request_id, now) = (call.authorize(Some(&realm), S::SCOPE)?, call.now);
-        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now };
+        let _lane = lane_of(app, realm.realm.id, S::SCOPE).await?;
+        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now, _lane };
         Ok(Self { access, scope: PhantomData })
     }
 }
@@ -185,9 +189,22 @@ impl<S: Demand> FromRequestParts<App> for ServerPermit<S> {
         let realm = app.policies.of(app, app.operators).ok().flatten();
         let realm =
             realm.ok_or_else(|| Problem::unavailable("the realm of operators cannot be read").into_response())?;
-        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now };
+        let _lane = lane_of(app, realm.realm.id, S::SCOPE).await?;
+        let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now, _lane };
         Ok(Self(Permit { access, scope: PhantomData }))
     }
+}
+
+/// A place in the realm's lane for those who may change something.
+async fn lane_of(app: &App, realm: RealmId, scope: &str) -> Result<Option<InLane>, Response> {
+    if !scope.ends_with(":write") {
+        return Ok(None);
+    }
+    let place = app.lanes.enter(realm).await;
+    place.map(Some).ok_or_else(|| {
+        app.metrics.overloaded.inc();
+        Problem::overloaded().into_response()
+    })
 }
 
 /// Who calls, whatever he may do: for `whoami` and idempotency.
@@ -201,14 +218,8 @@ pub fn authenticate(parts: &Parts, app: &App) -> Result<(Arc<Principal>, Arc<Rea
     let request = own.map_err(|reason| {
         render::refused(app, OPERATORS, &pipeline::refuse(app, None, reason, Door::Manage, now).decision)
     })?;
-    let caller = Caller { app, request: &request, is_direct: is_direct(parts, peer), now };
+    let caller = Caller { app, request: &request, is_direct: peer.is_direct(&parts.headers), now };
     caller.authenticate()
-}
-
-/// No proxy stands between: a proxy on the same machine would make the whole world a loopback peer.
-fn is_direct(parts: &Parts, peer: Peer) -> bool {
-    let forwarded = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via"];
-    peer.0.ip().is_loopback() && forwarded.iter().all(|name| !parts.headers.contains_key(*name))
 }
 
 struct Caller<'c> {

@@ -17,6 +17,7 @@ pub mod grants;
 pub mod guard;
 pub mod idempotency;
 pub mod keys;
+pub mod lane;
 pub mod leaked;
 pub mod page;
 pub mod realms;

@@ -17,9 +17,11 @@ use prometheus_client::registry::Registry;
 
 use crate::app::App;
 use crate::check::Door;
+use crate::http::Cut;
 use latency::Latency;
 
 type Labels = [(&'static str, &'static str); 2];
+type Label = [(&'static str, &'static str); 1];
 
 /// Counters of this start.
 pub struct Metrics {
@@ -40,6 +42,16 @@ pub struct Metrics {
     pub ending: [Gauge; ENDING_DAYS.len()],
     /// When the next key ends, in seconds since 1970; 0 where none does.
     pub next_end: Gauge,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections that found no place.
+    pub connections_refused: Counter,
+    /// TLS handshakes that came to nothing.
+    pub handshakes_failed: Counter,
+    /// Requests that were refused because a queue or a share was full.
+    pub overloaded: Counter,
+    cuts: Vec<Counter>,
+    certificate_end: Gauge,
     entries: Gauge,
     cache_bytes: Gauge,
     unknown_entries: Gauge,
@@ -72,6 +84,9 @@ impl Metrics {
             }
         }
         registry.register("decisions", "Judged requests by door and code", family);
+        let cut = Family::<Label, Counter>::default();
+        let cuts = Cut::ALL.map(|why| cut.get_or_create(&[("why", why.as_str())]).clone()).to_vec();
+        registry.register("connections_cut", "Connections ended because a time ran out", cut);
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -82,12 +97,18 @@ impl Metrics {
         let usage_dropped = counter("usage_dropped", "Uses of keys that could not be counted");
         let notices_dropped = counter("notices_dropped", "Security notices that could not be kept");
         let stale_answers = counter("stale_answers", "Answers of rules with stale_for while the store was away");
+        let connections_refused = counter("connections_refused", "Connections that found no place");
+        let handshakes_failed = counter("tls_handshakes_failed", "TLS handshakes that came to nothing");
+        let overloaded = counter("overloaded", "Requests refused because a queue or a share was full");
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
             gauge
         };
         let next_end = gauge("key_next_end_timestamp_seconds", "When the next key ends; 0 where none does");
+        let connections = gauge("connections", "Open connections");
+        let certificate_end =
+            gauge("tls_certificate_end_timestamp_seconds", "When the TLS certificate ends (Unix time); 0 without one");
         let entries = gauge("cache_entries", "Known credentials in the cache");
         let cache_bytes = gauge("cache_bytes", "Bytes that the cache of known credentials takes");
         let unknown_entries = gauge("unknown_entries", "Unknown credentials that are remembered");
@@ -112,6 +133,12 @@ impl Metrics {
             notices_dropped,
             stale_answers,
             feed_age,
+            connections,
+            connections_refused,
+            handshakes_failed,
+            overloaded,
+            cuts,
+            certificate_end,
             entries,
             cache_bytes,
             unknown_entries,
@@ -139,6 +166,13 @@ impl Metrics {
         self.latency.observe(door, time);
     }
 
+    /// Counts a connection that is ended.
+    pub fn cut(&self, why: Cut) {
+        if let Some(counter) = self.cuts.get(why as usize) {
+            counter.inc();
+        }
+    }
+
     /// The page, in the OpenMetrics text format.
     pub fn page(&self, app: &App) -> String {
         let size = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -151,6 +185,7 @@ impl Metrics {
         self.changes.set(app.epochs.position());
         self.pending_usage.set(size(app.usage.pending()));
         self.realms.set(size(app.directory.count()));
+        self.certificate_end.set(app.certificate.get().map_or(0, |pair| pair.ends_at().unix_ms() / 1000));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,

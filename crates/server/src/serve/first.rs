@@ -1,7 +1,5 @@
 //! The first start: the realms `operators` and `default`, and what the operator is told.
 
-use std::net::SocketAddr;
-
 use admit_core::id::{Id, RealmId};
 use admit_core::name::RealmName;
 use admit_core::realm::{self, DEFAULT, OPERATORS, Realm};
@@ -10,7 +8,7 @@ use admit_core::time::Time;
 use admit_store::{End, Result, Store, Tx};
 
 use super::demo::Demo;
-use super::{Failure, Server};
+use super::{Failure, Places, Server};
 use crate::app;
 use crate::config::Config;
 use crate::realm::insert_realm;
@@ -92,14 +90,20 @@ fn make(tx: &mut Tx<'_>, name: &str, prefix: Option<Prefix>, operators: Option<R
 
 /// Says on stderr that the server is ready, with what comes next.
 #[expect(clippy::print_stderr, reason = "messages of a command go to stderr")]
-pub fn say_ready(server: &Server, address: SocketAddr, demo: Option<&Demo>) {
+pub fn say_ready(server: &Server, places: &Places, demo: Option<&Demo>) {
     let config = server.app.config.load();
     let (url, data) = (&config.public_url, config.data.display());
     if server.begun.is_new {
         eprintln!("created {data} with a store, a master key and the realms \"operators\" and \"default\"");
     }
     eprintln!("ready");
-    eprintln!("  server     {url}   (listening on {address})");
+    eprintln!("  server     {url}   (listening on {})", places.main);
+    if let Some(address) = places.tls {
+        eprintln!("  https      {address}");
+    }
+    if places.has_own_local {
+        eprintln!("  this host  http://{}   (for the command line)", places.local);
+    }
     eprintln!("  docs       {url}/v1/docs");
     if let Some(ops) = config.ops_listen {
         eprintln!("  metrics    http://{ops}/metrics");

@@ -2,11 +2,11 @@
 
 pub mod demo;
 mod first;
+mod listeners;
 mod master;
 pub mod ops;
 pub mod restore;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,18 +15,20 @@ use admit_core::secret::{self, Secret};
 use admit_core::time::Span;
 use admit_store::{Location, News, Options, Store};
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{self, App, Clock, Parts};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
-use crate::config::{Config, Overrides};
-use crate::http::listen;
+use crate::config::{Config, Listen, Overrides};
+use crate::http::certificate::{self, Pair, Wrong};
+use crate::http::limits::Limits;
+use crate::http::{Hall, Purpose, listen};
 use crate::{jobs, manage};
 
 pub use first::Begun;
+pub use listeners::{Listeners, Places, open_files};
 
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +40,7 @@ pub struct ServeOptions {
     /// `--data`
     pub data: Option<PathBuf>,
     /// `--listen`
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
 }
 
 /// Why the server does not start, with what to do about it.
@@ -66,6 +68,12 @@ impl From<Vec<Problem>> for Failure {
     }
 }
 
+impl From<Wrong> for Failure {
+    fn from(wrong: Wrong) -> Self {
+        vec![Problem { path: format!("tls.{}", wrong.key), message: wrong.message }].into()
+    }
+}
+
 /// A server that is ready to accept connections.
 pub struct Server {
     /// Its state.
@@ -78,6 +86,7 @@ pub struct Server {
 
 /// Opens the store, makes what a first start makes, and draws a new operator key.
 pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failure> {
+    let pair = config.tls.as_ref().map(|tls| Pair::read(tls)?.judge(tls, clock.now())).transpose()?;
     make_folder(&config.data)?;
     // A file is not made for a key that cannot be used. Whether a database has a key already, only it knows.
     let early_key = match &config.store {
@@ -119,31 +128,49 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         dev,
         clock,
     };
-    Ok(Server { app: App::new(parts), begun, operator_key })
+    let app = App::new(parts);
+    pair.into_iter().for_each(|pair| certificate::use_pair(&app, pair));
+    Ok(Server { app, begun, operator_key })
 }
 
 /// A server that accepts connections until it is stopped.
 pub struct Running {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub places: Places,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     app: App,
 }
 
 /// Begins to accept connections.
-pub async fn start(server: &Server, listener: TcpListener) -> Result<Running, Failure> {
+pub async fn start(server: &Server, listeners: Listeners, limits: Limits) -> Result<Running, Failure> {
     let app = server.app.clone();
-    let address = listener.local_addr().map_err(|error| Failure(format!("the listener has no address: {error}")))?;
+    let places = listeners.places()?;
     let (stop, stopped) = watch::channel(false);
-    let router = router(&app);
     let mut tasks = jobs::start(&app, &stopped);
-    if let Some(ops) = app.config.load().ops_listen {
-        let listener = bind(ops).await?;
-        tasks.spawn(ops::serve(app.clone(), listener, stopped.clone()));
+    let acceptor = match app.certificate.get() {
+        Some(_) => Some(certificate::acceptor(&app).map_err(|error| Failure(format!("cannot prepare TLS: {error}")))?),
+        None => None,
+    };
+    let Listeners { main, main_has_tls, tls, local, ops } = listeners;
+    let hall = Hall::new(app.clone(), router(&app), Purpose::Public, &limits);
+    let of_main = acceptor.clone().filter(|_| main_has_tls);
+    tasks.spawn(listen::serve(hall.clone(), main, of_main, limits.clone(), stopped.clone()));
+    if let Some(listener) = tls {
+        tasks.spawn(listen::serve(hall, listener.into(), acceptor, limits.clone(), stopped.clone()));
     }
-    tasks.spawn(listen::serve(app.clone(), listener, router, stopped));
-    Ok(Running { address, stop, tasks, app })
+    // The operator gets through, however full the others are.
+    let small = Limits::small();
+    if let Some(listener) = local {
+        let hall = Hall::new(app.clone(), router(&app), Purpose::Local, &small);
+        tasks.spawn(listen::serve(hall, listener.into(), None, small.clone(), stopped.clone()));
+    }
+    if let Some(listener) = ops {
+        let hall = Hall::new(app.clone(), ops::router(&app), Purpose::Ops, &small);
+        tasks.spawn(listen::serve(hall, listener.into(), None, small, stopped.clone()));
+    }
+    tasks.spawn(certificate::watch(app.clone(), limits, stopped));
+    Ok(Running { places, stop, tasks, app })
 }
 
 /// Everything that is not `/check/*`.
@@ -166,20 +193,21 @@ impl Running {
 
 /// `admit serve`, until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions) -> Result<(), Failure> {
-    let overrides = Overrides { data: options.data.clone(), listen: options.listen, dev: options.dev };
+    let overrides = Overrides { data: options.data.clone(), listen: options.listen.clone(), dev: options.dev };
     let file = options.config.clone().or_else(|| Some(PathBuf::from("admit.toml")).filter(|file| file.exists()));
     let config = Config::load(file.as_deref(), &overrides, std::env::vars())?;
     crate::log::start(config.log);
-    if options.dev && !config.listen.ip().is_loopback() {
+    if options.dev && !config.listen.tcp().is_some_and(|address| address.ip().is_loopback()) {
         return Err(Failure("--dev listens on loopback only; for anything else: admit serve".to_owned()));
     }
-    let listener = bind(config.listen).await?;
+    let listeners = Listeners::bind(&config).await?;
     let mut server = prepare(config, options.dev, Clock::default())?;
     let demo = if options.dev { Some(demo::prepare(&server.app).await?) } else { None };
-    let running = start(&server, listener).await?;
+    let limits = Limits::default().within_open_files(open_files());
+    let running = start(&server, listeners, limits).await?;
     // Written last: who finds the folder complete finds every listener up.
-    write_access(&server, running.address)?;
-    first::say_ready(&server, running.address, demo.as_ref());
+    write_access(&server, &running.places)?;
+    first::say_ready(&server, &running.places, demo.as_ref());
     server.operator_key = Secret::new("");
     wait(&server.app, file.as_deref(), &overrides).await;
     tracing::info!("stopping: requests under way may finish");
@@ -190,13 +218,6 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     let _ = std::fs::remove_file(data.join("server.json"));
     let _ = std::fs::remove_file(data.join("operator.key"));
     Ok(())
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let next = SocketAddr::new(address.ip(), address.port().saturating_add(1));
-        Failure(format!("cannot listen on {address}: {error}. Another address: admit serve --listen {next}"))
-    })
 }
 
 /// Waits for a signal to stop; SIGHUP reads the configuration again.
@@ -225,6 +246,9 @@ fn reload(app: &App, file: Option<&Path>, overrides: &Overrides) {
             }
             app.config.store(Arc::new(config));
             tracing::info!("the configuration was read again");
+            if let Err(wrong) = certificate::reload(app) {
+                tracing::error!(key = format!("tls.{}", wrong.key), "the old certificate stays: {}", wrong.message);
+            }
         }
         Err(problems) => {
             for problem in problems {
@@ -235,20 +259,12 @@ fn reload(app: &App, file: Option<&Path>, overrides: &Overrides) {
 }
 
 /// `server.json` and `operator.key`, readable by their owner only: where the command line finds server and key.
-fn write_access(server: &Server, address: SocketAddr) -> Result<(), Failure> {
+fn write_access(server: &Server, places: &Places) -> Result<(), Failure> {
     let config = server.app.config.load();
-    let url = format!("http://{}", reachable(address));
+    let url = format!("http://{}", places.local);
     let description = serde_json::json!({ "url": url, "pid": std::process::id(), "started_at": server.app.now() });
     write_private(&config.data.join("operator.key"), &format!("{}\n", server.operator_key.expose()))?;
     write_private(&config.data.join("server.json"), &format!("{description}\n"))
-}
-
-/// The address by which this machine reaches the listener.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        ip if ip.is_unspecified() => SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port()),
-        _ => address,
-    }
 }
 
 /// Creates a folder for its owner only.

@@ -5,11 +5,8 @@ use axum::extract::State;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 use crate::app::App;
-use crate::http::listen;
 use crate::http::problem::Problem;
 
 /// Liveness and readiness.
@@ -28,10 +25,9 @@ async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Serves the metrics. Off unless `[ops] listen` is set.
-pub async fn serve(app: App, listener: TcpListener, stop: watch::Receiver<bool>) {
-    let router = Router::new().route("/metrics", get(metrics)).with_state(app.clone());
-    listen::serve(app, listener, router, stop).await;
+/// The metrics, for a listener of their own. Off unless `[ops] listen` is set.
+pub fn router(app: &App) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state(app.clone())
 }
 
 async fn metrics(State(app): State<App>) -> ([(http::HeaderName, HeaderValue); 1], String) {

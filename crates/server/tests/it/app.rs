@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use admit::app::{App, Clock};
 use admit::config::{Config, Overrides};
-use admit::serve::{self, Running, Server};
+use admit::http::limits::Limits;
+use admit::serve::{self, Listeners, Places, Running, Server};
 use admit_core::check::code::Reason;
 use admit_core::secret::Secret;
 use http::Method;
@@ -23,6 +24,8 @@ pub struct TestApp {
     pub url: String,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Every listener.
+    pub places: Places,
     /// Its data folder.
     pub folder: TempDir,
     operator: Secret,
@@ -74,16 +77,26 @@ impl TestApp {
         Self::in_folder(folder, configuration).await
     }
 
+    /// A server with other bounds for its clients.
+    pub async fn with_limits(configuration: &str, limits: Limits) -> Self {
+        Self::begin(tempfile::tempdir().unwrap(), configuration, limits).await
+    }
+
     /// A server on a folder that may hold a store already.
     pub async fn in_folder(folder: TempDir, configuration: &str) -> Self {
+        Self::begin(folder, configuration, Limits::default()).await
+    }
+
+    async fn begin(folder: TempDir, configuration: &str, limits: Limits) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let overrides = Overrides { data: Some(folder.path().to_owned()), listen: Some(address), dev: false };
+        let overrides = Overrides { data: Some(folder.path().to_owned()), listen: Some(address.into()), dev: false };
         let config = Config::parse(configuration, &overrides, store::variables_of(folder.path())).unwrap();
         let clock = Clock::default();
         let server = serve::prepare(config, false, clock.clone()).unwrap();
-        let running = serve::start(&server, listener).await.unwrap();
+        let listeners = Listeners::around(listener.into(), &server.app.config.load()).await.unwrap();
+        let running = serve::start(&server, listeners, limits).await.unwrap();
         let Server { app, operator_key, .. } = server;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self {
@@ -91,6 +104,7 @@ impl TestApp {
             clock,
             url: format!("http://{address}"),
             address,
+            places: running.places.clone(),
             folder,
             operator: operator_key,
             http,

@@ -23,3 +23,4 @@ mod secrecy;
 mod store;
 mod story;
 mod tenancy;
+mod tls;

@@ -41,6 +41,7 @@ async fn status(node: &Node, key: &str) -> u16 {
     node.program.ask("GET", "/orders/1", key).await.status
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are half of the point")]
 #[tokio::test(flavor = "multi_thread")]
 async fn o5_a_key_that_is_revoked_on_one_node_is_refused_by_the_other() {
     let url = store::new_database();
@@ -68,6 +69,23 @@ async fn o5_a_key_that_is_revoked_on_one_node_is_refused_by_the_other() {
     let at = |part: usize| delays[(ROUNDS - 1) * part / 1000];
     println!("revoked on one node, refused by the other: p50 {:?}, p99 {:?}, at most {:?}", at(500), at(990), at(1000));
     assert!(at(1000) < Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_one_name_are_made_on_two_nodes_at_once() {
+    let (url, master_key) = (store::new_database(), master_key());
+    let (one, other) = tokio::join!(node(&url, &master_key), node(&url, &master_key));
+    one.program.shop().await;
+    let make = async |node: &Node| {
+        let wanted = json!({"name": "load", "api": "https://api.shop.test", "scopes": ["orders:read"]});
+        node.program.manage("POST", "/v1/realms/default/keys", wanted).await
+    };
+    for _ in 0..10 {
+        let (a, b, c, d) = tokio::join!(make(&one), make(&other), make(&one), make(&other));
+        for made in [a, b, c, d] {
+            assert_eq!(made.status, 201, "{}", made.text);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,8 +129,9 @@ async fn st_07_a_node_that_is_cut_off_from_the_database_gives_no_stale_yes() {
         assert_eq!((fresh.status, fresh.header("admit-stale").as_str()), (200, ""));
     }
     let told = async || {
-        let events = node.program.manage("GET", "/v1/realms/default/events?kind=store.", Value::Null).await.expect(200);
-        events["items"].as_array().is_some_and(|items| items.iter().any(|item| item["target"] == "patient"))
+        let events = node.program.manage("GET", "/v1/realms/default/events?kind=store.", Value::Null).await;
+        assert_eq!(events.status, 200, "{}\n{}", events.text, node.program.said().join("\n"));
+        events.json()["items"].as_array().is_some_and(|items| items.iter().any(|item| item["target"] == "patient"))
     };
     let begun = Instant::now();
     while !told().await {

@@ -60,9 +60,14 @@ impl Cluster {
 
     /// Runs statements of an administrator and returns what they say.
     pub fn sql(&self, database: &str, text: &str) -> String {
+        self.sql_at(5432, database, text)
+    }
+
+    /// The same of a server whose socket has another number.
+    pub fn sql_at(&self, port: u16, database: &str, text: &str) -> String {
         let mut psql = Command::new(self.programs.join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "admit", "-d", database, "-c", text]);
-        let output = psql.arg("-h").arg(&self.folder).output().unwrap();
+        let output = psql.args(["-p", &port.to_string(), "-h"]).arg(&self.folder).output().unwrap();
         assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }

@@ -1,10 +1,6 @@
 //! What every engine of the store must do, by feature. Each test asks [`fixture::TestStore`] for an empty store.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot go on fails, and says what it measured"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[macro_use]
 mod fixture;
@@ -28,4 +24,5 @@ mod sqlite;
 mod subject;
 mod sweep;
 mod text;
+mod tls;
 mod usage;

@@ -297,6 +297,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Duration {
     begun.elapsed()
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are half of the point")]
 #[test]
 fn o5_what_one_node_changes_another_is_told_once_and_soon() {
     with_store(|| {

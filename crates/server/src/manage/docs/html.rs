@@ -181,7 +181,7 @@ fn errors(page: &mut String) {
         let _ = write!(
             page,
             "<dt id=\"{code}\"><a href=\"#{code}\"><code>{code}</code></a> <span>{status}</span></dt><dd>{}</dd>",
-            escape(text)
+            prose(text)
         );
     }
     page.push_str("</dl></section>");

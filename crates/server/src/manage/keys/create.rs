@@ -206,6 +206,8 @@ impl Creation<'_> {
     /// The service client that owns the key and may do what the key may, no more.
     fn insert_client(&self, tx: &mut Tx<'_>, plan: &KeyPlan<'_>) -> Result<ClientId, Stop> {
         let (id, now, realm) = (self.drawn.client, self.access.now, self.access.realm_id());
+        // Two who look for a free name at once would find the same one.
+        tx.lock_realm(realm)?;
         let name = free_name(&self.request.name, id, |name| Ok(tx.find_client_named(realm, name)?.is_none()))?;
         let spec = ClientSpec::service(name, plan.rights());
         let detail = json!({ "name": spec.name, "for": self.drawn.key });

@@ -114,7 +114,7 @@ struct Terms {
 async fn settle(app: &App, permit: Arc<Permit<KeysWrite>>, import: KeyImport) -> Result<Terms, Problem> {
     let client: ClientId = app.id(permit.now);
     let drawn = event(&permit, app, "client.created", client);
-    work::write(app, move |tx| {
+    work::write_alone(app, permit.realm_id(), move |tx| {
         let (realm, now) = (permit.realm_id(), permit.now);
         let prefixes = prefixes(tx)?;
         let prefixes: Vec<_> = prefixes.iter().map(Prefix::as_str).collect();
@@ -252,7 +252,7 @@ async fn insert(
 ) -> Result<usize, Problem> {
     let drawn = event(access, app, "key.imported", terms.owner);
     let terms = terms.clone();
-    work::write(app, move |tx| {
+    work::write_alone(app, access.realm_id(), move |tx| {
         let imported = tx.insert_imported_keys(&rows)?.iter().filter(|is_new| **is_new).count();
         let detail = json!({ "pattern": terms.pattern.as_str(), "imported": imported, "api": terms.uri, "scopes": terms.scopes });
         if imported > 0 {

@@ -1,4 +1,5 @@
 //! Many strangers at once: nobody else notices.
 
 mod ring;
+mod share;
 mod storm;

@@ -3,4 +3,5 @@
 mod http;
 mod json;
 mod noise;
+mod slow;
 pub mod wire;

@@ -31,6 +31,11 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
+    /// Somebody has found the server without being asked to look.
+    pub(super) fn mend(&self) {
+        self.is_open.store(false, Ordering::Release);
+    }
+
     /// The store is behind what this node has seen of it. For good: only a person can say which of both is right.
     pub(super) fn fall_behind(&self) {
         self.is_behind.store(true, Ordering::Release);

@@ -45,7 +45,7 @@ pub(super) fn run(exchange: &Arc<Exchange>, queue: &Arc<Mutex<Receiver<Query>>>)
     }
 }
 
-/// Runs `work` on one snapshot; a panic in it is an error. Lost lines are tried once more.
+/// Runs `work` on one snapshot; a panic in it is an error.
 pub(super) fn list<T>(session: Result<&mut Session>, work: impl Fn(&mut Tx<'_>) -> Result<T>) -> Result<T> {
     let session = session?;
     let caught = catch_unwind(AssertUnwindSafe(|| snapshot(session, LIST_PATIENCE, work)));

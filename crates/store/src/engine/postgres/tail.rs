@@ -278,6 +278,7 @@ impl Follower {
             self.identity = seen.identity;
             self.tail.tell(News::Reset)?;
         }
+        self.tail.breaker.mend();
         Ok(line)
     }
 }

@@ -12,7 +12,7 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 /// Where a PostgreSQL database is and how to get in. Shows itself without its password.
 #[derive(Clone, PartialEq)]
 pub struct PostgresUrl {
-    config: Config,
+    config: Box<Config>,
     tls: Option<Roots>,
 }
 
@@ -63,13 +63,13 @@ impl PostgresUrl {
         if config.get_hosts().len() > 1 {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
-        Ok(Self { config, tls })
+        Ok(Self { config: Box::new(config), tls })
     }
 
-    /// The same with this password, unless it has one.
+    /// The same with this password, if any, unless it has one.
     #[must_use]
-    pub fn or_password(mut self, password: &str) -> Self {
-        if self.config.get_password().is_none() {
+    pub fn or_password(mut self, password: Option<&str>) -> Self {
+        if let (None, Some(password)) = (self.config.get_password(), password) {
             self.config.password(password);
         }
         self
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_password_of_the_environment_stands_back() {
-        let password = |text: &str| parse(text).or_password("env").config().get_password().map(<[u8]>::to_vec);
+        let password = |text: &str| parse(text).or_password(Some("env")).config().get_password().map(<[u8]>::to_vec);
         assert_eq!(password("postgres://a@b/c"), Some(b"env".to_vec()));
         assert_eq!(password("postgres://a:url@b/c"), Some(b"url".to_vec()));
     }

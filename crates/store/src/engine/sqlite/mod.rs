@@ -5,10 +5,10 @@ mod copy;
 mod reader;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use admit_core::time::Time;
@@ -35,12 +35,17 @@ pub(super) struct Sqlite {
     queued: Arc<AtomicUsize>,
     writer: Queue<Box<dyn Unit>>,
     readers: Queue<Query>,
+    queries: Arc<Mutex<Receiver<Query>>>,
+    /// How many reads wait or run.
+    reading: Arc<AtomicUsize>,
+    /// Readers that are started when those there are have too much to do: an idle thread costs two megabytes.
+    spare_readers: AtomicUsize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Sqlite {
     /// Locks the file, brings its tables up to date and starts its threads.
-    pub(super) fn open(path: &std::path::Path, options: &Options, feed: Box<Feed>, now: Time) -> Result<Self> {
+    pub(super) fn open(path: &Path, options: &Options, feed: Box<Feed>, now: Time) -> Result<Self> {
         static STORES: AtomicU64 = AtomicU64::new(0);
         let lock = connection::lock(path)?;
         let connection = connection::writer(path, options.max_pages)?;
@@ -51,17 +56,16 @@ impl Sqlite {
         let mut threads = vec![spawn("store-writer", move || writer.run())?];
         let (reader_queue, queries) = sync_channel::<Query>(QUEUE);
         let queries = Arc::new(Mutex::new(queries));
-        for _ in 0..options.reader_threads.max(1) {
-            let connection = connection::reader(path)?;
-            let queries = queries.clone();
-            threads.push(spawn("store-reader", move || reader::run(&connection, &queries))?);
-        }
+        threads.push(start_reader(path, &queries)?);
         Ok(Self {
             path: path.to_owned(),
             number: STORES.fetch_add(1, Ordering::Relaxed),
             queued,
             writer: Queue::new(writer_queue),
             readers: Queue::new(reader_queue),
+            queries,
+            reading: Arc::default(),
+            spare_readers: AtomicUsize::new(options.reader_threads.saturating_sub(1)),
             threads: Mutex::new(threads),
         })
     }
@@ -82,9 +86,34 @@ impl Sqlite {
         work: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
         reply: impl FnOnce(Result<T>) + Send + 'static,
     ) -> Result<()> {
-        self.readers.send(Box::new(move |connection: &Connection| {
+        let reading = self.reading.clone();
+        let is_busy = reading.fetch_add(1, Ordering::Relaxed) > 0;
+        let sent = self.readers.send(Box::new(move |connection: &Connection| {
             reply(reader::snapshot_or_panic(connection, |tx| work(tx)));
-        }))
+            reading.fetch_sub(1, Ordering::Relaxed);
+        }));
+        match sent {
+            Ok(()) if is_busy => self.add_reader(),
+            Ok(()) => {}
+            Err(_) => {
+                self.reading.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        sent
+    }
+
+    fn add_reader(&self) {
+        let spare = |left: usize| left.checked_sub(1);
+        if self.spare_readers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spare).is_err() {
+            return;
+        }
+        match start_reader(&self.path, &self.queries) {
+            Ok(thread) => self.threads.lock().push(thread),
+            Err(error) => {
+                tracing::warn!(%error, "another reader cannot be started; those there are go on");
+                self.spare_readers.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Reads here and now.
@@ -106,6 +135,12 @@ impl Sqlite {
         self.readers.close();
         super::queue::join(std::mem::take(&mut *self.threads.lock()));
     }
+}
+
+fn start_reader(path: &Path, queries: &Arc<Mutex<Receiver<Query>>>) -> Result<JoinHandle<()>> {
+    let connection = connection::reader(path)?;
+    let queries = queries.clone();
+    spawn("store-reader", move || reader::run(&connection, &queries))
 }
 
 /// Every row up to a number of them.
