@@ -1,4 +1,7 @@
-//! The audit: one event for each change, written in the transaction that makes it.
+//! The audit: one event for each change, written in the transaction that makes it, and sealed a little later.
+
+pub mod seal;
+pub mod verify;
 
 use serde::{Deserialize, Serialize};
 

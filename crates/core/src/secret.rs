@@ -234,7 +234,7 @@ impl MasterKey {
     }
 
     /// HKDF-SHA256 (RFC 5869) with `purpose` as its info.
-    fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut bytes = Zeroizing::new([0; 32]);
         let key = hkdf::Salt::new(hkdf::HKDF_SHA256, b"admit").extract(self.0.as_slice());
         let filled = key.expand(&[purpose], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(bytes.as_mut_slice()));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
+use admit_core::audit::seal::Keys;
 use admit_core::id::{Id, Kind, RealmId, RequestId};
 use admit_core::realm::Realm;
 use admit_core::secret::{LookupKey, MasterKey, Secret, SecretHash, SecretKind};
@@ -30,6 +31,9 @@ use crate::http::certificate;
 use crate::jobs::notice::Notices;
 use crate::manage::lane::Lanes;
 use crate::metrics::Metrics;
+
+/// The number of the one master key there is.
+const MASTER_KEY: i64 = 1;
 
 /// The server's state; cheap to clone.
 #[derive(Clone)]
@@ -73,6 +77,8 @@ pub struct State {
     pub lookup: LookupKey,
     /// Which master key [`Self::lookup`] comes from.
     pub lookup_number: i64,
+    /// Seal the audit.
+    pub audit_keys: Keys,
     /// Authenticates pagination cursors.
     pub cursor_key: hmac::Key,
     /// The operator key of this start; only its hash is kept.
@@ -142,7 +148,8 @@ impl App {
             notices: Notices::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
-            lookup_number: 1,
+            lookup_number: MASTER_KEY,
+            audit_keys: Keys::new(&parts.master_key, MASTER_KEY),
             cursor_key: parts.master_key.cursor_key(),
             lookup,
             operator,

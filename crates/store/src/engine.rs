@@ -210,6 +210,7 @@ mod tests {
         ("realm", crate::realm::SQL),
         ("role", crate::role::SQL),
         ("rule", crate::rule::SQL),
+        ("seal", crate::seal::SQL),
         ("sweep", crate::sweep::SQL),
         ("usage", crate::usage::SQL),
         ("user", crate::user::SQL),

@@ -24,6 +24,8 @@ macro_rules! events {
 statements! {
     INSERT = "INSERT INTO event (id, realm_id, at, kind, actor, target, reason, request_id, detail)
         VALUES ($id, $realm, $at, $kind, $actor, $target, $reason, $request_id, $detail) RETURNING number";
+    INSERT_MANY = "INSERT INTO event (id, realm_id, at, kind, actor, target, reason, request_id, detail)
+        VALUES ($id, $realm, $at, $kind, $actor, $target, $reason, $request_id, $detail)";
     LIST = events!("v.number > $after ORDER BY v.number");
     LIST_LATEST = events!("v.number < $before ORDER BY v.number DESC");
 }
@@ -56,6 +58,18 @@ impl Tx<'_> {
         let detail = optional_json(&event.detail)?;
         let number = self.find(INSERT, named! { id, realm, at, kind, actor, target, reason, request_id, detail })?;
         number.ok_or_else(|| Error::unavailable("an event got no number"))
+    }
+
+    /// Writes many events at once.
+    pub fn insert_events(&mut self, events: &[Event]) -> Result<()> {
+        let details: Vec<_> = events.iter().map(|event| optional_json(&event.detail)).collect::<Result<_>>()?;
+        let sets = events.iter().enumerate().map(|(place, event)| {
+            *named! {
+                id: event.id, realm: event.realm, at: event.at, kind: event.kind, actor: event.actor, target: event.target,
+                reason: event.reason, request_id: event.request_id, detail: details[place]
+            }
+        });
+        self.each(INSERT_MANY, &sets.collect::<Vec<_>>()).map(drop)
     }
 
     /// What came after a number, oldest first: to follow.

@@ -26,6 +26,7 @@ mod migrate;
 mod realm;
 mod role;
 mod rule;
+mod seal;
 mod sweep;
 mod usage;
 mod user;

@@ -19,6 +19,7 @@ pub(crate) const FILES: &[File] = &[
         name: "0002_follow_by_transaction.sql",
         text: include_str!("../../../migrations/0002_follow_by_transaction.sql"),
     },
+    File { name: "0003_seal_the_audit.sql", text: include_str!("../../../migrations/0003_seal_the_audit.sql") },
 ];
 
 /// One migration.

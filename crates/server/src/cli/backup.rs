@@ -13,6 +13,7 @@ use crate::app::Clock;
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::config::{Config, MasterKeySource, Overrides};
+use crate::jobs::checkpoint;
 use crate::serve::restore;
 
 #[derive(Debug, clap::Args)]
@@ -138,6 +139,7 @@ pub fn restore(context: &Context, command: &Restore) -> Result<(), Failure> {
         return Ok(());
     }
     let accepted = restore::accept(&config.store, now).map_err(|failure| Failure::failed(failure.to_string()))?;
+    checkpoint::forget(&config.data);
     if context.output.json {
         context.output.json(&json!({ "realms": accepted.realms, "valid_after": accepted.valid_after }));
     }

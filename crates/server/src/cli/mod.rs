@@ -5,6 +5,7 @@
 
 mod api;
 mod apply;
+mod audit;
 mod backup;
 mod check;
 mod client;
@@ -119,6 +120,9 @@ enum Command {
     Why(why::Why),
     /// The audit
     Events(events::Events),
+    /// Whether the audit is what it was
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look for what is wrong, here and at a gateway
     Doctor(doctor::Doctor),
     /// Print a complete configuration for a gateway
@@ -215,6 +219,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Check(command) => check::run(context, command).await,
         Command::Why(command) => why::run(context, command).await,
         Command::Events(command) => events::run(context, command).await,
+        Command::Audit(command) => audit::run(context, command).await,
         Command::Doctor(command) => doctor::run(context, command).await,
         Command::GatewayConfig(command) => gateway::run(context, &command),
         Command::Scan(command) => scan::run(context, command).await,

@@ -1,8 +1,10 @@
-//! What goes on beside requests: flushing counters and notices, sweeping old rows, announcing the end of keys.
+//! What goes on beside requests: flushing counters and notices, sealing the audit, sweeping old rows, announcing the end of keys.
 
+pub mod checkpoint;
 pub mod expiry;
 pub mod flush;
 pub mod notice;
+pub mod seal;
 pub mod sweep;
 
 use std::time::Duration;
@@ -18,6 +20,9 @@ use crate::serve::restore;
 const FLUSH_EVERY: Duration = Duration::from_secs(300);
 /// How often security notices are written.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
+/// How often new events are sealed, and how far that went is noted down.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How often it is written down how far the feed was seen.
 const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// How often old rows are swept and ends of keys announced.
@@ -28,6 +33,8 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
+    jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
+    jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async |app| checkpoint::note(app).await));
     jobs.spawn(every(SEEN_EVERY, app.clone(), stop.clone(), async |app| restore::note(app).await));
     jobs.spawn({
         let app = app.clone();

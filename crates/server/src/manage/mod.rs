@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod apis;
 pub mod apply;
+pub mod audit;
 pub mod clients;
 pub mod decisions;
 pub mod docs;
@@ -54,6 +55,7 @@ pub fn open_api() -> OpenApiRouter<App> {
         .merge(keys::routes())
         .merge(grants::routes())
         .merge(events::routes())
+        .merge(audit::routes())
         .merge(decisions::routes())
         .merge(apply::routes())
         .merge(export::routes())

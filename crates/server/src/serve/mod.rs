@@ -281,7 +281,7 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a file that only its owner may read, all of it or nothing.
-fn write_private(path: &Path, content: &str) -> Result<(), Failure> {
+pub(crate) fn write_private(path: &Path, content: &str) -> Result<(), Failure> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let draft = path.with_extension("new");

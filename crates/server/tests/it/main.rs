@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod app;
+mod audit;
 mod book;
 mod check;
 #[path = "../../../store/tests/contract/cluster.rs"]
@@ -11,6 +12,8 @@ mod cluster;
 mod fault;
 mod flood;
 mod gateway;
+#[path = "../../../store/tests/contract/hand.rs"]
+mod hand;
 mod input;
 mod keys;
 mod manage;

@@ -10,6 +10,8 @@ mod engine;
 mod event;
 mod filter;
 mod grant;
+#[expect(dead_code, reason = "the tests of the server use all of it")]
+mod hand;
 mod idempotency;
 mod isolation;
 mod key;
@@ -17,6 +19,7 @@ mod postgres;
 mod race;
 mod realm;
 mod rule;
+mod seal;
 mod sqlite;
 mod subject;
 mod sweep;

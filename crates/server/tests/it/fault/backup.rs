@@ -92,6 +92,8 @@ async fn nothing_that_was_revoked_comes_back_with_a_copy() {
     assert_eq!(program.ask("GET", "/orders/1", &fresh).await.status, 200);
     let events = program.manage("GET", "/v1/realms/operators/events", Value::Null).await.expect(200);
     assert!(events["items"].as_array().unwrap().iter().any(|event| event["kind"] == "store.restored"), "{events}");
+    let verified = program.manage("GET", "/v1/audit/verify", Value::Null).await.expect(200);
+    assert_eq!(verified["findings"], serde_json::json!([]), "what was noted of the store that is gone holds no more");
     assert!(program.stop().await);
     assert!(start(&data).await.stop().await, "and starts again without a question");
 }

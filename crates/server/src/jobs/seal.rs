@@ -1,0 +1,43 @@
+//! Seals what was written to the audit, in the order in which it is found to be committed.
+//!
+//! Tags are computed before the write and outside of it; an event never changes, so nothing can have changed meanwhile that
+//! verification would not find. Several nodes may do this at once: of two seals with one number the store keeps one. An
+//! event whose transaction commits late has a lower number than some that are sealed already and lands in a later seal.
+
+use admit_core::audit::seal::EVENTS_MAX;
+use admit_store::{End, Result};
+
+use crate::app::App;
+
+/// The most seals of one run; the next one goes on.
+const BATCHES_MAX: usize = 20;
+
+/// Seals what is not sealed yet.
+pub async fn run(app: &App) {
+    for _ in 0..BATCHES_MAX {
+        match batch(app).await {
+            Ok(count) if count == EVENTS_MAX as usize => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::debug!(error = %error, "the audit cannot be sealed yet");
+                return;
+            }
+        }
+    }
+}
+
+/// Makes one seal and says of how many events; 0 where there was nothing to do or somebody else did it.
+async fn batch(app: &App) -> Result<usize> {
+    let found = app.store.read(|tx| {
+        let events = tx.list_unsealed(EVENTS_MAX)?;
+        let last = if events.is_empty() { None } else { tx.last_seal()? };
+        Ok((events, last))
+    });
+    let (events, last) = found.await?;
+    let Some(seal) = app.audit_keys.seal(last.as_ref(), &events, app.now()) else { return Ok(0) };
+    let is_kept = app.store.write(move |tx| {
+        let is_kept = tx.insert_seal(&seal)?;
+        Ok(if is_kept { End::Commit(true) } else { End::Rollback(false) })
+    });
+    Ok(if is_kept.await? { events.len() } else { 0 })
+}
