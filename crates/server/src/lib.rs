@@ -13,6 +13,7 @@ pub mod generate;
 pub mod http;
 pub mod jobs;
 pub mod log;
+pub mod login;
 pub mod manage;
 pub mod metrics;
 pub mod realm;
