@@ -311,6 +311,9 @@ mod tests {
         }
         open.send(()).unwrap();
         held.await.unwrap().unwrap();
+        while hashing.taken() > 0 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(hashing.run(Asker { realm: REALM, ..of }, |_| 7).await, Ok(7));
         assert!(!worked.load(Ordering::Relaxed), "they came before this one");
     }
