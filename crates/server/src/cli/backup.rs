@@ -138,10 +138,15 @@ pub fn restore(context: &Context, command: &Restore) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    let accepted = restore::accept(&config.store, now).map_err(|failure| Failure::failed(failure.to_string()))?;
+    let accepted = restore::accept(&config, now).map_err(|failure| Failure::failed(failure.to_string()))?;
     checkpoint::forget(&config.data);
     if context.output.json {
         context.output.json(&json!({ "realms": accepted.realms, "valid_after": accepted.valid_after }));
+    }
+    if accepted.valid_after > now {
+        context.output.note(&format!(
+            "the clock of this machine says {now}, and the store knows a later time: set the clock before you make keys anew"
+        ));
     }
     context.output.note(&format!(
         "accepted: in {} realms everything issued before {} has ended. Next: admit serve, then make keys anew: admit key list",

@@ -7,6 +7,7 @@ pub mod notice;
 pub mod seal;
 pub mod sweep;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -23,8 +24,8 @@ const NOTICE_EVERY: Duration = Duration::from_secs(1);
 /// How often new events are sealed, and how far that went is noted down.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// How often it is written down how far the feed was seen.
-const SEEN_EVERY: Duration = Duration::from_secs(5);
+/// How soon it is written down how far the feed was seen.
+const SEEN_EVERY: Duration = Duration::from_millis(250);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -35,7 +36,13 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async |app| checkpoint::note(app).await));
-    jobs.spawn(every(SEEN_EVERY, app.clone(), stop.clone(), async |app| restore::note(app).await));
+    let noted = AtomicI64::new(-1);
+    jobs.spawn(every(SEEN_EVERY, app.clone(), stop.clone(), async move |app| {
+        let learned = app.epochs.position();
+        if noted.swap(learned, Ordering::Relaxed) != learned {
+            restore::note(app).await;
+        }
+    }));
     jobs.spawn({
         let app = app.clone();
         async move { expiry::count(&app).await }

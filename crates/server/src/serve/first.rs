@@ -8,7 +8,7 @@ use admit_core::time::Time;
 use admit_store::{End, Result, Store, Tx};
 
 use super::demo::Demo;
-use super::{Failure, Places, Server};
+use super::{Failure, Places, Server, restore};
 use crate::app;
 use crate::config::Config;
 use crate::realm::insert_realm;
@@ -64,6 +64,7 @@ pub fn begin(store: &Store, now: Time) -> Result<Begun> {
         }
         let operators = make(tx, OPERATORS, Prefix::parse(OPERATORS_PREFIX), None, now)?;
         let default_realm = make(tx, DEFAULT, None, Some(operators), now)?;
+        restore::begin_life(tx, &app::random())?;
         Ok(End::Commit(Begun { operators, default_realm, is_new: true }))
     })
 }

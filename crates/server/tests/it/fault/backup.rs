@@ -79,7 +79,7 @@ async fn nothing_that_was_revoked_comes_back_with_a_copy() {
     assert!(back.status.success(), "{}", said(&back));
     assert!(said(&back).contains("admit.db.before-") && said(&back).contains("Next: admit restore --accept"));
     let refused = refusal(&data);
-    assert!(refused.contains("put back from a copy") && refused.contains("Next: admit restore --accept"), "{refused}");
+    assert!(refused.contains("is a copy of a store") && refused.contains("Next: admit restore --accept"), "{refused}");
 
     let accepted = admit(&data, &["restore", "--accept"]);
     assert!(accepted.status.success() && said(&accepted).contains("in 2 realms"), "{}", said(&accepted));
@@ -116,6 +116,80 @@ async fn a_store_that_went_back_behind_the_back_of_its_node_is_not_served() {
     assert!(admit(&data, &["restore", "--accept"]).status.success());
     let program = start(&data).await;
     assert_eq!(program.ask("GET", "/orders/1", &ended).await.code(), "revoked_credential");
+}
+
+#[tokio::test]
+async fn a_copy_from_before_an_acceptance_revives_nothing_either() {
+    let Away { data, copy, _folder } = away();
+    let mut program = start(&data).await;
+    program.shop().await;
+    let ended = key(&program, "ended").await;
+    assert!(program.stop().await);
+    std::fs::copy(data.join("admit.db"), &copy).unwrap();
+    let mut program = start(&data).await;
+    revoke(&program, "ended").await;
+    assert!(program.stop().await);
+    for round in 0..2 {
+        std::fs::copy(&copy, data.join("admit.db")).unwrap();
+        let why = if round == 0 { "is older than it was" } else { "a copy from before one was accepted" };
+        let refused = refusal(&data);
+        assert!(refused.contains(why) && refused.contains("Next: admit restore --accept"), "{refused}");
+        assert!(admit(&data, &["restore", "--accept"]).status.success());
+        let mut program = start(&data).await;
+        assert_eq!(program.ask("GET", "/orders/1", &ended).await.code(), "revoked_credential", "{round}");
+        assert!(program.stop().await);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_in_another_folder_is_not_served_before_it_is_accepted() {
+    let Away { data, copy, _folder } = away();
+    let mut program = start(&data).await;
+    program.shop().await;
+    let ended = key(&program, "ended").await;
+    assert!(admit(&data, &["backup", copy.to_str().unwrap()]).status.success());
+    revoke(&program, "ended").await;
+    assert!(program.stop().await);
+    let other = data.with_file_name("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(&copy, other.join("admit.db")).unwrap();
+    std::fs::copy(data.join("master.key"), other.join("master.key")).unwrap();
+    let refused = refusal(&other);
+    assert!(refused.contains("is a copy of a store") && refused.contains("Next: admit restore --accept"), "{refused}");
+    assert!(admit(&other, &["restore", "--accept"]).status.success());
+    let program = start(&other).await;
+    assert_eq!(program.ask("GET", "/orders/1", &ended).await.code(), "revoked_credential");
+}
+
+#[tokio::test]
+async fn st_05_a_clock_that_is_behind_leaves_nothing_alive_by_an_acceptance() {
+    let Away { data, copy, _folder } = away();
+    let mut program = start(&data).await;
+    program.shop().await;
+    let ended = key(&program, "ended").await;
+    assert!(admit(&data, &["backup", copy.to_str().unwrap()]).status.success());
+    assert!(program.stop().await);
+    // As if everything in it had been made by a clock that is an hour ahead of the one that accepts it.
+    let store = rusqlite::Connection::open(&copy).unwrap();
+    for column in [
+        "UPDATE access_grant SET created_at = created_at + 3600000",
+        "UPDATE credential SET created_at = created_at + 3600000",
+    ] {
+        store.execute(column, []).unwrap();
+    }
+    drop(store);
+    let accepted = admit(&data, &["restore", copy.to_str().unwrap(), "--accept"]);
+    assert!(accepted.status.success() && said(&accepted).contains("set the clock"), "{}", said(&accepted));
+    let program = start(&data).await;
+    assert_eq!(program.ask("GET", "/orders/1", &ended).await.code(), "revoked_credential");
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_where_there_is_no_store() {
+    let Away { data, copy: _, _folder } = away();
+    let refused = admit(&data, &["restore", "--accept"]);
+    assert!(!refused.status.success() && said(&refused).contains("no server has begun there"), "{}", said(&refused));
+    assert!(!data.join("admit.db").exists());
 }
 
 #[tokio::test]
