@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use admit_core::certificate::Validity;
 use admit_core::check::address::TrustedProxies;
 use admit_core::check::host::Host;
 use admit_core::check::path::Path;
@@ -16,6 +17,7 @@ use admit_core::document::Document;
 use admit_core::id::{ApiId, ClientId, GrantId, KeyId, RealmId, RequestId, RoleId, RuleId, SubjectId, UserId};
 use admit_core::key::import::{KeyImport, Pattern};
 use admit_core::limit::Rate;
+use admit_core::metadata::MetadataFilter;
 use admit_core::name::{ApiUri, ExternalId, Label, RealmName, RoleName, ScopeName};
 use admit_core::policy::host::HostPattern;
 use admit_core::policy::index::{Policy, Target};
@@ -30,7 +32,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub type Run = fn(&[u8]);
 
 /// Every target.
-pub const TARGETS: [(&str, Run); 12] = [
+pub const TARGETS: [(&str, Run); 14] = [
     ("path", path),
     ("host", host),
     ("request", request),
@@ -43,6 +45,8 @@ pub const TARGETS: [(&str, Run); 12] = [
     ("time", time),
     ("import", import),
     ("trial", trial),
+    ("certificate", certificate),
+    ("metadata", metadata),
 ];
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -253,4 +257,25 @@ pub fn trial(data: &[u8]) {
     for case in cases {
         let _ = case.run(&policy);
     }
+}
+
+/// DER of a certificate. What comes behind the dates does not change them.
+pub fn certificate(data: &[u8]) {
+    let Some(validity) = Validity::of_der(data) else { return };
+    let longer = [data, &[0; 8]].concat();
+    assert_eq!(Validity::of_der(&longer), Some(validity));
+}
+
+/// `name=value` by the line, then JSON: a filter is met by what has its members, and by nothing without them.
+pub fn metadata(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (members, document) = text.rsplit_once('\n').unwrap_or(("", text));
+    let pairs = members.lines().filter_map(|line| line.split_once('='));
+    let members: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let Ok(filter) = MetadataFilter::parse(members.clone()) else { return };
+    assert!(members.is_empty() || !filter.is_met_by(&serde_json::Value::Null));
+    let own: serde_json::Map<_, _> = members.iter().cloned().map(|(name, value)| (name, value.into())).collect();
+    let agrees = members.iter().all(|(name, value)| own[name] == *value);
+    assert_eq!(filter.is_met_by(&own.into()), agrees, "{members:?}");
+    let _ = serde_json::from_str(document).map(|document| filter.is_met_by(&document));
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use admit_core::audit::Event;
 use admit_core::id::{Id, RealmId};
-use admit_core::realm::OPERATORS;
+use admit_core::realm::{OPERATORS, Realm};
 use admit_core::time::Time;
 use admit_store::{End, Location, Options, Page, Store, Tx};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -97,20 +97,9 @@ pub fn accept(location: &Location, now: Time) -> Result<Accepted, Failure> {
     let store = Store::open(&Options::at(location.clone()), |_| {}, now)?;
     let (epoch, event) = (app::random::<16>(), Id::new(now, app::random()));
     let accepted = store.write_blocking(move |tx| {
-        let mut realms = Vec::new();
-        loop {
-            let page = tx.list_realms(&Page {
-                limit: 200,
-                after: realms.last().map(|realm: &admit_core::realm::Realm| *realm.id.bytes()),
-            })?;
-            let is_last = page.len() < 200;
-            realms.extend(page);
-            if is_last || realms.len() >= REALMS_MAX {
-                break;
-            }
-        }
+        let realms = all_realms(tx)?;
         for realm in &realms {
-            let ended = admit_core::realm::Realm { valid_after: Some(now), ..realm.clone() };
+            let ended = Realm { valid_after: Some(now), ..realm.clone() };
             if tx.update_realm(&ended, now)?.is_none() {
                 return Err(admit_store::Error::Overloaded);
             }
@@ -123,6 +112,19 @@ pub fn accept(location: &Location, now: Time) -> Result<Accepted, Failure> {
     });
     store.close();
     Ok(accepted?)
+}
+
+/// Every realm. Where there are more than one acceptance can end, nothing is accepted.
+fn all_realms(tx: &mut Tx<'_>) -> admit_store::Result<Vec<Realm>> {
+    let mut realms: Vec<Realm> = Vec::new();
+    while realms.len() < REALMS_MAX {
+        let page = tx.list_realms(&Page { limit: 200, after: realms.last().map(|realm| *realm.id.bytes()) })?;
+        if page.is_empty() {
+            return Ok(realms);
+        }
+        realms.extend(page);
+    }
+    Err(admit_store::Error::Unavailable(format!("it holds more than {REALMS_MAX} realms, and none may be left out")))
 }
 
 fn restored(id: admit_core::id::EventId, operators: Option<RealmId>, realms: usize, now: Time) -> Event {

@@ -186,7 +186,11 @@ async fn what_cannot_be_put_back_is_refused_and_nothing_is_touched() {
     std::fs::write(&broken, damaged).unwrap();
     std::fs::write(&text, "no store").unwrap();
     std::fs::write(&empty, "").unwrap();
+    let unfinished = copy.with_extension("unfinished");
+    std::fs::copy(&copy, &unfinished).unwrap();
+    std::fs::write(unfinished.with_extension("unfinished-wal"), "a log").unwrap();
     for (file, why) in [
+        (&unfinished, "it is no finished copy"),
         (&broken, "is damaged"),
         (&text, "is no store of Admit"),
         (&empty, "is no store of Admit"),

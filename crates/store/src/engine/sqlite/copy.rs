@@ -70,6 +70,12 @@ fn write_draft(store: &Path, draft: &Path, now: Time, growing: impl FnOnce(&Path
 /// Says what a file holds, after a look at every page. Refuses what is no store, damaged, or of a newer version.
 pub fn inspect(copy: &Path) -> Result<Copied> {
     let bytes = fs::metadata(copy).map_err(|error| failed(copy, error))?.len();
+    if fs::metadata(beside(copy, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return Err(failed(
+            copy,
+            "has a log beside it (-wal), without which it is older than it looks: it is no finished copy. Make one: admit backup FILE",
+        ));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(copy, flags).map_err(translate)?;
     let damage = |error: rusqlite::Error| match translate(error) {
