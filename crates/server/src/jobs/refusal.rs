@@ -41,6 +41,7 @@ pub struct Refusals {
 
 #[derive(Default)]
 struct Kept {
+    /// That of the first refusal in the tables.
     minute: i64,
     waiting: Vec<Row>,
     /// How many rows that count there are in the two tables; they wait for the end of the minute.
@@ -91,18 +92,17 @@ impl Refusals {
 
     /// What is to be written now: rows that count only once their minute is over.
     fn take(&self, now: Time) -> Vec<Row> {
-        let minute = now.unix_ms().div_euclid(60_000);
         let mut kept = self.kept.lock();
-        if kept.minute != minute {
-            drop(kept);
-            return self.take_all(minute);
+        if kept.minute == minute(now) {
+            return std::mem::take(&mut kept.waiting);
         }
-        std::mem::take(&mut kept.waiting)
+        drop(kept);
+        self.take_all()
     }
 
-    /// Everything there is, to begin anew with another minute.
-    fn take_all(&self, minute: i64) -> Vec<Row> {
-        let over = std::mem::replace(&mut *self.kept.lock(), Kept { minute, ..Kept::default() });
+    /// Everything there is, to begin anew.
+    fn take_all(&self) -> Vec<Row> {
+        let over = std::mem::take(&mut *self.kept.lock());
         let mut rows = over.waiting;
         rows.extend(over.groups.into_values().filter_map(|group| group.sum.map(Row::OfGroup)));
         rows.extend(over.realms.into_values().filter_map(|share| share.rest.map(Row::Rest)));
@@ -124,6 +124,9 @@ impl Kept {
         let is_room = self.waiting.len() + self.sums < WAITING_MAX;
         if !is_room && !self.realms.contains_key(&realm) {
             return false;
+        }
+        if self.realms.is_empty() {
+            self.minute = minute(record.at);
         }
         let share = self.realms.entry(realm).or_default();
         let singles = self.groups.get(&group).map_or(0, |group| group.singles);
@@ -240,6 +243,10 @@ fn network(record: &Record) -> Option<IpNet> {
     record.client_ip.map(address::network)
 }
 
+fn minute(at: Time) -> i64 {
+    at.unix_ms().div_euclid(60_000)
+}
+
 /// Writes what waits.
 pub async fn write(app: &App) {
     write_rows(app, app.refusals.take(app.now())).await;
@@ -247,7 +254,7 @@ pub async fn write(app: &App) {
 
 /// Writes everything, also what counts on: for the end of the server.
 pub async fn write_all(app: &App) {
-    write_rows(app, app.refusals.take_all(0)).await;
+    write_rows(app, app.refusals.take_all()).await;
 }
 
 async fn write_rows(app: &App, mut rows: Vec<Row>) {
@@ -315,7 +322,7 @@ mod tests {
                 assert!(refusals.kept.lock().add(realm(1), group, &record(turn)));
             }
         }
-        let (singles, sums, rest) = figures(&refusals.take_all(0));
+        let (singles, sums, rest) = figures(&refusals.take_all());
         assert_eq!((singles, sums.len(), rest.len()), (150, 49, 1));
         assert_eq!(150 + sums.iter().sum::<u64>() + rest[0], 10_000, "and every refusal is in one of them");
     }
@@ -332,7 +339,7 @@ mod tests {
                 }
             }
         }
-        let rows = refusals.take_all(0);
+        let rows = refusals.take_all();
         assert_eq!(rows.len(), WAITING_MAX);
         assert_eq!((rows.iter().map(Row::count).sum::<u64>(), added + dropped), (added, 6000));
         assert!(dropped > 3000, "{dropped}");
@@ -340,6 +347,6 @@ mod tests {
         refusals.kept.lock().add(realm(1), 1, &record(0));
         let last = rows.last().map(Row::count);
         assert_eq!(Some(refusals.put_back(rows)), last, "the oldest and what is younger stay");
-        assert_eq!(refusals.take_all(0).len(), WAITING_MAX);
+        assert_eq!(refusals.take_all().len(), WAITING_MAX);
     }
 }
