@@ -6,6 +6,7 @@ pub mod expiry;
 pub mod flush;
 pub mod notice;
 pub mod refusal;
+pub mod retention;
 pub mod seal;
 pub mod sweep;
 
@@ -47,6 +48,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
+        retention::run(app).await;
         expiry::announce(app).await;
         expiry::count(app).await;
     }));
