@@ -174,6 +174,9 @@ impl Document {
         );
         let (places, moved) = order::places(&current.rules, wanted.rule.as_deref(), prune);
         let mut problems = refer(&wanted, &found, &apis, &roles);
+        if wanted.role.is_some() && prune {
+            problems.extend(bereft(current, &wanted, &roles, &places));
+        }
         if wanted.api.is_some() || wanted.rule.is_some() {
             match policies(current, &wanted, &apis, &places) {
                 Ok((before, after)) => found.mark_rules(&loosen::loosenings(&before, &after), &moved),
@@ -281,6 +284,28 @@ fn refer(wanted: &Document, found: &diff::Found, apis: &[&ApiSpec], roles: &[&Ro
         problems.extend(missing.into_iter().map(|problem| problem.of_rule(rule.name.as_str())));
     }
     problems
+}
+
+/// What rules that stay as they are ask for and is taken away.
+fn bereft(current: &Current, wanted: &Document, roles: &[&RoleSpec], places: &[(String, i64)]) -> Vec<Problem> {
+    let stays: HashSet<&str> = places.iter().map(|(name, _)| name.as_str()).collect();
+    let written: HashSet<String> = wanted.rule.iter().flatten().map(rule_name).collect();
+    let is_gone = |name: &RoleName| {
+        current.roles.iter().any(|role| role.name == *name) && !roles.iter().any(|role| role.name == *name)
+    };
+    let rules = current.rules.iter().map(|(raw, _)| raw.resolve_or_deny().0);
+    let untouched = rules.filter(|rule| stays.contains(rule.name.as_str()) && !written.contains(rule.name.as_str()));
+    untouched.flat_map(|rule| asked_for(&rule, is_gone)).collect()
+}
+
+/// What stands against taking away roles that a rule asks for: it would admit nobody any more.
+pub fn asked_for(rule: &Rule, is_gone: impl Fn(&RoleName) -> bool) -> Vec<Problem> {
+    let asked = rule.require().into_iter().flat_map(|require| &require.roles);
+    let gone = asked.filter(|role| is_gone(role)).map(|role| {
+        let message = format!("asks for role {role}: change or remove the rule first");
+        Problem::new("require.roles", message).of_rule(rule.name.as_str())
+    });
+    gone.collect()
 }
 
 /// The roles that a rule asks for and that there are not.

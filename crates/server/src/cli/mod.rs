@@ -48,6 +48,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::server::Server;
 use crate::cli::source::Given;
+use crate::serve::pages;
 
 /// API authentication and authorization: one program that issues every credential and judges all of them.
 #[derive(Debug, Parser)]
@@ -175,6 +176,7 @@ impl Context {
 
 /// The program: reads the arguments, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
+    pages::small();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if let Err(failure) = refuse_secrets(&arguments) {

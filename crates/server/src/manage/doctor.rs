@@ -155,6 +155,14 @@ fn of_rules(tx: &mut Tx<'_>, realm: &Realm) -> Result<Vec<Finding>, Stop> {
             let what = format!("Realm {name}: rule \"{}\" ({}) is open to the public.", rule.name, rule.summary());
             found.push(Finding { level: Level::Ok, what, fix: None });
         }
+        if rule.stale_for > Span::ZERO {
+            let what = format!(
+                "Realm {name}: rule \"{}\" admits by knowledge up to {} s old while the store is away.",
+                rule.name,
+                rule.stale_for.as_ms() / 1000
+            );
+            found.push(Finding { level: Level::Ok, what, fix: None });
+        }
     }
     Ok(found)
 }

@@ -29,8 +29,10 @@ use super::filter::Whole;
 use super::guard::{Permit, RolesRead, RolesWrite};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging, Parameters};
+use super::rules::resolved;
 use super::work::{self, Stop};
 use crate::app::App;
+use crate::check::policies::all_rules;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 
@@ -137,6 +139,9 @@ pub async fn update(
         seen.judge(role.version)?;
         let spec = answer::patched(&role.spec, &patch)?;
         permit.must_hold(&spec.rights)?;
+        if spec.name != role.spec.name {
+            must_not_be_asked_for(tx, &role)?;
+        }
         let changed = replace(tx, &role, spec, now)?;
         let detail = json!({ "name": changed.spec.name, "fields": patch.keys().collect::<Vec<_>>() });
         tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
@@ -145,11 +150,11 @@ pub async fn update(
     changed.await.map(|role| with_etag(role.version, Json(View::from(role))))
 }
 
-/// Removes a role; whoever held it holds it no more.
+/// Removes a role; whoever held it holds it no more. Rules that ask for it stand against it.
 #[utoipa::path(delete, path = "/v1/realms/{realm}/roles/{role}", tag = "roles",
     params(("realm" = String, Path, description = "the name of the realm"), ("role" = String, Path, description = "id or name"),
            ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
-    responses((status = 204, description = "it is gone"), (status = 409, description = "it is a ready role")))]
+    responses((status = 204, description = "it is gone"), (status = 400, description = "rules ask for it"), (status = 409, description = "it is a ready role")))]
 pub async fn delete(
     State(app): State<App>,
     permit: Permit<RolesWrite>,
@@ -161,6 +166,7 @@ pub async fn delete(
     let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let role = find(tx, realm, &path.1)?;
         seen.judge(role.version)?;
+        must_not_be_asked_for(tx, &role)?;
         let detail = json!({ "name": role.spec.name, "held_by": holders(tx, &role)? });
         remove(tx, &role, now)?;
         Ok(tx.insert_event(&Event { target: role.id.to_string(), detail, ..event.clone() })?)
@@ -208,6 +214,14 @@ pub fn replace(tx: &mut Tx<'_>, role: &Role, spec: RoleSpec, now: Time) -> Resul
 
 fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &RoleName) -> Result<(), Stop> {
     Ok(answer::must_be_free(tx.find_role_named(realm, name.as_str())?, "role", "name", name)?)
+}
+
+/// Refuses to take a name away that rules ask for: they would admit nobody any more.
+fn must_not_be_asked_for(tx: &mut Tx<'_>, role: &Role) -> Result<(), Stop> {
+    let rules = all_rules(tx, role.realm)?;
+    let asked = rules.iter().flat_map(|rule| document::asked_for(&resolved(rule), |name| *name == role.spec.name));
+    let problems: Vec<_> = asked.collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problem::invalid(problems).with_next("admit rule list").into()) }
 }
 
 /// Removes a role that is not a ready one.

@@ -5,6 +5,7 @@ mod first;
 mod listeners;
 mod master;
 pub mod ops;
+pub mod pages;
 pub mod restore;
 
 use std::path::{Path, PathBuf};
@@ -169,6 +170,7 @@ pub async fn start(server: &Server, listeners: Listeners, limits: Limits) -> Res
         let hall = Hall::new(app.clone(), ops::router(&app), Purpose::Ops, &small);
         tasks.spawn(listen::serve(hall, listener.into(), None, small, stopped.clone()));
     }
+    tasks.spawn(pages::large_when_they_pay(app.clone(), stopped.clone()));
     tasks.spawn(certificate::watch(app.clone(), limits, stopped));
     Ok(Running { places, stop, tasks, app })
 }

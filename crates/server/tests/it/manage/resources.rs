@@ -285,11 +285,16 @@ async fn the_page_and_the_description_are_open_to_all() {
 async fn the_doctor_tells_what_to_look_at() {
     let app = shop().await;
     app.manage("POST", &format!("{REALM}/keys"), json!({"name": "job", "never_expires": true})).await.expect(201);
-    let observe = json!({"name": "watch", "match": {"host": "shop.test", "path": "/new"}, "require": {"authenticated": true}, "mode": "observe"});
+    let observe = json!({"name": "watch", "match": {"host": "shop.test", "path": "/new"}, "require": {"authenticated": true}, "mode": "observe", "stale_for": "30s"});
     app.manage("POST", &format!("{REALM}/rules"), observe).await.expect(201);
     let found = app.manage("GET", "/v1/doctor", Value::Null).await.expect(200);
     let said: Vec<_> = found["items"].as_array().unwrap().iter().map(|item| item["what"].as_str().unwrap()).collect();
-    for part in ["master key", "rule \"watch\" observes", "1 key without an end"] {
+    for part in [
+        "master key",
+        "rule \"watch\" observes",
+        "\"watch\" admits by knowledge up to 30 s old",
+        "1 key without an end",
+    ] {
         assert!(said.iter().any(|what| what.contains(part)), "{part}: {said:?}");
     }
 }

@@ -37,6 +37,29 @@ async fn a_rule_asks_only_for_roles_that_there_are() {
 }
 
 #[tokio::test]
+async fn a_role_stays_for_as_long_as_rules_ask_for_it() {
+    let app = TestApp::new().await;
+    let (roles, apply) = (format!("{REALM}/roles"), format!("{REALM}/apply?prune=true"));
+    app.manage("POST", &roles, json!({"name": "clerk"})).await.expect(201);
+    app.manage("POST", &format!("{REALM}/rules"), asking_for("a", "clerk")).await.expect(201);
+    let renamed = json!({"name": "agent"});
+    for (method, path, body) in [
+        ("DELETE", format!("{roles}/clerk"), Value::Null),
+        ("PATCH", format!("{roles}/clerk"), renamed.clone()),
+        ("POST", apply.clone(), json!({"role": []})),
+    ] {
+        let refused = app.manage(method, &path, body).await.expect(400);
+        assert_eq!(refused["problems"][0]["path"], "rule \"a\": require.roles", "{method}");
+        assert!(refused["detail"].as_str().unwrap().contains("asks for role clerk"), "{refused}");
+    }
+    app.manage("PATCH", &format!("{roles}/clerk"), json!({"description": "x"})).await.expect(200);
+    app.manage("POST", &apply, json!({"role": [], "rule": [asking_for("a", "viewer")]})).await.expect(200);
+    app.manage("POST", &roles, json!({"name": "clerk"})).await.expect(201);
+    app.manage("PATCH", &format!("{roles}/clerk"), renamed).await.expect(200);
+    app.manage("DELETE", &format!("{roles}/agent"), Value::Null).await.expect(204);
+}
+
+#[tokio::test]
 async fn changes_at_the_same_time_are_each_judged_by_what_stands() {
     let app = Arc::new(TestApp::new().await);
     let mut calls = tokio::task::JoinSet::new();

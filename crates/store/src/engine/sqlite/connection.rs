@@ -67,23 +67,35 @@ pub(in crate::engine) fn limit_pages(connection: &Connection, pages: u32) -> Res
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(translate)
 }
 
-/// Held by the one process that may write, for as long as the file is open. Beside the store, not on it: the engine has
-/// locks of its own there, and other programs may read along (a backup).
-pub(super) fn lock(path: &Path) -> Result<File> {
-    let mut name = OsString::from(path);
-    name.push(".lock");
-    let lock = PathBuf::from(name);
-    let failed = |error: &dyn std::fmt::Display| Error::Unavailable(format!("{}: {error}", lock.display()));
-    let opened = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&lock);
-    let mut file = opened.map_err(|error| failed(&error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Error::InUse { path: path.to_owned(), by: holder(&mut file) }),
-        Err(TryLockError::Error(error)) => return Err(failed(&error)),
+/// The right of one process to write. Beside the store, not on it: the engine has locks of its own there, and other
+/// programs may read along (a backup).
+pub(super) struct Lock(File);
+
+impl Lock {
+    /// Takes it, or says who has it.
+    pub(super) fn take(path: &Path) -> Result<Self> {
+        let mut name = OsString::from(path);
+        name.push(".lock");
+        let lock = PathBuf::from(name);
+        let failed = |error: &dyn std::fmt::Display| Error::Unavailable(format!("{}: {error}", lock.display()));
+        let opened = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&lock);
+        let mut file = opened.map_err(|error| failed(&error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::InUse { path: path.to_owned(), by: holder(&mut file) }),
+            Err(TryLockError::Error(error)) => return Err(failed(&error)),
+        }
+        let written = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+        written.and_then(|_| write!(file, "{}", std::process::id())).map_err(|error| failed(&error))?;
+        Ok(Self(file))
     }
-    let written = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
-    written.and_then(|_| write!(file, "{}", std::process::id())).map_err(|error| failed(&error))?;
-    Ok(file)
+}
+
+impl Drop for Lock {
+    /// Closing the file would do only where no child that is just being started has it open too.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 fn holder(file: &mut File) -> String {

@@ -102,7 +102,7 @@ pub fn inspect(copy: &Path) -> Result<Copied> {
 
 /// Puts a copy in the place of a store that nobody has open. The old one is set aside beside it, whole; says where.
 pub fn put_back(copy: &Path, store: &Path, marks: &[(&str, &[u8])], now: Time) -> Result<Option<PathBuf>> {
-    let lock = connection::lock(store)?;
+    let lock = connection::Lock::take(store)?;
     let draft = beside(store, ".restoring");
     let _ = fs::remove_file(&draft);
     let filled = fill(copy, &draft, marks);

@@ -47,7 +47,7 @@ impl Sqlite {
     /// Locks the file, brings its tables up to date and starts its threads.
     pub(super) fn open(path: &Path, options: &Options, feed: Box<Feed>, now: Time) -> Result<Self> {
         static STORES: AtomicU64 = AtomicU64::new(0);
-        let lock = connection::lock(path)?;
+        let lock = connection::Lock::take(path)?;
         let connection = connection::writer(path, options.max_pages)?;
         migrate::run(&connection, migrate::FILES, now)?;
         let queued = Arc::new(AtomicUsize::new(0));

@@ -5,7 +5,6 @@
 //! A unit that fails or panics undoes itself alone. Where the engine itself ended the transaction, nothing of the batch is
 //! to be believed, and all of it is answered as unavailable.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::run_statement;
+use super::{connection, run_statement};
 use crate::change::Change;
 use crate::engine::tx::Tx;
 use crate::engine::unit::Unit;
@@ -32,7 +31,7 @@ pub(super) struct Writer {
     pub(super) queued: Arc<AtomicUsize>,
     pub(super) feed: Box<Feed>,
     /// Held until the last unit is done.
-    pub(super) _lock: File,
+    pub(super) _lock: connection::Lock,
 }
 
 impl Writer {
