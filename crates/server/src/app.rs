@@ -29,6 +29,7 @@ use crate::check::usage::Usage;
 use crate::config::Config;
 use crate::http::certificate;
 use crate::jobs::notice::Notices;
+use crate::jobs::refusal::Refusals;
 use crate::manage::lane::Lanes;
 use crate::metrics::Metrics;
 
@@ -69,6 +70,8 @@ pub struct State {
     pub records: Ring,
     /// Security notices on their way to the audit.
     pub notices: Notices,
+    /// Refusals on their way there.
+    pub refusals: Refusals,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
@@ -146,6 +149,7 @@ impl App {
             usage: Usage::default(),
             records: Ring::default(),
             notices: Notices::default(),
+            refusals: Refusals::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             lookup_number: MASTER_KEY,

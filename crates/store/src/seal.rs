@@ -48,6 +48,10 @@ statements! {
     INSERT = "INSERT INTO event_seal (number, first_event, last_event, event_count, key_number, tags, previous_mac, mac, sealed_at)
         VALUES ($number, $first_event, $last_event, $event_count, $key_number, $tags, $previous_mac, $mac, $sealed_at)
         ON CONFLICT (number) DO NOTHING";
+    SWEEP = "DELETE FROM event_seal WHERE number IN (SELECT number FROM event_seal WHERE number <= $last ORDER BY number
+        LIMIT 100)";
+    SWEEP_EVENTS = "DELETE FROM event WHERE number IN (SELECT number FROM event WHERE seal_number <= $swept
+        AND at <= $swept_at ORDER BY seal_number, number LIMIT 100)";
     MARK = "UPDATE event SET seal_number = $seal WHERE number = $event AND seal_number IS NULL";
 }
 
@@ -109,6 +113,16 @@ impl Tx<'_> {
     /// The seals behind a number.
     pub fn list_seals(&mut self, after: i64, limit: u32) -> Result<Vec<Seal>> {
         self.list(LIST, named! { after, limit })
+    }
+
+    /// Deletes at most 100 seals up to this one; in the write that moves the anchor behind them.
+    pub fn sweep_seals(&mut self, last: i64) -> Result<usize> {
+        self.execute(SWEEP, named! { last })
+    }
+
+    /// Deletes at most 100 events of seals that were swept. What cannot have been in one, being younger, stays: a stray.
+    pub fn sweep_events(&mut self, swept: &Anchor) -> Result<usize> {
+        self.execute(SWEEP_EVENTS, named! { swept: swept.number, swept_at: (swept.sealed_at + SKEW).unix_ms() })
     }
 }
 

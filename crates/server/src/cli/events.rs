@@ -63,27 +63,29 @@ fn number(event: &Value) -> Option<i64> {
     event.get("number").and_then(Value::as_i64)
 }
 
-/// `2026-11-22T10:00:00Z  key.created  operator → key_…  (reason)  name=ci`.
+/// `2026-11-22T10:00:00Z  key.created  operator → key_…  (reason)  name=ci`; what is not there is left out.
 fn print(context: &Context, event: &Value) {
     let output = &context.output;
     if output.json {
         return output.json_line(event);
     }
     let text = |name: &str| event.get(name).and_then(Value::as_str).map(clean).unwrap_or_default();
-    let mut line = format!(
-        "{}  {}  {} → {}",
+    let whom = match (text("actor"), text("target")) {
+        (actor, target) if target.is_empty() => actor,
+        (actor, target) if actor.is_empty() => format!("→ {target}"),
+        (actor, target) => format!("{actor} → {target}"),
+    };
+    let reason = Some(text("reason")).filter(|reason| !reason.is_empty());
+    let detail = event.get("detail").filter(|detail| !detail.is_null());
+    let line = [
         output.dress(&text("at"), Dress::Faint),
         output.dress(&text("kind"), Dress::Bold),
-        text("actor"),
-        text("target")
-    );
-    if !text("reason").is_empty() {
-        line.push_str(&format!("  ({})", text("reason")));
-    }
-    if let Some(detail) = event.get("detail").filter(|detail| !detail.is_null()) {
-        line.push_str(&format!("  {}", plain(detail)));
-    }
-    output.line(&line);
+        whom,
+        reason.map(|reason| format!("({reason})")).unwrap_or_default(),
+        detail.map(plain).unwrap_or_default(),
+    ];
+    let parts: Vec<_> = line.into_iter().filter(|part| !part.is_empty()).collect();
+    output.line(&parts.join("  "));
 }
 
 #[cfg(test)]
@@ -104,6 +106,23 @@ mod tests {
         let lines: Vec<_> = ran.out.lines().collect();
         assert_eq!(lines[0], "2026-11-22T10:00:00Z  key.created  operator → key_1  name=ci\u{FFFD}");
         assert!(lines[1].contains("key_2"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_read_like_a_sentence_and_so_is_what_counts_many() {
+        let refused = |target: &str, reason: Option<&str>, detail: serde_json::Value| {
+            json!({"number": 1, "at": "2026-11-22T10:00:00Z", "kind": "access.refused", "actor": "", "target": target,
+                "reason": reason, "detail": detail})
+        };
+        let single =
+            refused("key_1", Some("revoked"), json!({"method": "GET", "path": "/orders/1", "query_names": ["a", "b"]}));
+        let rest = refused("", None, json!({"count": 9}));
+        let console = Console::new([Reply::json(200, json!({"items": [rest, single]}))]).await;
+        let ran = console.run("events").await;
+        let lines: Vec<_> = ran.out.lines().collect();
+        let wanted =
+            "2026-11-22T10:00:00Z  access.refused  → key_1  (revoked)  method=GET; path=/orders/1; query_names: a b";
+        assert_eq!(lines, [wanted, "2026-11-22T10:00:00Z  access.refused  count=9"]);
     }
 
     #[tokio::test]

@@ -1,9 +1,12 @@
-//! What goes on beside requests: flushing counters and notices, sealing the audit, sweeping old rows, announcing the end of keys.
+//! What goes on beside requests: flushing counters, notices and refusals, sealing the audit, sweeping old rows, announcing
+//! the end of keys.
 
 pub mod checkpoint;
 pub mod expiry;
 pub mod flush;
 pub mod notice;
+pub mod refusal;
+pub mod retention;
 pub mod seal;
 pub mod sweep;
 
@@ -19,7 +22,7 @@ use crate::serve::restore;
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
 /// one of a key that is used all the time; who looks at a key sees fresh ones all the same.
 const FLUSH_EVERY: Duration = Duration::from_secs(300);
-/// How often security notices are written.
+/// How often security notices and refusals are written.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
 /// How often new events are sealed, and how far that went is noted down.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -29,11 +32,14 @@ const SEEN_EVERY: Duration = Duration::from_millis(250);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// Starts all jobs. They end when `stop` turns true, the last counters written.
+/// Starts all jobs. They end when `stop` turns true.
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
-    jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
+    jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| {
+        notice::write(app).await;
+        refusal::write(app).await;
+    }));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async |app| checkpoint::note(app).await));
     let noted = AtomicI64::new(-1);
@@ -49,24 +55,30 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
+        retention::run(app).await;
         expiry::announce(app).await;
         expiry::count(app).await;
     }));
     jobs
 }
 
-/// Writes counters every few minutes, earlier where they grow many, and once more at the end.
+/// Writes what the last requests left: to be called when there are no more.
+pub async fn finish(app: &App) {
+    flush::now(app).await;
+    notice::write(app).await;
+    refusal::write_all(app).await;
+    seal::run(app).await;
+}
+
+/// Writes counters every few minutes, earlier where they grow many.
 async fn flush(app: App, mut stop: watch::Receiver<bool>) {
     loop {
-        let stopped = tokio::select! {
-            () = tokio::time::sleep(FLUSH_EVERY) => false,
-            () = app.usage.nearly_full.notified() => false,
-            _ = stop.wait_for(|stop| *stop) => true,
-        };
-        flush::now(&app).await;
-        if stopped {
-            return;
+        tokio::select! {
+            () = tokio::time::sleep(FLUSH_EVERY) => {}
+            () = app.usage.nearly_full.notified() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
         }
+        flush::now(&app).await;
     }
 }
 

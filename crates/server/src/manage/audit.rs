@@ -20,9 +20,8 @@ use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::jobs::checkpoint::Checkpoint;
+use crate::jobs::retention::ANCHOR;
 
-/// Where the store keeps the last of the seals that were swept.
-pub const ANCHOR: &str = "audit_anchor";
 /// How many seals a page has unless asked, and at most.
 const LIMIT: u32 = 200;
 const LIMIT_MAX: u32 = 1000;

@@ -183,10 +183,11 @@ fn router(app: &App) -> Router {
 }
 
 impl Running {
-    /// Lets requests under way finish, writes the last counters and closes the store.
+    /// Lets requests under way finish, writes what they left and closes the store.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
+        jobs::finish(&self.app).await;
         let store = self.app.store.clone();
         drop(self.app);
         let _ = tokio::task::spawn_blocking(move || store.close()).await;

@@ -15,7 +15,9 @@ both!(
     of_two_who_seal_the_same_one_does,
     many_events_at_once_come_back_as_they_were,
     a_row_that_cannot_be_read_is_listed_all_the_same,
-    events_of_no_seal_are_strays
+    events_of_no_seal_are_strays,
+    swept_seals_go_with_their_events_a_hundred_at_a_time,
+    of_two_who_replace_a_value_one_does
 );
 
 fn keys() -> Keys {
@@ -138,4 +140,33 @@ fn events_of_no_seal_are_strays() {
     assert!(strays(1, Some(&anchor)).is_empty(), "about to be swept");
     hand(&store).write("UPDATE event SET at = at + 3600001 WHERE number = 2");
     assert_eq!(strays(1, Some(&anchor)), [(2, Some(1))]);
+}
+
+fn swept_seals_go_with_their_events_a_hundred_at_a_time() {
+    let store = with_events(160);
+    let first = seal(&store, 120);
+    let last = seal(&store, 30);
+    let anchor = seal::read_anchor(&[keys()], &keys().anchor(&first)).unwrap();
+    hand(&store).write("UPDATE event SET at = at + 3600001 WHERE number = 7");
+    assert_eq!(store.put(|tx| tx.sweep_seals(1)), 1);
+    assert_eq!(store.get(|tx| tx.list_seals(0, 9)), [last]);
+    assert_eq!(store.put(move |tx| tx.sweep_events(&anchor)), 100);
+    assert_eq!(store.put(move |tx| tx.sweep_events(&anchor)), 19);
+    assert_eq!(store.put(move |tx| tx.sweep_events(&anchor)), 0);
+    assert_eq!(
+        numbers(&store.get(|tx| tx.list_sealed(1, 1, 9))),
+        [(7, Some(1))],
+        "too young to have been in that seal"
+    );
+    assert_eq!(store.get(|tx| tx.list_sealed(2, 2, 99)).len(), 30);
+    assert_eq!(store.get(|tx| tx.count_unsealed()), 10, "what has no seal stays");
+}
+
+fn of_two_who_replace_a_value_one_does() {
+    let store = TestStore::new();
+    assert!(!store.put(|tx| tx.replace_meta("x", b"a", b"b")), "there is none");
+    store.put(|tx| tx.insert_meta("x", b"a"));
+    assert!(store.put(|tx| tx.replace_meta("x", b"a", b"b")));
+    assert!(!store.put(|tx| tx.replace_meta("x", b"a", b"c")));
+    assert_eq!(store.get(|tx| tx.find_meta("x")), Some(b"b".to_vec()));
 }
