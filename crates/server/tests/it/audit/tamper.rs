@@ -111,7 +111,7 @@ async fn o16_seals_that_are_gone_are_found_and_so_is_a_chain_that_begins_anew() 
 async fn o16_an_end_that_was_cut_off_is_found_by_what_was_noted_down() {
     let (app, hand, _, _) = sealed().await;
     let last = verify(&app, "").await["last"].as_i64().unwrap();
-    checkpoint::note(&app.app).await;
+    // With the seal itself: what is sealed and not noted could be cut off unseen.
     let file = app.folder.path().join("audit-checkpoint");
     let noted = std::fs::read_to_string(&file).unwrap();
     assert!(noted.starts_with(&format!("{last} ")), "{noted}");
