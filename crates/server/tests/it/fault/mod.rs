@@ -1,6 +1,7 @@
-//! What becomes of the server when machine, disk or process fail under it.
+//! What becomes of the server when machine, disk, clock, database or process fail under it.
 
 mod backup;
 mod disk;
+mod history;
 mod kill;
 pub mod program;
