@@ -4,4 +4,5 @@ mod backup;
 mod disk;
 mod history;
 mod kill;
+mod outage;
 pub mod program;
