@@ -2,6 +2,7 @@
 
 mod backup;
 mod disk;
+mod full;
 mod history;
 mod kill;
 mod outage;
