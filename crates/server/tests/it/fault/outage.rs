@@ -117,7 +117,8 @@ impl Node {
     async fn look_while_away(&self, since: Instant) {
         while since.elapsed() < AWAY {
             let begun = since.elapsed();
-            let (known, patient) = (self.ask("/orders/1", &self.known).await, self.ask("/patient/1", &self.known).await);
+            let (known, patient) =
+                (self.ask("/orders/1", &self.known).await, self.ask("/patient/1", &self.known).await);
             let cold = self.ask("/orders/1", &self.cold).await;
             is_unavailable(&cold);
             if begun > STALENESS + SLACK {
@@ -208,7 +209,9 @@ async fn suffer(what: &str, cut: fn(&Cluster), mend: fn(&Cluster)) -> String {
     node.check(&told).await;
     let panics: Vec<_> = node.program.said().into_iter().filter(|line| line.contains("panicked")).collect();
     assert!(panics.is_empty(), "{panics:?}");
-    format!("{what}: {refused} writes refused, the longest in {longest:?}; all well {recovered:?} after; {made} keys, each once")
+    format!(
+        "{what}: {refused} writes refused, the longest in {longest:?}; all well {recovered:?} after; {made} keys, each once"
+    )
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are half of the point")]
