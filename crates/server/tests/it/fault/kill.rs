@@ -29,7 +29,7 @@ fn between(from: u64, to: u64) -> Duration {
 
 /// The database ends and comes back under a server that goes on.
 async fn fail(cluster: &Cluster, program: &Program, round: usize) {
-    if round / ITS_ROUNDS % 2 == 0 {
+    if (round / ITS_ROUNDS).is_multiple_of(2) {
         cluster.tell(&KILL_ONE.replace('\n', "; "));
     } else {
         cluster.stop();

@@ -8,3 +8,4 @@ mod history;
 mod kill;
 mod outage;
 pub mod program;
+mod tamper;
