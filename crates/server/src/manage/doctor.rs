@@ -66,6 +66,14 @@ pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Re
     crate::jobs::flush::now(&app).await;
     let now = permit.now;
     let mut items = of_config(&app.config.load());
+    items.extend(app.clock.behind().map(|by| {
+        let what = format!("The clock was set back by {} s; dates go on from before.", by.as_ms() / 1000);
+        Finding {
+            level: Level::Error,
+            what,
+            fix: Some("set the clock, or restart this server if it is right now".to_owned()),
+        }
+    }));
     items.extend(app.certificate.get().and_then(|pair| of_certificate(&pair, now)));
     let of_realms = work::read(&app, move |tx| {
         let realms = tx.list_realms(&Page::first(REALMS))?;

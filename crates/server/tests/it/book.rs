@@ -9,10 +9,12 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use crate::cluster::Cluster;
 use crate::program::{Program, free_address, tool};
 use crate::story::Desk;
 
 const ADMIT: &str = "8420";
+const OPS: &str = "8421";
 const GATEWAY: &str = "8080";
 const APPLICATION: &str = "9000";
 
@@ -21,7 +23,9 @@ struct Reader {
     /// Stopped before the folder goes.
     programs: Vec<Program>,
     desk: Desk,
-    ports: [(&'static str, SocketAddr); 3],
+    ports: [(&'static str, SocketAddr); 4],
+    /// What is elsewhere than the page says, and where.
+    places: Vec<(&'static str, String)>,
     printed: String,
 }
 
@@ -30,8 +34,9 @@ impl Reader {
         let desk = Desk::new();
         // Workers of nginx run as another user where the test runs as root.
         fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let ports = [(ADMIT, desk.address), (GATEWAY, free_address()), (APPLICATION, free_address())];
-        Self { programs: Vec::new(), desk, ports, printed: String::new() }
+        let ports =
+            [(ADMIT, desk.address), (OPS, free_address()), (GATEWAY, free_address()), (APPLICATION, free_address())];
+        Self { programs: Vec::new(), desk, ports, places: Vec::new(), printed: String::new() }
     }
 
     fn address(&self, written: &str) -> SocketAddr {
@@ -40,7 +45,7 @@ impl Reader {
 
     /// The text with the ports of this test.
     fn here(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mut text = self.places.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
         for (command, port) in
             [("admit serve", ADMIT), ("gateway-config nginx", GATEWAY), ("gateway-config caddy", GATEWAY)]
         {
@@ -53,7 +58,8 @@ impl Reader {
         let mut command = self.desk.sh(&self.here(text));
         let caddy = tool("ADMIT_TEST_CADDY", "target/tools/python/bin/caddy");
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path).unwrap().to_owned();
-        let path = format!("{}:{}", path.display(), caddy.parent().unwrap().display());
+        let own = self.desk.path().join("bin");
+        let path = format!("{}:{}:{}", own.display(), path.display(), caddy.parent().unwrap().display());
         command.env("PATH", path).env("HOME", self.desk.path()).env_remove("ADMIT_DATA");
         command
     }
@@ -152,4 +158,78 @@ fn protect_an_api_with_nginx() {
 #[test]
 fn protect_an_api_with_caddy() {
     behind_a_gateway(include_str!("../../../../docs/book/src/protect-caddy.md"));
+}
+
+/// What the machine of a test must not be asked for: nobody is made, nothing is given away, nothing is started for good.
+const STUBS: [&str; 3] = ["useradd", "chown", "systemctl"];
+
+/// A reader on a machine of his own: its folders, its database and its units are below the desk.
+fn on_a_machine(cluster: &Cluster) -> Reader {
+    let mut reader = Reader::new();
+    let root = reader.desk.path().display().to_string();
+    fs::create_dir_all(format!("{root}/etc/systemd/system")).unwrap();
+    fs::create_dir_all(format!("{root}/var")).unwrap();
+    fs::create_dir(format!("{root}/bin")).unwrap();
+    for stub in STUBS {
+        let file = format!("{root}/bin/{stub}");
+        fs::write(&file, "#!/bin/sh\nexit 0\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let url = cluster.url("postgres");
+    let host = url.split(['@', '/']).nth(3).unwrap().to_owned();
+    let socket = host.replace("%2F", "/");
+    reader.places = vec![
+        ("psql --dbname", format!("psql --host {socket} --username admit --dbname")),
+        ("--host db.example.com", format!("--host {socket}")),
+        ("db.example.com", host),
+        ("&sslrootcert=/etc/admit/db-ca.pem", String::new()),
+        ("examples/", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/").to_owned()),
+        ("/etc/", format!("{root}/etc/")),
+        ("/var/", format!("{root}/var/")),
+    ];
+    reader
+}
+
+#[test]
+fn run_it_for_real() {
+    let cluster = Cluster::start(&[]);
+    let mut reader = on_a_machine(&cluster);
+    reader.follow(include_str!("../../../../docs/book/src/run-it-for-real.md"));
+    let (root, printed) = (reader.desk.path(), &reader.printed);
+    for told in ["admitted 200", "The store is postgres://", "admit_build_info{"] {
+        assert!(printed.contains(told), "{told}\n{printed}");
+    }
+    assert!(!printed.contains("master key lies beside"), "{printed}");
+    assert!(!printed.lines().any(|line| line.starts_with('✗')), "{printed}");
+    let dump = fs::read(root.join("var/backups/admit/admit.dump")).unwrap();
+    assert!(dump.starts_with(b"PGDMP"));
+    let owner = cluster.sql("admit", "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'");
+    assert_eq!(owner, "admit_server", "it needs no rights but those over its own database");
+}
+
+/// As the units stand, but for the place of the program.
+#[test]
+fn the_units_are_well_and_hardened() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let names = ["admit.service", "admit-backup.service", "admit-backup.timer"];
+    for name in names {
+        let text = fs::read_to_string(format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        fs::write(file(name), text.replace("/usr/local/bin/admit", env!("CARGO_BIN_EXE_admit"))).unwrap();
+    }
+    let analyze = |arguments: &[&str], names: &[&str]| {
+        let mut command = Command::new("systemd-analyze");
+        let output = command.args(arguments).args(names.iter().map(|name| file(name))).output();
+        let output = output.expect("systemd-analyze is missing. Install it: apt-get install systemd");
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    assert_eq!(analyze(&["verify", "--man=no"], &names), "", "not even a warning");
+    // Of 100; what is not hardened at all has 96.
+    analyze(&["security", "--offline=true", "--no-pager", "--threshold=20"], &["admit.service"]);
+    let exposed = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", "--threshold=20", &file("admit-backup.service")])
+        .output();
+    assert!(!exposed.unwrap().status.success(), "the threshold tells one from the other");
 }

@@ -139,3 +139,59 @@ async fn st_07_a_node_that_is_cut_off_from_the_database_gives_no_stale_yes() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+/// The processes of the database that serve the tails of nodes.
+fn tails(cluster: &Cluster) -> Vec<String> {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%FROM change WHERE xid%' AND pid <> pg_backend_pid()";
+    cluster.sql("postgres", sql).lines().map(str::to_owned).collect()
+}
+
+/// Only the line of the feed is cut, and silently: everything else of the database answers.
+#[expect(clippy::print_stdout, reason = "the figures are half of the point")]
+#[tokio::test(flavor = "multi_thread")]
+async fn st_07_a_node_whose_feed_alone_is_cut_gives_no_stale_yes() {
+    let cluster = Cluster::start(&[]);
+    let (url, master_key) = (cluster.url("postgres"), master_key());
+    let one = node(&url, &master_key).await;
+    one.program.shop().await;
+    let of_one = tails(&cluster);
+    assert_eq!(of_one.len(), 1, "{of_one:?}");
+    let other = node(&url, &master_key).await;
+    let mut longest = Duration::ZERO;
+    for round in 0..4 {
+        let ((id, ended), (_, kept), (own, ended_here)) =
+            (key(&one, round * 3).await, key(&one, round * 3 + 1).await, key(&one, round * 3 + 2).await);
+        for key in [&ended, &kept, &ended_here] {
+            assert_eq!(status(&other, key).await, 200);
+        }
+        let stopped: Vec<_> = tails(&cluster).into_iter().filter(|pid| !of_one.contains(pid)).collect();
+        assert_eq!(stopped.len(), 1, "round {round}: {stopped:?}");
+        cluster.tell(&format!("kill -STOP {}", stopped[0]));
+
+        let revoke = async |node: &Node, id: &str| {
+            let path = format!("/v1/realms/default/keys/{id}");
+            assert_eq!(node.program.manage("DELETE", &path, Value::Null).await.status, 204, "round {round}");
+        };
+        revoke(&one, &id).await;
+        let acknowledged = Instant::now();
+        revoke(&other, &own).await;
+        assert_eq!(status(&other, &ended_here).await, 401, "its own changes need no feed");
+        while status(&other, &ended).await == 200 {
+            longest = longest.max(acknowledged.elapsed());
+            assert!(acknowledged.elapsed() < Duration::from_millis(1_200), "round {round}: a stale yes");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(status(&one, &ended_here).await, 401, "the other way it is not cut");
+        // It finds another line by itself, while the first one still stands.
+        while status(&other, &kept).await != 200 || tails(&cluster).len() < 3 {
+            assert!(acknowledged.elapsed() < Duration::from_secs(4), "round {round}: not back in time");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(status(&other, &ended).await, 401);
+        cluster.tell(&format!(
+            "kill -CONT {} && while kill -0 {} 2>/dev/null; do sleep 0.01; done",
+            stopped[0], stopped[0]
+        ));
+    }
+    println!("with its feed cut a node admitted for at most {longest:?} after the acknowledgement");
+}
