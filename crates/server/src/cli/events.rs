@@ -1,5 +1,6 @@
 //! `admit events`: the audit of a realm, oldest last read first, like a log's tail.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -30,37 +31,62 @@ pub struct Events {
 /// Prints the latest events, and with `--follow` those to come.
 pub async fn run(context: &Context, command: Events) -> Result<(), Failure> {
     let server = context.server()?;
-    // Asked for even where none is wanted: the newest one's number is where following begins.
     let wanted = usize::from(command.limit);
-    let mut past = fetch(&server, &[("order", "newest".to_owned()), ("limit", wanted.max(1).to_string())]).await?;
-    let mut last = past.iter().filter_map(number).max().unwrap_or(0);
-    past.truncate(wanted);
-    past.iter().rev().for_each(|event| print(context, event));
-    if past.is_empty() && !command.follow {
-        context.output.note("no events yet");
-    }
-    if !command.follow {
+    if !command.follow && wanted == 0 {
         return Ok(());
     }
+    let newest = || ("order", Some("newest".to_owned()));
+    let limit = |count: usize| ("limit", Some(count.to_string()));
+    let (past, mut next) = fetch(&server, &[newest(), limit(if command.follow { PAGE_MAX } else { wanted })]).await?;
+    past.iter().take(wanted).rev().for_each(|event| print(context, event));
+    if !command.follow {
+        if past.is_empty() {
+            context.output.note("no events yet");
+        }
+        return Ok(());
+    }
+    // Following begins behind the newest event that has a seal; what has none yet comes again once it has one.
+    let mut seen: HashSet<_> = past.iter().filter_map(number).collect();
+    let mut last = last_sealed(&past);
+    while last.is_none() && next.is_some() {
+        let (older, further) = fetch(&server, &[newest(), limit(PAGE_MAX), ("cursor", next)]).await?;
+        seen.extend(older.iter().filter_map(number));
+        (last, next) = (last_sealed(&older), further);
+    }
+    follow(context, &server, last.unwrap_or(0), seen).await
+}
+
+async fn follow(context: &Context, server: &Server, mut last: i64, mut seen: HashSet<i64>) -> Result<(), Failure> {
     loop {
-        let after = [("order", "oldest".to_owned()), ("after", last.to_string()), ("limit", PAGE_MAX.to_string())];
-        let fresh = fetch(&server, &after).await?;
-        fresh.iter().for_each(|event| print(context, event));
-        last = fresh.iter().filter_map(number).max().unwrap_or(last);
+        let query = [("order", "oldest".to_owned()), ("after", last.to_string()), ("limit", PAGE_MAX.to_string())];
+        let (fresh, _) = fetch(server, &query.map(|(name, value)| (name, Some(value)))).await?;
+        for event in &fresh {
+            last = number(event).unwrap_or(last);
+            if !seen.remove(&last) {
+                print(context, event);
+            }
+        }
         if fresh.len() < PAGE_MAX {
             tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
-async fn fetch(server: &Server, query: &[(&str, String)]) -> Result<Vec<Value>, Failure> {
-    let query: Vec<_> = query.iter().map(|(name, value)| (*name, Some(value.clone()))).collect();
-    let mut page = server.get(&with_query(&server.path(&["events"])?, &query)).await?;
-    Ok(take_items(&mut page))
+/// A page of events, and where the next one begins.
+async fn fetch(server: &Server, query: &[(&str, Option<String>)]) -> Result<(Vec<Value>, Option<String>), Failure> {
+    let mut page = server.get(&with_query(&server.path(&["events"])?, query)).await?;
+    let next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+    Ok((take_items(&mut page), next))
 }
 
 fn number(event: &Value) -> Option<i64> {
     event.get("number").and_then(Value::as_i64)
+}
+
+/// The number of the last event of the last seal.
+fn last_sealed(events: &[Value]) -> Option<i64> {
+    let place = |event: &Value| Some((event.get("seal")?.as_i64()?, number(event)?));
+    events.iter().filter_map(place).max().map(|(_, number)| number)
 }
 
 /// `2026-11-22T10:00:00Z  key.created  operator → key_…  (reason)  name=ci`; what is not there is left out.
@@ -125,16 +151,52 @@ mod tests {
         assert_eq!(lines, [wanted, "2026-11-22T10:00:00Z  access.refused  count=9"]);
     }
 
+    fn sealed(number: i64, seal: i64) -> serde_json::Value {
+        let mut event = event(number);
+        event["seal"] = json!(seal);
+        event
+    }
+
+    /// What is printed and asked for by whom these pages are answered to.
+    async fn followed<const N: usize>(command: &str, pages: [serde_json::Value; N]) -> (String, Vec<String>) {
+        let console = Console::new(pages.map(|page| Reply::json(200, page))).await;
+        let ran = tokio::time::timeout(std::time::Duration::from_secs(10), console.run(command)).await.unwrap();
+        let lines = console.requests().into_iter().map(|request| request.line.replace(" HTTP/1.1", ""));
+        let asked = lines.map(|line| line.replace("GET /v1/realms/default/events?", "")).collect();
+        (
+            ran.out
+                .lines()
+                .filter_map(|line| line.split("key_").nth(1)?.split(' ').next())
+                .collect::<Vec<_>>()
+                .join(" "),
+            asked,
+        )
+    }
+
     #[tokio::test]
-    async fn follow_asks_for_what_came_after() {
-        let pages = [json!([event(7)]), json!([event(8), event(9)]), json!([])];
-        let replies = pages.map(|items| Reply::json(200, json!({"items": items})));
-        let console = Console::new(replies).await;
-        let run = console.run("events --follow --limit 0");
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(1500), run).await;
-        let lines: Vec<_> = console.requests().iter().map(|request| request.line.clone()).collect();
-        assert_eq!(lines[0], "GET /v1/realms/default/events?order=newest&limit=1 HTTP/1.1");
-        assert_eq!(lines[1], "GET /v1/realms/default/events?order=oldest&after=7&limit=200 HTTP/1.1");
-        assert_eq!(lines[2], "GET /v1/realms/default/events?order=oldest&after=9&limit=200 HTTP/1.1");
+    async fn follow_goes_on_in_the_order_of_seals_and_shows_nothing_twice() {
+        // 9 has no seal yet when it is shown; 5 is committed after that.
+        let past = json!({"items": [event(9), sealed(8, 2), sealed(7, 2)], "next": "x"});
+        let fresh = json!({"items": [sealed(5, 3), sealed(9, 3)], "next": null});
+        let (shown, asked) =
+            followed("events --follow --limit 2", [past, fresh, json!({"items": [sealed(6, 4)]})]).await;
+        assert_eq!(shown, "8 9 5 6");
+        assert_eq!(asked[0], "order=newest&limit=200");
+        assert_eq!(asked[1], "order=oldest&after=8&limit=200");
+        assert_eq!(asked[2], "order=oldest&after=9&limit=200");
+        assert_eq!(asked[3], "order=oldest&after=6&limit=200");
+    }
+
+    #[tokio::test]
+    async fn follow_looks_back_for_where_it_begins() {
+        let past = json!({"items": [event(9), event(8)], "next": "x"});
+        let older = json!({"items": [event(7), sealed(6, 2)], "next": "y"});
+        let fresh = json!({"items": [sealed(7, 3), sealed(8, 3), sealed(9, 3), sealed(10, 3)]});
+        let (shown, asked) = followed("events --follow --limit 0", [past, older, fresh]).await;
+        assert_eq!(shown, "10");
+        assert_eq!(asked[1..3], ["order=newest&limit=200&cursor=x", "order=oldest&after=6&limit=200"]);
+        let (shown, asked) =
+            followed("events --follow --limit 0", [json!({"items": []}), json!({"items": [sealed(1, 1)]})]).await;
+        assert_eq!((shown.as_str(), asked[1].as_str()), ("1", "order=oldest&after=0&limit=200"));
     }
 }

@@ -73,6 +73,8 @@ pub async fn finish(app: &App) {
     notice::write(app).await;
     refusal::write_all(app).await;
     seal::run(app).await;
+    checkpoint::note(app).await;
+    restore::note(app).await;
 }
 
 /// Writes counters every few minutes, earlier where they grow many.
@@ -89,13 +91,10 @@ async fn flush(app: App, mut stop: watch::Receiver<bool>) {
 
 async fn every(period: Duration, app: App, mut stop: watch::Receiver<bool>, work: impl AsyncFn(&App)) {
     loop {
-        let stopped = tokio::select! {
-            () = tokio::time::sleep(period) => false,
-            _ = stop.wait_for(|stop| *stop) => true,
-        };
-        work(&app).await;
-        if stopped {
-            return;
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
         }
+        work(&app).await;
     }
 }

@@ -202,6 +202,7 @@ fn event(app: &App, record: &Record, at: Time, detail: Value) -> Event {
     Event {
         id: app.id(at),
         number: 0,
+        seal: None,
         realm: record.realm(),
         at,
         kind: "access.refused".to_owned(),

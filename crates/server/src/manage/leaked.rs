@@ -90,6 +90,7 @@ async fn revoke(app: &App, realm: RealmId, hash: SecretHash, now: Time) -> Resul
         tx.insert_event(&Event {
             id,
             number: 0,
+            seal: None,
             realm: Some(realm),
             at: now,
             kind: "key.leaked".to_owned(),

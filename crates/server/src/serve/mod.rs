@@ -215,7 +215,6 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     wait(&server.app, file.as_deref(), &overrides).await;
     tracing::info!("stopping: requests under way may finish");
     let data = server.app.config.load().data.clone();
-    restore::note(&server.app).await;
     drop(server);
     running.stop().await;
     let _ = std::fs::remove_file(data.join("server.json"));

@@ -189,6 +189,7 @@ fn restored(id: admit_core::id::EventId, operators: Option<RealmId>, realms: usi
     Event {
         id,
         number: 0,
+        seal: None,
         realm: operators,
         at: now,
         kind: "store.restored".to_owned(),

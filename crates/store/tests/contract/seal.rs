@@ -20,7 +20,7 @@ both!(
     of_two_who_replace_a_value_one_does
 );
 
-fn keys() -> Keys {
+pub fn keys() -> Keys {
     Keys::new(&MasterKey::new([7; 32]), 1)
 }
 
@@ -28,6 +28,7 @@ fn event(realm: RealmId, target: &str) -> Event {
     Event {
         id: id(),
         number: 0,
+        seal: None,
         realm: Some(realm),
         at: NOW,
         kind: "key.created".to_owned(),
@@ -53,7 +54,7 @@ fn numbers(entries: &[Entry]) -> Vec<(i64, Option<i64>)> {
 }
 
 /// Seals the first events that have no seal.
-fn seal(store: &TestStore, limit: u32) -> Seal {
+pub fn seal(store: &TestStore, limit: u32) -> Seal {
     let (last, events) = store.get(|tx| Ok((tx.last_seal()?, tx.list_unsealed(limit)?)));
     let seal = keys().seal(last.as_ref(), &events, NOW).unwrap();
     let made = seal.clone();
@@ -101,7 +102,8 @@ fn many_events_at_once_come_back_as_they_were() {
     let events: Vec<_> = (0..3).map(|number| event(realm, &format!("t{number}"))).collect();
     let made = events.clone();
     store.put(move |tx| tx.insert_events(&made));
-    let found = store.get(|tx| tx.list_events(realm, &EventFilter::default(), 0, 9));
+    let mut found = store.get(|tx| tx.list_latest_events(realm, &EventFilter::default(), None, 9));
+    found.reverse();
     let wanted: Vec<_> = (1..).zip(events).map(|(number, event)| Event { number, ..event }).collect();
     assert_eq!(found, wanted);
 }

@@ -19,7 +19,8 @@ async fn refusals(app: &TestApp, wanted: u64) -> Vec<Event> {
     for _ in 0..200 {
         refusal::write_all(&app.app).await;
         let filter = EventFilter { kind: Some("access.refused".to_owned()), ..EventFilter::default() };
-        let events = app.app.store.read(move |tx| tx.list_events(realm, &filter, 0, 10_000)).await.unwrap();
+        let listed = app.app.store.read(move |tx| tx.list_latest_events(realm, &filter, None, 10_000)).await.unwrap();
+        let events: Vec<_> = listed.into_iter().rev().collect();
         if events.iter().map(count).sum::<u64>() >= wanted {
             return events;
         }

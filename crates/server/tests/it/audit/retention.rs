@@ -53,7 +53,7 @@ async fn old_seals_go_with_their_events_and_what_is_left_verifies() {
     app.clock.advance(Span::days(401));
     let newest = seals(&app).await.pop().unwrap();
     retention::run(&app.app).await;
-    assert_eq!(seals(&app).await, [newest.clone()]);
+    assert_eq!(seals(&app).await, std::slice::from_ref(&newest));
     make(&app, "c", 1).await;
     assert_eq!(seals(&app).await[1].previous_mac, newest.mac);
     assert_eq!(findings(&app).await, Vec::<String>::new());
@@ -84,7 +84,7 @@ async fn o16_a_forged_beginning_is_found_and_nothing_is_swept_behind_it() {
     let events = hand.count("event");
     for forged in flipped.into_iter().chain([forger.anchor(&young), Vec::new()]) {
         set_anchor(&app, forged.clone()).await;
-        assert_eq!(findings(&app).await, [changed.clone()]);
+        assert_eq!(findings(&app).await, std::slice::from_ref(&changed));
         retention::run(&app.app).await;
         assert_eq!((anchor(&app).await, hand.count("event")), (Some(forged), events));
     }

@@ -203,6 +203,7 @@ async fn what_many_write_at_once_is_sealed_whole() {
                 let event = admit_core::audit::Event {
                     id: app.id(now),
                     number: 0,
+                    seal: None,
                     realm: Some(app.default_realm),
                     at: now,
                     kind: "test.made".to_owned(),
