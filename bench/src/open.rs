@@ -1,7 +1,7 @@
 //! The open loop: requests are due at fixed times, whether the server keeps up or not.
 //!
 //! The time of an answer counts from when its request was due, so that a server that stalls cannot hide those that it kept
-//! waiting (no coordinated omission). A request that is due longer than clients have patience is given up unsent.
+//! waiting (no coordinated omission). A request that finds no connection free for too long is given up unsent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +30,9 @@ pub struct Pace {
     pub time: Duration,
     /// On so many connections.
     pub connections: usize,
-    /// How long a client waits.
+    /// How long a request may wait for a connection.
+    pub wait: Duration,
+    /// How long a client waits for an answer, from when its request was due.
     pub patience: Duration,
 }
 
@@ -135,7 +137,7 @@ async fn converse<A: Asker>(
             return Ok(shown);
         }
         let due = start + pace.due(number);
-        if due.elapsed() > pace.patience {
+        if due.elapsed() > pace.wait {
             shown.given_up += 1;
             continue;
         }
@@ -234,8 +236,9 @@ mod tests {
         }
     }
 
-    fn pace(patience: Duration) -> Pace {
-        Pace { per_s: 1_000.0, time: Duration::from_millis(200), connections: 1, patience }
+    fn pace(wait: Duration) -> Pace {
+        let patience = Duration::from_millis(50);
+        Pace { per_s: 1_000.0, time: Duration::from_millis(200), connections: 1, wait, patience }
     }
 
     #[test]

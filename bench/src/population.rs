@@ -39,6 +39,13 @@ impl Population {
         Ok(Self { text: keys.concat(), key_len })
     }
 
+    /// So many of them, evenly spread.
+    pub fn some(&self, count: usize) -> Self {
+        let step = self.len().div_ceil(count.max(1)).max(1);
+        let text = (0..self.len()).step_by(step).map(|number| self.key(number)).collect();
+        Self { text, key_len: self.key_len }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.text.len() / self.key_len.max(1)
@@ -154,6 +161,14 @@ mod tests {
         assert!((0..100).all(|number| secret::read(one.key(number)).is_ok()));
         assert_ne!(one.key(0), one.key(99));
         assert_eq!(one.key_len(), Stranger::Key.len(), "a stranger looks like a key");
+    }
+
+    #[test]
+    fn some_are_spread_over_all() {
+        let keys = Population::new(10);
+        let some = keys.some(4);
+        assert_eq!((some.len(), some.key(3)), (4, keys.key(9)));
+        assert_eq!(keys.some(10).text, keys.text);
     }
 
     #[test]

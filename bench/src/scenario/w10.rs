@@ -22,7 +22,7 @@ const WRITES_PER_S: f64 = 500.0;
 /// On how many connections; each writes for a client of its own.
 const WRITERS: usize = 16;
 /// The part of its closed-loop rate at which the server is asked.
-const LOAD: f64 = 0.4;
+const LOAD: f64 = 0.25;
 const READERS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -37,7 +37,8 @@ pub fn run(plan: &Plan) -> Result<()> {
     closed.forget();
     closed.turn(plan.warm_up)?;
     let owners = owners(&admit)?;
-    let reading = Pace { per_s: closed.rate() * LOAD, time: plan.round, connections: READERS, patience: PATIENCE };
+    let (per_s, time) = (closed.rate() * LOAD, plan.round);
+    let reading = Pace { per_s, time, connections: READERS, wait: PATIENCE, patience: PATIENCE };
     let (mut alone, mut beside, mut written) = (None, None, None);
     for round in 1..=ROUNDS {
         eprintln!("round {round} of {ROUNDS}");

@@ -1,4 +1,6 @@
 //! W13: Admit behind a gateway, beside a stub that lets everybody in behind the same gateway with the same configuration.
+//!
+//! Caddy believes only who writes all of Admit's headers, so its stub is another.
 
 use std::sync::Arc;
 
@@ -21,11 +23,11 @@ pub fn run(plan: &Plan) -> Result<()> {
     let judge = Arc::new(admit.serve(&[])?.0);
     must_judge(&judge, &keys)?;
     w1::known("admit", &judge, &keys).run(&Course::Each(keys.clone()))?;
-    let stub = Arc::new(Server::reference("axum")?);
+    let (axum, headers) = (Arc::new(Server::reference("axum")?), Arc::new(Server::reference("headers")?));
     let application = Server::reference("hello")?;
     let mut contenders = Vec::new();
-    for gateway in [Gateway::Nginx, Gateway::Caddy] {
-        for (checker, name) in [(&stub, "axum"), (&judge, "admit")] {
+    for (gateway, stub, name) in [(Gateway::Nginx, &axum, "axum"), (Gateway::Caddy, &headers, "headers")] {
+        for (checker, name) in [(stub, name), (&judge, "admit")] {
             let name = format!("{} -> {name}", gateway.name());
             let front = gateway.serve(&admit, &name.replace(" -> ", "-"), checker.address, application.address)?;
             let question = Question::plain(keys.key_len());

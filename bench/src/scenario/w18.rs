@@ -1,7 +1,8 @@
 //! W18: twice the load that the server can take, for half a minute, and how soon it is itself again.
 //!
 //! The server has one core and the load another, so that it is the server that is short of time. What it can take is measured
-//! first, in a closed loop. An answer counts where it is 2xx and comes before the client has lost patience.
+//! first, in a closed loop. The load comes as from gateways: over many connections, but not any number; what finds none free
+//! for a moment is given up. An answer counts where it is 2xx and comes before the client has lost patience.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -20,9 +21,11 @@ use crate::report::{Goal, megabytes, show, table};
 use crate::server::{Server, status};
 use crate::{Plan, Result, machine};
 
-/// How many clients ask at a time.
+/// How many connections there are.
 const CLIENTS: usize = 1_000;
-/// How long a client waits.
+/// How long a request may wait for one of them.
+const WAIT: Duration = Duration::from_millis(100);
+/// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How soon an answer comes where the server is itself again, and how many in a row must.
 const SOON: Duration = Duration::from_millis(10);
@@ -41,7 +44,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     closed.forget();
     closed.turn(plan.round)?;
     let (peak, time) = (closed.rate(), plan.long / 2);
-    let pace = Pace { per_s: 2.0 * peak, time, connections: CLIENTS, patience: PATIENCE };
+    let pace = Pace { per_s: 2.0 * peak, time, connections: CLIENTS, wait: WAIT, patience: PATIENCE };
     // What so many connections cost is not growth.
     paced(Pace { per_s: peak / 2.0, time: plan.warm_up, ..pace }, Checker::some(server.address, &keys, CLIENTS))?;
     let before = server.resident_bytes()?;
@@ -67,7 +70,7 @@ fn present(
         row("closed loop, answers/s", format!("{peak:.0}")),
         row("due/s", format!("{:.0}", pace.per_s)),
         row("2xx in time/s", format!("{goodput:.0}")),
-        row("given up by the client/s", format!("{:.0}", shown.given_up as f64 / pace.time.as_secs_f64())),
+        row("given up unsent/s", format!("{:.0}", shown.given_up as f64 / pace.time.as_secs_f64())),
         row("answers", shown.statuses.shown()),
         row("p50 µs since due", shown.times.percentile(0.5).to_string()),
         row("p99 µs since due", shown.times.percentile(0.99).to_string()),
