@@ -20,7 +20,7 @@ const FLAGS: &str = "
   --profile NAME   build with this profile of cargo; dist unless said
   --admit FILE     measure this program; Admit is not built then
 
-Figures go to target/bench/<scenario>.json. What is told apart by name here is described in
+Figures go to target/bench/<scenario>.json. What each scenario measures and aims at stands in
 docs/book/src/reference/performance.md. `admit-bench hello | headers | axum` serves a reference on a free port of 127.0.0.1.";
 
 /// How to call it.
