@@ -66,8 +66,7 @@ impl Shown {
         Self { times, statuses, in_time: 0, given_up: 0, first_refusal: None }
     }
 
-    /// Takes the counts of another over.
-    pub fn add(&mut self, other: Self) {
+    fn add(&mut self, other: Self) {
         self.times.add(&other.times);
         self.statuses.add(&other.statuses);
         self.in_time += other.in_time;
