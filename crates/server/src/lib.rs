@@ -14,6 +14,7 @@ pub mod http;
 pub mod jobs;
 pub mod log;
 pub mod manage;
+pub mod master;
 pub mod metrics;
 pub mod realm;
 pub mod serve;

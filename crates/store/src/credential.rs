@@ -117,8 +117,7 @@ impl Tx<'_> {
         self.list(LIST, named! { realm, key })
     }
 
-    /// True where there is such a secret in any realm.
-    pub fn has_credential(&mut self, hash: &SecretHash) -> Result<bool> {
+    pub(crate) fn has_credential(&mut self, hash: &SecretHash) -> Result<bool> {
         Ok(self.find::<i64>(COUNT, named! { hash })?.is_some_and(|count| count > 0))
     }
 

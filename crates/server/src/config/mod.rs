@@ -162,7 +162,6 @@ impl Config {
         let listener = |config: &Self| config.tls.as_ref().map(|tls| tls.listen);
         compare("tls", listener(self) == listener(new));
         compare("store.url", self.store == new.store);
-        compare("master_key", self.master_key == new.master_key);
         compare("cache.max_bytes", self.cache_max_bytes == new.cache_max_bytes);
         compare("ops.listen", self.ops_listen == new.ops_listen);
         compare("log.format", self.log == new.log);

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::master;
 use crate::serve::restore;
 
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
@@ -25,6 +26,8 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How often it is written down how far the feed was seen.
 const SEEN_EVERY: Duration = Duration::from_secs(5);
+/// How often the store and the source are asked which master keys count, and secrets follow the active one.
+const MASTER_EVERY: Duration = Duration::from_secs(2);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -35,6 +38,10 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async |app| checkpoint::note(app).await));
+    jobs.spawn(every(MASTER_EVERY, app.clone(), stop.clone(), async |app| {
+        master::follow(app).await;
+        master::write_moves(app).await;
+    }));
     jobs.spawn(every(SEEN_EVERY, app.clone(), stop.clone(), async |app| restore::note(app).await));
     jobs.spawn({
         let app = app.clone();

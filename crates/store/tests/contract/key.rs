@@ -277,7 +277,8 @@ fn a_secret_moves_to_the_hash_of_another_master_key_once() {
 fn secrets_that_open_something_are_counted_by_master_key() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
-    let counts = || store.get(|tx| tx.count_live_secrets(NOW)).iter().map(|of| (of.number, of.count)).collect::<Vec<_>>();
+    let counts =
+        || store.get(|tx| tx.count_live_secrets(NOW)).iter().map(|of| (of.number, of.count)).collect::<Vec<_>>();
     let before = counts();
     for (name, lookup_key, secret_end, is_revoked) in [
         ("old", 7, None, false),

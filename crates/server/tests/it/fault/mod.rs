@@ -3,4 +3,5 @@
 mod backup;
 mod disk;
 mod kill;
+mod master;
 pub mod program;
