@@ -18,7 +18,8 @@ use crate::cli::server::{Server, path, with_query};
 use crate::cli::table::{Column, Table, plain};
 use crate::cli::{Context, config, source};
 use crate::config::{Config, MasterKeySource};
-use crate::master::change::{self, Held, Refused, Removal};
+use crate::http::problem::Problem;
+use crate::master::change::{self, Held, Removal};
 use crate::master::source as keys;
 
 #[derive(Debug, clap::Subcommand)]
@@ -307,8 +308,8 @@ fn unstored(error: admit_store::Error) -> Failure {
     Failure::failed(error.to_string())
 }
 
-fn told(refused: Refused) -> Failure {
-    Failure::failed(refused.detail)
+fn told(problem: Problem) -> Failure {
+    Failure::failed(problem.detail())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::master;
-use crate::master::change::{self, Held, Refused, Removal, Status};
+use crate::master::change::{self, Held, Removal, Status};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -52,7 +52,7 @@ pub async fn rotate(State(app): State<App>, permit: ServerPermit<ServerWrite>) -
         let done = change::rotate(tx, &work_on, &event, now)?;
         Ok(if done.is_ok() { End::Commit(done) } else { End::Rollback(done) })
     });
-    let known = known.await?.map_err(problem)?;
+    let known = known.await??;
     let keys = admit_core::master::Keys::settle(held.all, known)
         .map_err(|unfit| Problem::unavailable(master::misfit(unfit, &held.source)))?;
     master::adopt(&app, keys);
@@ -75,7 +75,7 @@ pub async fn delete(
         let done = change::remove(tx, &held, removal, &event, now)?;
         Ok(if done.is_ok() { End::Commit(done) } else { End::Rollback(done) })
     });
-    let known = known.await?.map_err(problem)?;
+    let known = known.await??;
     if let Ok(keys) = app.master.keys().follow(known) {
         master::adopt(&app, keys);
     }
@@ -90,9 +90,4 @@ async fn answer(app: &App, access: &Access) -> Result<Json<Status>, Problem> {
 
 fn held(app: &App) -> Held {
     Held { source: app.config.load().master_key.clone(), all: app.master.keys().all() }
-}
-
-fn problem(refused: Refused) -> Problem {
-    let status = if refused.code == "not_found" { 404 } else { 409 };
-    Problem::new(status, refused.code, refused.detail)
 }

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::{KNOWN, find_known, lock_known, misfit, source};
 use crate::config::MasterKeySource;
+use crate::http::problem::Problem;
 use crate::manage::audit::ANCHOR;
 
 /// What the store needs of its master keys.
@@ -64,19 +65,6 @@ pub enum State {
     Idle,
 }
 
-/// Why something was not done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The code for programs.
-    pub code: &'static str,
-    /// The sentence for people, with the next command.
-    pub detail: String,
-}
-
-fn refused(code: &'static str, detail: String) -> Refused {
-    Refused { code, detail }
-}
-
 /// Where keys come from, and what they give.
 #[derive(Clone)]
 pub struct Held {
@@ -112,19 +100,19 @@ pub fn status(tx: &mut Tx<'_>, held: &Held, now: Time) -> Result<Option<Status>>
 }
 
 /// Makes the newest key the active one.
-pub fn rotate(tx: &mut Tx<'_>, held: &Held, event: &Event, now: Time) -> Result<std::result::Result<Known, Refused>> {
+pub fn rotate(tx: &mut Tx<'_>, held: &Held, event: &Event, now: Time) -> Result<std::result::Result<Known, Problem>> {
     let Some(mut known) = lock_known(tx)? else { return Ok(Err(no_store())) };
     let from = known.active();
     match known.rotate(&held.all, now) {
         Ok(()) => {}
         Err(NoRotation::NoNewer) => {
             let source = source::name(&held.source);
-            let detail = format!(
-                "Master key {from} is active, and the master key {source} has no newer one. Next: admit master-key add"
-            );
-            return Ok(Err(refused("no_newer_key", detail)));
+            let detail = format!("Master key {from} is active, and the master key {source} has no newer one.");
+            return Ok(Err(Problem::new(409, "no_newer_key", detail).with_next("admit master-key add")));
         }
-        Err(NoRotation::Unfit(unfit)) => return Ok(Err(refused("unfit_master_key", misfit(unfit, &held.source).0))),
+        Err(NoRotation::Unfit(unfit)) => {
+            return Ok(Err(Problem::new(409, "unfit_master_key", misfit(unfit, &held.source).0)));
+        }
     }
     tx.update_meta(KNOWN, &known.octets())?;
     let detail = json!({ "from": from, "to": known.active() });
@@ -139,7 +127,7 @@ pub fn remove(
     removal: Removal,
     event: &Event,
     now: Time,
-) -> Result<std::result::Result<Known, Refused>> {
+) -> Result<std::result::Result<Known, Problem>> {
     let Some(mut known) = lock_known(tx)? else { return Ok(Err(no_store())) };
     let Removal { number, accept } = removal;
     if let Err(why) = known.remove(number, now) {
@@ -183,37 +171,38 @@ fn record(tx: &mut Tx<'_>, event: &Event, kind: &str, number: i64, detail: serde
     tx.insert_event(&event).map(drop)
 }
 
-fn no_store() -> Refused {
-    refused("not_found", "The store was not made with any master key yet. Next: admit serve".to_owned())
+fn no_store() -> Problem {
+    Problem::new(404, "not_found", "The store was not made with any master key yet.").with_next("admit serve")
 }
 
-fn no_removal(why: NoRemoval, number: i64) -> Refused {
+fn no_removal(why: NoRemoval, number: i64) -> Problem {
     match why {
         NoRemoval::Unknown => {
-            refused("not_found", format!("The store counts on no master key {number}. Next: admit master-key status"))
+            let detail = format!("The store counts on no master key {number}.");
+            Problem::new(404, "not_found", detail).with_next("admit master-key status")
         }
         NoRemoval::Active => {
-            let next = "admit master-key add, then admit master-key rotate";
-            refused("master_key_active", format!("Master key {number} makes what is new. Next: {next}"))
+            let detail = format!("Master key {number} makes what is new.");
+            Problem::new(409, "master_key_active", detail)
+                .with_next("admit master-key add, then admit master-key rotate")
         }
         NoRemoval::TooSoon => {
             let wait = SETTLES.as_ms() / 1000;
-            let detail = format!(
-                "The rotation is less than {wait} s old, and other nodes may still be following it. \
-                 Next: in a minute, admit master-key remove {number}"
-            );
-            refused("too_soon", detail)
+            let detail = format!("The rotation is less than {wait} s old, and other nodes may still be following it.");
+            Problem::new(409, "rotated_just_now", detail)
+                .with_next(format!("in a minute, admit master-key remove {number}"))
         }
     }
 }
 
-fn needed(number: i64, secrets: i64, seals: i64) -> Refused {
+fn needed(number: i64, secrets: i64, seals: i64) -> Problem {
     let detail = format!(
         "Master key {number} is still needed: by {secrets} secrets of API keys that were not used since the rotation, and \
          by {seals} seals of the audit. Wait for the keys to be used or to end; or let them end now, and the audit begin \
-         after those seals: admit audit verify, then admit master-key remove {number} --accept"
+         after those seals."
     );
-    refused("master_key_needed", detail)
+    let next = format!("admit audit verify, then admit master-key remove {number} --accept");
+    Problem::new(409, "master_key_needed", detail).with_next(next)
 }
 
 /// What is made with which key.

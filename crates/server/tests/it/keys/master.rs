@@ -148,7 +148,7 @@ async fn an_old_master_key_goes_when_nothing_needs_it_and_what_it_made_with_it()
     let remove =
         async |number: i64, query: &str| app.manage("DELETE", &format!("{STATUS}/{number}{query}"), Value::Null).await;
     for (number, code, words) in [
-        (1, "too_soon", "in a minute"),
+        (1, "rotated_just_now", "in a minute"),
         (2, "master_key_active", "admit master-key add"),
         (3, "not_found", "admit master-key status"),
     ] {
