@@ -70,6 +70,9 @@ pub struct State {
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// Traces on their way.
+    #[cfg(feature = "otel")]
+    pub spans: crate::telemetry::Spans,
     /// The master keys: what hashes presented secrets, seals the audit and authenticates cursors.
     pub master: master::Live,
     /// The operator key of this start.
@@ -122,6 +125,8 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let operator = Operator::new(parts.operators, &parts.operator_key);
         Self(Arc::new(State {
+            #[cfg(feature = "otel")]
+            spans: crate::telemetry::Spans::new(parts.config.telemetry.as_ref()),
             master: master::Live::new(parts.master, &parts.config.master_key),
             tagger: Tagger::new(std::array::from_fn(|_| u64::from_ne_bytes(random()))),
             principals: Cache::new(parts.config.cache_max_bytes),

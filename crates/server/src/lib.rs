@@ -18,3 +18,5 @@ pub mod master;
 pub mod metrics;
 pub mod realm;
 pub mod serve;
+#[cfg(feature = "otel")]
+pub mod telemetry;

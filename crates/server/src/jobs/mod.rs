@@ -35,6 +35,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
+    #[cfg(feature = "otel")]
+    jobs.spawn({
+        let (app, stop) = (app.clone(), stop.clone());
+        async move { crate::telemetry::send(&app.spans, stop).await }
+    });
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async |app| checkpoint::note(app).await));

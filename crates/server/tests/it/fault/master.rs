@@ -219,11 +219,16 @@ async fn ad_07_a_wrong_or_a_lost_key_of_several_is_refused_with_the_next_command
 }
 
 #[test]
-fn a_key_that_cannot_be_written_is_printed_when_asked_for() {
+fn where_no_store_is_none_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    assert!(refusal(command(data, &["add"])).contains("there is no store"));
-    assert_eq!(std::fs::read_dir(data).unwrap().count(), 0, "and none is made");
+    for arguments in [&["add"][..], &["rotate"], &["status"], &["remove", "1"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_admit"));
+        bare(&mut command, data);
+        command.arg("--data").arg(data).arg("master-key").args(arguments);
+        assert!(refusal(command).contains("there is no store"), "{arguments:?}");
+    }
+    assert_eq!(std::fs::read_dir(data).unwrap().count(), 0);
 }
 
 #[tokio::test]
