@@ -14,6 +14,7 @@ pub mod grant;
 pub mod id;
 pub mod key;
 pub mod limit;
+pub mod master;
 pub mod metadata;
 pub mod name;
 pub mod patch;

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
-use admit_core::audit::seal::Keys;
 use admit_core::id::{Id, Kind, RealmId, RequestId};
+use admit_core::master::Keys;
 use admit_core::realm::Realm;
 use admit_core::secret::{LookupKey, MasterKey, Secret, SecretHash, SecretKind};
 use admit_core::time::{Span, Time};
 use admit_store::Store;
 use arc_swap::ArcSwap;
-use aws_lc_rs::hmac;
 
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
@@ -31,10 +30,8 @@ use crate::http::certificate;
 use crate::jobs::notice::Notices;
 use crate::jobs::refusal::Refusals;
 use crate::manage::lane::Lanes;
+use crate::master;
 use crate::metrics::Metrics;
-
-/// The number of the one master key there is.
-const MASTER_KEY: i64 = 1;
 
 /// The server's state; cheap to clone.
 #[derive(Clone)]
@@ -76,16 +73,13 @@ pub struct State {
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
     pub metrics: Metrics,
-    /// Hashes presented secrets.
-    pub lookup: LookupKey,
-    /// Which master key [`Self::lookup`] comes from.
-    pub lookup_number: i64,
-    /// Seal the audit.
-    pub audit_keys: Keys,
-    /// Authenticates pagination cursors.
-    pub cursor_key: hmac::Key,
-    /// The operator key of this start; only its hash is kept.
-    pub operator: SecretHash,
+    /// Traces on their way.
+    #[cfg(feature = "otel")]
+    pub spans: crate::telemetry::Spans,
+    /// The master keys: what hashes presented secrets, seals the audit and authenticates cursors.
+    pub master: master::Live,
+    /// The operator key of this start.
+    pub operator: Operator,
     /// The realm of operators.
     pub operators: RealmId,
     /// The realm whose issuer is `public_url`.
@@ -107,8 +101,8 @@ pub struct Parts {
     pub epochs: Arc<Epochs>,
     /// What its feed marks.
     pub directory: Arc<Directory>,
-    /// The key behind all hashes.
-    pub master_key: MasterKey,
+    /// The keys behind all hashes.
+    pub master: Keys,
     /// The operator key of this start.
     pub operator_key: Secret,
     /// The realm of operators.
@@ -132,9 +126,11 @@ impl Deref for App {
 impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let lookup = parts.master_key.lookup_key();
-        let operator = lookup.hash(parts.operators, SecretKind::OperatorKey, parts.operator_key.expose());
+        let operator = Operator::new(parts.operators, &parts.operator_key);
         Self(Arc::new(State {
+            #[cfg(feature = "otel")]
+            spans: crate::telemetry::Spans::new(parts.config.telemetry.as_ref()),
+            master: master::Live::new(parts.master, &parts.config.master_key),
             tagger: Tagger::new(std::array::from_fn(|_| u64::from_ne_bytes(random()))),
             principals: Cache::new(parts.config.cache_max_bytes),
             unknown: Unknown::new(parts.config.cache_max_bytes / 32),
@@ -152,10 +148,6 @@ impl App {
             refusals: Refusals::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
-            lookup_number: MASTER_KEY,
-            audit_keys: Keys::new(&parts.master_key, MASTER_KEY),
-            cursor_key: parts.master_key.cursor_key(),
-            lookup,
             operator,
             operators: parts.operators,
             default_realm: parts.default_realm,
@@ -191,6 +183,27 @@ impl App {
     /// The id of a request: unique, and no secret, so that it need not cost a system call.
     pub fn request_id(&self, now: Time) -> RequestId {
         self.request_ids.next(now)
+    }
+}
+
+/// The operator key of this start: only its hash is kept, under a key that is drawn with it.
+pub struct Operator {
+    lookup: LookupKey,
+    hash: SecretHash,
+    realm: RealmId,
+}
+
+impl Operator {
+    fn new(realm: RealmId, key: &Secret) -> Self {
+        let lookup = MasterKey::new(random()).lookup_key();
+        let hash = lookup.hash(realm, SecretKind::OperatorKey, key.expose());
+        Self { lookup, hash, realm }
+    }
+
+    /// True for the key itself.
+    pub fn is(&self, text: &str) -> bool {
+        let shown = self.lookup.hash(self.realm, SecretKind::OperatorKey, text);
+        aws_lc_rs::constant_time::verify_slices_are_equal(&shown.0, &self.hash.0).is_ok()
     }
 }
 

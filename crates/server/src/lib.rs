@@ -14,6 +14,9 @@ pub mod http;
 pub mod jobs;
 pub mod log;
 pub mod manage;
+pub mod master;
 pub mod metrics;
 pub mod realm;
 pub mod serve;
+#[cfg(feature = "otel")]
+pub mod telemetry;

@@ -37,7 +37,7 @@ mod user;
 mod cluster;
 
 pub use change::{Change, ChangeKind};
-pub use credential::Found;
+pub use credential::{Found, OfMasterKey};
 pub use engine::{
     BadUrl, Copied, End, Location, MADE_AT, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back,
 };

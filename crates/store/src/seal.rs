@@ -7,6 +7,7 @@ use admit_core::audit::seal::{Anchor, Columns, Entry, Seal};
 use admit_core::id::EventId;
 use admit_core::time::Span;
 
+use crate::credential::OfMasterKey;
 use crate::engine::Tx;
 use crate::error::Result;
 use crate::value::{FromRow, Row};
@@ -44,6 +45,8 @@ statements! {
     LIST = seals!("WHERE number > $after ORDER BY number LIMIT $limit");
     LAST = seals!("ORDER BY number DESC LIMIT 1");
     FIND = seals!("WHERE number = $number");
+    LAST_OF_KEY = seals!("WHERE key_number = $key ORDER BY number DESC LIMIT 1");
+    COUNT_OF_KEYS = "SELECT key_number, COUNT(number) FROM event_seal WHERE number > $after GROUP BY key_number ORDER BY key_number";
     /// Of several nodes that seal the same, one does.
     INSERT = "INSERT INTO event_seal (number, first_event, last_event, event_count, key_number, tags, previous_mac, mac, sealed_at)
         VALUES ($number, $first_event, $last_event, $event_count, $key_number, $tags, $previous_mac, $mac, $sealed_at)
@@ -108,6 +111,16 @@ impl Tx<'_> {
     /// The seal of a number.
     pub fn find_seal(&mut self, number: i64) -> Result<Option<Seal>> {
         self.find(FIND, named! { number })
+    }
+
+    /// The newest seal that was made with a master key.
+    pub fn last_seal_of(&mut self, key: i64) -> Result<Option<Seal>> {
+        self.find(LAST_OF_KEY, named! { key })
+    }
+
+    /// How many seals behind a number were made with which master key.
+    pub fn count_seals(&mut self, after: i64) -> Result<Vec<OfMasterKey>> {
+        self.list(COUNT_OF_KEYS, named! { after })
     }
 
     /// The seals behind a number.

@@ -50,7 +50,10 @@ pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, do
     let begin = Instant::now();
     let judged = judge(app, realm, request, now);
     conclude(app, realm, request, door, &judged, now);
-    app.metrics.took(door, begin.elapsed());
+    let took = begin.elapsed();
+    app.metrics.took(door, took);
+    #[cfg(feature = "otel")]
+    app.spans.add(request.headers, realm.realm.name.as_str(), door, &judged, now, took);
     judged
 }
 

@@ -1,12 +1,12 @@
-//! `admit config check`.
+//! `admit config check`, and how commands on the files of this machine read the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use admit_core::policy::rule::Problem;
 
 use crate::app::Clock;
-use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::{Context, source};
 use crate::config::{Config, Overrides};
 use crate::http::certificate::Pair;
 
@@ -47,6 +47,20 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
     }
     let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {}: {}", problem.path, problem.message)).collect();
     Err(Failure::failed(format!("the configuration has {} problem(s){}", problems.len(), lines.concat())))
+}
+
+/// The configuration as `serve` would read it in this folder.
+pub fn load(context: &Context, file: Option<&Path>) -> Result<Config, Failure> {
+    let data = context.given.data.clone().or_else(|| (context.env)("ADMIT_DATA").map(PathBuf::from));
+    let here = Some(context.here.join("admit.toml")).filter(|file| file.exists());
+    let is_unsaid = data.is_none() && file.is_none() && here.is_none();
+    let dev = is_unsaid.then(|| source::folder(&context.given, &*context.env, &context.here));
+    let data = data.or(dev.filter(|folder| folder.ends_with(source::DEV_DATA)));
+    let overrides = Overrides { data, ..Overrides::default() };
+    let env =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Config::load(file.or(here.as_deref()), &overrides, env)
+        .map_err(|problems| Failure::failed(crate::serve::Failure::from(problems).to_string()))
 }
 
 /// What only the moment tells of a certificate; whether it can be read at all is asked while loading.

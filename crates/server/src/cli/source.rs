@@ -18,7 +18,7 @@ use crate::cli::failure::Failure;
 /// Where `serve` keeps its data.
 const DATA: &str = "admit-data";
 /// Where `serve --dev` keeps its data.
-const DEV_DATA: &str = "admit-dev";
+pub const DEV_DATA: &str = "admit-dev";
 /// How long a server on this machine may take to accept a connection.
 const ALIVE: Duration = Duration::from_millis(300);
 /// The longest key file, in bytes.
@@ -162,7 +162,8 @@ fn server_url(folder: &Path) -> Option<String> {
     said.get("url")?.as_str().map(str::to_owned)
 }
 
-fn is_alive(folder: &Path) -> bool {
+/// True where a server of this folder accepts connections.
+pub fn is_alive(folder: &Path) -> bool {
     let url = server_url(folder).and_then(|url| Url::parse(&url).ok());
     let Some(url) = url.filter(is_loopback) else { return false };
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::master;
 use crate::serve::restore;
 
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
@@ -29,6 +30,8 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How soon it is written down how far the feed was seen.
 const SEEN_EVERY: Duration = Duration::from_millis(250);
+/// How often the store and the source are asked which master keys count, and secrets follow the active one.
+const MASTER_EVERY: Duration = Duration::from_secs(2);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -36,6 +39,15 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
+    #[cfg(feature = "otel")]
+    jobs.spawn({
+        let (app, stop) = (app.clone(), stop.clone());
+        async move { crate::telemetry::send(&app.spans, stop).await }
+    });
+    jobs.spawn(every(MASTER_EVERY, app.clone(), stop.clone(), async |app| {
+        master::follow(app).await;
+        master::write_moves(app).await;
+    }));
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| {
         notice::write(app).await;
         refusal::write(app).await;

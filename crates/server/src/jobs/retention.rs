@@ -48,10 +48,10 @@ async fn forget(app: &App, now: Time) -> Result<()> {
 
 /// Moves the anchor behind some old seals and deletes them. True where there may be more.
 async fn forget_seals(app: &App, now: Time) -> Result<bool> {
-    let keys = app.audit_keys.clone();
+    let keys = app.master.keys().audit();
     let found = app.store.read(move |tx| {
         let was = tx.find_meta(ANCHOR)?;
-        let anchor = was.as_deref().map(|octets| read_anchor(std::slice::from_ref(&keys), octets));
+        let anchor = was.as_deref().map(|octets| read_anchor(&keys, octets));
         let after = anchor.flatten().map_or(0, |anchor| anchor.number);
         Ok((was, anchor, tx.list_seals(after, BATCH + 1)?))
     });
@@ -64,7 +64,7 @@ async fn forget_seals(app: &App, now: Time) -> Result<bool> {
         known => known.flatten(),
     };
     let Some(last) = old(app, anchor.as_ref(), &seals, now).last() else { return Ok(false) };
-    let (number, anchor) = (last.number, app.audit_keys.anchor(last));
+    let (number, anchor) = (last.number, app.master.keys().active().audit.anchor(last));
     let forgotten = app.store.write(move |tx| {
         let is_moved = match &was {
             Some(was) => tx.replace_meta(ANCHOR, was, &anchor)?,
@@ -83,7 +83,7 @@ async fn forget_seals(app: &App, now: Time) -> Result<bool> {
 fn old<'s>(app: &App, anchor: Option<&Anchor>, seals: &'s [Seal], now: Time) -> &'s [Seal] {
     let Some((_, seals)) = seals.split_last() else { return &[] };
     let count = seals.iter().take_while(|seal| seal.sealed_at + KEPT_FOR < now).count();
-    let true_count = verify::count_true(std::slice::from_ref(&app.audit_keys), anchor, &seals[..count]);
+    let true_count = verify::count_true(&app.master.keys().audit(), anchor, &seals[..count]);
     if let Some(seal) = seals[..count].get(true_count) {
         say_changed(&format!("seal {} is not as it was made, or not where it was", seal.number));
     }
@@ -91,7 +91,7 @@ fn old<'s>(app: &App, anchor: Option<&Anchor>, seals: &'s [Seal], now: Time) -> 
 }
 
 fn read(app: &App, octets: &[u8]) -> Option<Anchor> {
-    read_anchor(std::slice::from_ref(&app.audit_keys), octets)
+    read_anchor(&app.master.keys().audit(), octets)
 }
 
 fn say_changed(what: &str) {

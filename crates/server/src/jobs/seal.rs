@@ -43,7 +43,7 @@ async fn batch(app: &App) -> Result<usize> {
         Ok((events, last))
     });
     let (events, last) = found.await?;
-    let Some(seal) = app.audit_keys.seal(last.as_ref(), &events, app.now()) else { return Ok(0) };
+    let Some(seal) = app.master.keys().active().audit.seal(last.as_ref(), &events, app.now()) else { return Ok(0) };
     let is_kept = app.store.write(move |tx| {
         let is_kept = tx.insert_seal(&seal)?;
         Ok(if is_kept { End::Commit(true) } else { End::Rollback(false) })

@@ -74,6 +74,7 @@ pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Re
             fix: Some("set the clock, or restart this server if it is right now".to_owned()),
         }
     }));
+    items.extend(app.master.wrong().map(of_master_key));
     items.extend(app.certificate.get().and_then(|pair| of_certificate(&pair, now)));
     let of_realms = work::read(&app, move |tx| {
         let realms = tx.list_realms(&Page::first(REALMS))?;
@@ -110,6 +111,15 @@ fn of_store(app: &App) -> Finding {
             );
             warning(what, "look for what keeps this node from the database")
         }
+    }
+}
+
+/// Until it is put right, what is stored under another key is answered 503 here, and readiness with it.
+fn of_master_key(wrong: String) -> Finding {
+    Finding {
+        level: Level::Error,
+        what: format!("The master keys cannot be followed: {wrong}"),
+        fix: Some("admit master-key status".to_owned()),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod lane;
 pub mod leaked;
+pub mod master_keys;
 pub mod page;
 pub mod realms;
 pub mod roles;
@@ -61,6 +62,7 @@ pub fn open_api() -> OpenApiRouter<App> {
         .merge(export::routes())
         .merge(leaked::routes())
         .merge(doctor::routes())
+        .merge(master_keys::routes())
 }
 
 /// The routes.

@@ -3,7 +3,6 @@
 pub mod demo;
 mod first;
 mod listeners;
-mod master;
 pub mod ops;
 pub mod pages;
 pub mod restore;
@@ -26,7 +25,7 @@ use crate::config::{Config, Listen, Overrides};
 use crate::http::certificate::{self, Pair, Wrong};
 use crate::http::limits::Limits;
 use crate::http::{Hall, Purpose, listen};
-use crate::{jobs, manage};
+use crate::{jobs, manage, master};
 
 pub use first::Begun;
 pub use listeners::{Listeners, Places, open_files};
@@ -90,8 +89,8 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     let pair = config.tls.as_ref().map(|tls| Pair::read(tls)?.judge(tls, clock.now())).transpose()?;
     make_folder(&config.data)?;
     // A file is not made for a key that cannot be used. Whether a database has a key already, only it knows.
-    let early_key = match &config.store {
-        Location::Sqlite(file) => Some(master::load(&config, !file.exists())?),
+    let early_ring = match &config.store {
+        Location::Sqlite(file) => Some(master::source::load(&config.master_key, !file.exists())?),
         Location::Postgres(_) => None,
     };
     let (epochs, directory) = (Arc::<Epochs>::default(), Arc::<Directory>::default());
@@ -108,11 +107,11 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     };
     let store = Store::open(&Options::at(config.store.clone()), feed, clock.now())?;
     first::check_mark(&store, &config, dev)?;
-    let master_key = match early_key {
-        Some(key) => key,
-        None => master::load(&config, master::is_unset(&store)?)?,
+    let ring = match early_ring {
+        Some(ring) => ring,
+        None => master::source::load(&config.master_key, master::is_unset(&store)?)?,
     };
-    master::check(&store, &master_key)?;
+    let master = master::check(&store, ring.derive(), &config.master_key)?;
     restore::check(&store, &config)?;
     let begun = first::begin(&store, clock.now())?;
     directory.load(&store)?;
@@ -122,7 +121,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         store,
         epochs,
         directory,
-        master_key,
+        master,
         operator_key: operator_key.clone(),
         operators: begun.operators,
         default_realm: begun.default_realm,
@@ -248,6 +247,8 @@ fn reload(app: &App, file: Option<&Path>, overrides: &Overrides) {
             }
             app.config.store(Arc::new(config));
             tracing::info!("the configuration was read again");
+            let reloaded = app.clone();
+            tokio::spawn(async move { master::reload(&reloaded).await.map(drop) });
             if let Err(wrong) = certificate::reload(app) {
                 tracing::error!(key = format!("tls.{}", wrong.key), "the old certificate stays: {}", wrong.message);
             }

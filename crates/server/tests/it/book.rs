@@ -233,3 +233,13 @@ fn the_units_are_well_and_hardened() {
         .output();
     assert!(!exposed.unwrap().status.success(), "the threshold tells one from the other");
 }
+
+#[test]
+fn rotate_the_master_key() {
+    let mut reader = Reader::new();
+    reader.start("admit serve");
+    reader.follow(include_str!("../../../../docs/book/src/rotate-the-master-key.md"));
+    let words = |line: &str| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let table: Vec<_> = reader.printed.lines().map(words).collect();
+    assert!(table.contains(&"2 active 0".to_owned()) && table.contains(&"1 old 0".to_owned()), "{}", reader.printed);
+}

@@ -195,3 +195,59 @@ async fn st_07_a_node_whose_feed_alone_is_cut_gives_no_stale_yes() {
     }
     println!("with its feed cut a node admitted for at most {longest:?} after the acknowledgement");
 }
+
+/// A node that reads its master keys from a file of its own.
+async fn node_with_file(url: &str, keys: &str) -> (Node, std::path::PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("master.key");
+    std::fs::write(&file, keys).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = serve(folder.path());
+    bare(&mut command, folder.path());
+    command.env("ADMIT__STORE__URL", url);
+    (Node { program: Program::run(command, folder.path()).await, _folder: folder }, file)
+}
+
+/// Says 503, never 401, of a key that another node has moved out of its sight, and goes on once it has the master key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_the_new_master_key_refuses_nobody_for_it() {
+    let url = store::new_database();
+    let first = format!("1 {}\n", master_key());
+    let ((one, one_file), (other, other_file)) =
+        tokio::join!(node_with_file(&url, &first), node_with_file(&url, &first));
+    one.program.shop().await;
+    let ((_, moved), (_, idle)) = (key(&one, 1).await, key(&one, 2).await);
+    admit::master::source::add(&one_file, 2, &[7; 32]).unwrap();
+    one.program.manage("POST", "/v1/master-keys/rotate", Value::Null).await.expect(200);
+    let figure = async |node: &Node, key: &str| {
+        let reply = node.program.ask("GET", "/orders/1", key).await;
+        if reply.status == 200 { "200".to_owned() } else { reply.header("admit-status") }
+    };
+    assert_eq!(figure(&one, &moved).await, "200");
+    let (_, new) = key(&one, 3).await;
+    let since = Instant::now();
+    let mut seen = std::collections::BTreeSet::new();
+    while since.elapsed() < Duration::from_secs(6) {
+        seen.insert(figure(&other, &new).await);
+        assert_eq!(figure(&other, &idle).await, "200", "what has not moved is read as ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["503"], "never 401: it cannot know");
+    assert_eq!(figure(&other, &moved).await, "503", "it moved when the first node read it");
+    let ready = other.program.try_send("GET", "/readyz", &[], Value::Null).await.unwrap();
+    assert_eq!((ready.status, ready.text.contains("admit master-key status")), (503, true), "{}", ready.text);
+    assert!(
+        other.program.said().iter().any(|line| line.contains("the store uses master key 2")),
+        "{:?}",
+        other.program.said()
+    );
+    std::fs::copy(&one_file, &other_file).unwrap();
+    let since = Instant::now();
+    while figure(&other, &new).await != "200" {
+        assert!(since.elapsed() < Duration::from_secs(10), "{:?}", other.program.said());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((figure(&other, &moved).await, figure(&one, &idle).await), ("200".to_owned(), "200".to_owned()));
+    assert_eq!(other.program.try_send("GET", "/readyz", &[], Value::Null).await.unwrap().status, 200);
+}

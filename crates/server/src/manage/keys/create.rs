@@ -84,8 +84,9 @@ impl DrawnSecret {
     /// A new secret of the realm.
     pub fn draw(app: &App, access: &Access) -> Self {
         let text = secret::write(access.realm.realm.prefix.as_str(), &app.random());
-        let hash = app.lookup.hash(access.realm_id(), SecretKind::ApiKey, text.expose());
-        Self { text, hash, lookup_key: app.lookup_number }
+        let master = app.master.keys();
+        let hash = master.active().lookup.hash(access.realm_id(), SecretKind::ApiKey, text.expose());
+        Self { text, hash, lookup_key: master.active().number }
     }
 
     /// What is stored of it.

@@ -63,7 +63,7 @@ async fn old_seals_go_with_their_events_and_what_is_left_verifies() {
 async fn o16_a_forged_beginning_is_found_and_nothing_is_swept_behind_it() {
     let (app, hand, last) = aged().await;
     let first = seals(&app).await.remove(0);
-    let older = app.app.audit_keys.anchor(&first);
+    let older = app.app.master.keys().active().audit.anchor(&first);
     retention::run(&app.app).await;
     let honest = anchor(&app).await.unwrap();
     assert_ne!(honest, older);

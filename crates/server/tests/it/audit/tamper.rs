@@ -184,7 +184,7 @@ async fn an_erased_detail_still_verifies() {
             entry.columns.as_ref().and_then(|columns| Some((entry.number, columns.id, columns.detail.clone()?)))
         })
         .unwrap();
-    let erased = app.app.audit_keys.erase(id, &detail);
+    let erased = app.app.master.keys().active().audit.erase(id, &detail);
     hand.set_detail(number, &erased);
     assert_eq!(findings(&app).await, Vec::<String>::new());
     hand.set_detail(number, &erased.replace(['1', 'a'], "0"));

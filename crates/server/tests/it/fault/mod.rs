@@ -6,6 +6,7 @@ mod disk;
 mod full;
 mod history;
 mod kill;
+mod master;
 mod outage;
 pub mod program;
 mod tamper;
