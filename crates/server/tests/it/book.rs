@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::cluster::Cluster;
+use crate::outside;
 use crate::program::{Program, free_address, tool};
 use crate::story::Desk;
 
@@ -203,8 +204,12 @@ fn run_it_for_real() {
     assert!(!printed.lines().any(|line| line.starts_with('✗')), "{printed}");
     let dump = fs::read(root.join("var/backups/admit/admit.dump")).unwrap();
     assert!(dump.starts_with(b"PGDMP"));
-    let owner = cluster.sql("admit", "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'");
-    assert_eq!(owner, "admit_server", "it needs no rights but those over its own database");
+
+    assert_eq!(
+        outside::owners(&cluster, "admit"),
+        "admit_server",
+        "it needs no rights but those over its own database"
+    );
 }
 
 /// As the units stand, but for the place of the program.

@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 use super::history::{KEYS, wanted};
 use super::program::Program;
 use crate::cluster::Cluster;
+use crate::outside;
 
 struct Key {
     secret: String,
-    /// How its row of the database is found.
-    row: String,
+    hint: String,
 }
 
 fn key(made: &Value) -> Key {
     let text = |name: &str| made[name].as_str().unwrap().to_owned();
-    Key { secret: text("key"), row: format!("hint = '{}'", text("hint")) }
+    Key { secret: text("key"), hint: text("hint") }
 }
 
 #[tokio::test]
@@ -29,19 +29,9 @@ async fn st_11_rows_that_are_moved_or_planted_open_nothing() {
     let foreign = key(&foreign);
 
     // None was asked for yet: every answer comes from the rows as they are then.
-    let change = |set: &str, row: &str| {
-        let changed = cluster.sql("postgres", &format!("UPDATE credential SET {set} WHERE {row} RETURNING 1"));
-        assert_eq!(changed, "1", "{set}");
-    };
-    let to = |realm: &str, row: &str| {
-        format!(
-            "realm_id = (SELECT id FROM realm WHERE name = '{realm}'), key_id = NULL,
-             grant_id = (SELECT grant_id FROM credential WHERE {row})"
-        )
-    };
-    change(&to("default", &kept.row), &foreign.row);
-    change(&to("acme", &kept.row), &moved.row);
-    change(&format!("hash = sha256(convert_to('{}', 'UTF8'))", planted.secret), &planted.row);
+    outside::move_credential(&cluster, &foreign.hint, "default", &kept.hint);
+    outside::move_credential(&cluster, &moved.hint, "acme", &kept.hint);
+    outside::plant_credential(&cluster, &planted.hint, &planted.secret);
     for (what, key) in [("of another realm", &foreign), ("given away", &moved), ("planted", &planted)] {
         let reply = program.ask("GET", "/orders/1", &key.secret).await;
         let is_refused = reply.status == 401 || reply.header("admit-status") == "503";
