@@ -15,6 +15,7 @@ use admit_core::secret::{self, Secret};
 use admit_core::time::Span;
 use admit_store::{Location, News, Options, Store};
 use axum::Router;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -207,11 +208,12 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     let demo = if options.dev { Some(demo::prepare(&server.app).await?) } else { None };
     let limits = Limits::default().within_open_files(open_files());
     let running = start(&server, listeners, limits).await?;
-    // Written last: who finds the folder complete finds every listener up.
+    let signals = Signals::listen().map_err(|error| Failure(format!("signals cannot be waited for: {error}")))?;
+    // Written last: who finds the folder complete finds every listener up, and a stop heard.
     write_access(&server, &running.places)?;
     first::say_ready(&server, &running.places, demo.as_ref());
     server.operator_key = Secret::new("");
-    wait(&server.app, file.as_deref(), &overrides).await;
+    signals.wait(&server.app, file.as_deref(), &overrides).await;
     tracing::info!("stopping: requests under way may finish");
     let data = server.app.config.load().data.clone();
     drop(server);
@@ -221,20 +223,30 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for a signal to stop; SIGHUP reads the configuration again.
-async fn wait(app: &App, file: Option<&Path>, overrides: &Overrides) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::hangup()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be waited for");
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => reload(app, file, overrides),
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
+/// The signals that the server listens to from then on; before, each of them ends it.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for a signal to stop; SIGHUP reads the configuration again.
+    async fn wait(mut self, app: &App, file: Option<&Path>, overrides: &Overrides) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => reload(app, file, overrides),
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
         }
     }
 }
