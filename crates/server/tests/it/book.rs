@@ -44,15 +44,19 @@ impl Reader {
         self.ports.iter().find(|(known, _)| *known == written).unwrap().1
     }
 
-    /// The text with the ports of this test.
+    /// The text with the ports of this test. By way of marks: a free port may have one of the page's in it.
     fn here(&self, text: &str) -> String {
-        let mut text = self.places.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        let mark = |place: usize| format!("\u{1}{}\u{1}", ["a", "b", "c", "d"][place]);
+        let ports = self.ports.iter().enumerate();
+        let text =
+            ports.clone().fold(text.to_owned(), |text, (place, (written, _))| text.replace(written, &mark(place)));
+        let mut text = self.places.iter().fold(text, |text, (from, to)| text.replace(from, to));
         for (command, port) in
             [("admit serve", ADMIT), ("gateway-config nginx", GATEWAY), ("gateway-config caddy", GATEWAY)]
         {
             text = text.replace(command, &format!("{command} --listen {}", self.address(port)));
         }
-        self.ports.iter().fold(text, |text, (written, free)| text.replace(written, &free.port().to_string()))
+        ports.fold(text, |text, (place, (_, free))| text.replace(&mark(place), &free.port().to_string()))
     }
 
     fn command(&self, text: &str) -> Command {

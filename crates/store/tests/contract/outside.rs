@@ -1,4 +1,6 @@
-//! What somebody asks of a test's PostgreSQL, or does to it, who does not come through the store. For tests of the server.
+//! What somebody asks of a test's database, or does to it, who does not come through the store. For tests of the server.
+
+use std::path::Path;
 
 use crate::cluster::Cluster;
 
@@ -36,4 +38,13 @@ pub fn plant_credential(cluster: &Cluster, hint: &str, secret: &str) {
 fn change(cluster: &Cluster, set: &str, hint: &str) {
     let changed = cluster.sql("postgres", &format!("UPDATE credential SET {set} WHERE hint = '{hint}' RETURNING 1"));
     assert_eq!(changed, "1", "{set}");
+}
+
+/// Makes everything in a file have been issued that much later.
+pub fn issue_later(file: &Path, by_ms: i64) {
+    let store = rusqlite::Connection::open(file).unwrap();
+    for table in ["access_grant", "credential"] {
+        let changed = store.execute(&format!("UPDATE {table} SET created_at = created_at + ?1"), [by_ms]).unwrap();
+        assert!(changed > 0, "{table}");
+    }
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use super::program::{Program, bare, serve};
+use crate::outside;
 
 /// The tests' folder, with a store that is a file whatever the other tests run on.
 fn on_file(data: &Path) -> Command {
@@ -170,14 +171,7 @@ async fn st_05_a_clock_that_is_behind_leaves_nothing_alive_by_an_acceptance() {
     assert!(admit(&data, &["backup", copy.to_str().unwrap()]).status.success());
     assert!(program.stop().await);
     // As if everything in it had been made by a clock that is an hour ahead of the one that accepts it.
-    let store = rusqlite::Connection::open(&copy).unwrap();
-    for column in [
-        "UPDATE access_grant SET created_at = created_at + 3600000",
-        "UPDATE credential SET created_at = created_at + 3600000",
-    ] {
-        store.execute(column, []).unwrap();
-    }
-    drop(store);
+    outside::issue_later(&copy, 3_600_000);
     let accepted = admit(&data, &["restore", copy.to_str().unwrap(), "--accept"]);
     assert!(accepted.status.success() && said(&accepted).contains("set the clock"), "{}", said(&accepted));
     let program = start(&data).await;
