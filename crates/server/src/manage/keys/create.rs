@@ -64,9 +64,11 @@ pub async fn post(
     };
     let drawn = Drawn::draw(&app, &permit);
     let key = drawn.secret.text.expose().to_owned();
-    let view =
-        work::write(&app, move |tx| Creation { access: &permit, request: &request, drawn: &drawn }.run(tx, &pledge))
-            .await?;
+    let view = work::write(&app, move |tx| {
+        work::must_be_on_time(tx, permit.now)?;
+        Creation { access: &permit, request: &request, drawn: &drawn }.run(tx, &pledge)
+    })
+    .await?;
     let version = view.version;
     let answer = with_etag(version, Json(NewKey { view, key }));
     Ok((StatusCode::CREATED, answer).into_response())

@@ -129,6 +129,7 @@ async fn settle(app: &App, permit: Arc<Permit<KeysWrite>>, import: KeyImport) ->
     let drawn = event(&permit, app, "client.created", client);
     work::write_alone(app, permit.realm_id(), move |tx| {
         let (realm, now) = (permit.realm_id(), permit.now);
+        work::must_be_on_time(tx, now)?;
         let prefixes = prefixes(tx)?;
         let prefixes: Vec<_> = prefixes.iter().map(Prefix::as_str).collect();
         let pattern = Pattern::parse(&import.pattern, &prefixes).map_err(|problem| Problem::invalid(vec![problem]))?;

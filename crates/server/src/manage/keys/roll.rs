@@ -60,6 +60,7 @@ pub async fn post(
     let (secret, event) = (DrawnSecret::draw(&app, &permit), event(&permit, &app, "key.rolled", ""));
     let key = secret.text.expose().to_owned();
     let rolled = work::write(&app, move |tx| {
+        work::must_be_on_time(tx, permit.now)?;
         let issued = find(tx, permit.realm_id(), &name, permit.now)?;
         if_match.judge(issued.key.version)?;
         Rolling { access: &permit, request, secret: &secret, event: &event }.run(tx, issued, &pledge)
