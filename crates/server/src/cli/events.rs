@@ -23,7 +23,7 @@ pub struct Events {
     #[arg(short, long)]
     follow: bool,
     /// How many of the past
-    #[arg(long, default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=200))]
+    #[arg(long, default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=10_000))]
     limit: u16,
 }
 
@@ -32,7 +32,7 @@ pub async fn run(context: &Context, command: Events) -> Result<(), Failure> {
     let server = context.server()?;
     // Asked for even where none is wanted: the newest one's number is where following begins.
     let wanted = usize::from(command.limit);
-    let mut past = fetch(&server, &[("order", "newest".to_owned()), ("limit", wanted.max(1).to_string())]).await?;
+    let mut past = latest(&server, wanted.max(1)).await?;
     let mut last = past.iter().filter_map(number).max().unwrap_or(0);
     past.truncate(wanted);
     past.iter().rev().for_each(|event| print(context, event));
@@ -49,6 +49,21 @@ pub async fn run(context: &Context, command: Events) -> Result<(), Failure> {
         last = fresh.iter().filter_map(number).max().unwrap_or(last);
         if fresh.len() < PAGE_MAX {
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// The newest first, page by page.
+async fn latest(server: &Server, wanted: usize) -> Result<Vec<Value>, Failure> {
+    let (mut past, mut cursor) = (Vec::new(), None);
+    loop {
+        let limit = (wanted - past.len()).min(PAGE_MAX).to_string();
+        let query = [("order", Some("newest".to_owned())), ("limit", Some(limit)), ("cursor", cursor)];
+        let mut page = server.get(&with_query(&server.path(&["events"])?, &query)).await?;
+        past.extend(take_items(&mut page));
+        cursor = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if cursor.is_none() || past.len() >= wanted {
+            return Ok(past);
         }
     }
 }
