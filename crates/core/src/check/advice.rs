@@ -80,7 +80,7 @@ fn for_no_rule(case: &Case<'_>) -> Vec<String> {
     }
     let near = case.near_misses();
     let by_method = near.iter().find(|miss| miss.why == Missed::Method);
-    let this = || if kept(case.path, "") == "" { "PATH".to_owned() } else { pattern::of_path(case.path) };
+    let this = || if kept(case.path, "").is_empty() { "PATH".to_owned() } else { pattern::of_path(case.path) };
     let path = by_method.map_or_else(this, |miss| miss.rule.path.to_string());
     let place = format!("{}{}", flag("host", kept(case.host, "HOST")), flag("path", path));
     let like = |miss: &NearMiss<'_>| demanded_scopes(miss.rule);
