@@ -24,6 +24,7 @@ pub mod realm;
 pub mod role;
 pub mod scope;
 pub mod secret;
+pub mod shell;
 pub mod time;
 pub mod trial;
 pub mod user;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::{self, ApiUri, ScopeName};
 use crate::policy::rule::Problem;
+use crate::shell::{flag, quote};
 
 /// What may be done where: per API the names of its scopes.
 pub type Rights = BTreeMap<ApiUri, BTreeSet<ScopeName>>;
@@ -61,13 +62,17 @@ pub fn undefined<'a>(
     let mut problems = Vec::new();
     for (api, scopes) in rights {
         let Some(defined) = find(api) else {
-            let first = scopes.first().map_or_else(String::new, |scope| format!(" --scope {scope}"));
-            let message = format!("there is no such API. Create it: admit api create {api}{first}");
+            let first = scopes.first().map_or_else(String::new, |scope| flag("scope", scope.as_str()));
+            let message = format!("there is no such API. Create it: admit api create {}{first}", quote(api.as_str()));
             problems.push(Problem::new(format!("rights.{api}"), message));
             continue;
         };
         for scope in scopes.iter().filter(|scope| scope.as_str() != CHECK && !defined.contains_key(*scope)) {
-            let message = format!("it defines no scope {scope}. Add it: admit api update {api} --scope {scope}");
+            let message = format!(
+                "it defines no scope {scope}. Add it: admit api update {}{}",
+                quote(api.as_str()),
+                flag("scope", scope.as_str())
+            );
             problems.push(Problem::new(format!("rights.{api}"), message));
         }
     }

@@ -24,7 +24,7 @@ pub struct Events {
     #[arg(short, long)]
     follow: bool,
     /// How many of the past
-    #[arg(long, default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=200))]
+    #[arg(long, default_value_t = 50, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(0..=10_000))]
     limit: u16,
 }
 
@@ -32,12 +32,8 @@ pub struct Events {
 pub async fn run(context: &Context, command: Events) -> Result<(), Failure> {
     let server = context.server()?;
     let wanted = usize::from(command.limit);
-    if !command.follow && wanted == 0 {
-        return Ok(());
-    }
-    let newest = || ("order", Some("newest".to_owned()));
-    let limit = |count: usize| ("limit", Some(count.to_string()));
-    let (past, mut next) = fetch(&server, &[newest(), limit(if command.follow { PAGE_MAX } else { wanted })]).await?;
+    let asked = if command.follow { wanted.max(PAGE_MAX) } else { wanted.max(1) };
+    let (past, mut next) = latest(&server, asked).await?;
     past.iter().take(wanted).rev().for_each(|event| print(context, event));
     if !command.follow {
         if past.is_empty() {
@@ -49,7 +45,8 @@ pub async fn run(context: &Context, command: Events) -> Result<(), Failure> {
     let mut seen: HashSet<_> = past.iter().filter_map(number).collect();
     let mut last = last_sealed(&past);
     while last.is_none() && next.is_some() {
-        let (older, further) = fetch(&server, &[newest(), limit(PAGE_MAX), ("cursor", next)]).await?;
+        let page = [("order", Some("newest".to_owned())), ("limit", Some(PAGE_MAX.to_string())), ("cursor", next)];
+        let (older, further) = fetch(&server, &page).await?;
         seen.extend(older.iter().filter_map(number));
         (last, next) = (last_sealed(&older), further);
     }
@@ -68,6 +65,21 @@ async fn follow(context: &Context, server: &Server, mut last: i64, mut seen: Has
         }
         if fresh.len() < PAGE_MAX {
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// The newest first, page by page, and where older ones begin.
+async fn latest(server: &Server, wanted: usize) -> Result<(Vec<Value>, Option<String>), Failure> {
+    let (mut past, mut next) = (Vec::new(), None);
+    loop {
+        let limit = (wanted - past.len()).min(PAGE_MAX).to_string();
+        let query = [("order", Some("newest".to_owned())), ("limit", Some(limit)), ("cursor", next)];
+        let (page, further) = fetch(server, &query).await?;
+        past.extend(page);
+        next = further;
+        if next.is_none() || past.len() >= wanted {
+            return Ok((past, next));
         }
     }
 }

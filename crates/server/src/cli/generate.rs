@@ -47,7 +47,7 @@ fn reference() -> String {
                     1 refused or failed, 2 usage.\n\n## Everywhere\n\n"
         .to_owned();
     text.push_str(&argument_table(&cli, true));
-    for command in cli.get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in cli.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
         section(&mut text, command, "admit");
     }
     text

@@ -53,7 +53,7 @@ use crate::serve::pages;
 
 /// API authentication and authorization: one program that issues every credential and judges all of them.
 #[derive(Debug, Parser)]
-#[command(name = "admit", version, max_term_width = 120, disable_help_subcommand = true)]
+#[command(name = "admit", version, max_term_width = 120)]
 #[command(before_help = "Examples:
   admit serve --dev
   admit api create https://api.example.com --scope 'orders:read=Read orders' --host shop.test

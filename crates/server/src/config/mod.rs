@@ -113,7 +113,15 @@ pub struct Overrides {
     pub dev: bool,
 }
 
+/// What `serve` reads where no file is named and this one is there.
+pub const DEFAULT_FILE: &str = "admit.toml";
+
 impl Config {
+    /// The file that is meant in this folder.
+    pub fn file(named: Option<&Path>, here: &Path) -> Option<PathBuf> {
+        named.map(Path::to_owned).or_else(|| Some(here.join(DEFAULT_FILE)).filter(|file| file.exists()))
+    }
+
     /// Reads a file (or none) and the environment. `env` is an argument so that tests need not change the process.
     pub fn load(
         file: Option<&Path>,

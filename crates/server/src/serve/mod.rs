@@ -197,7 +197,7 @@ impl Running {
 /// `admit serve`, until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     let overrides = Overrides { data: options.data.clone(), listen: options.listen.clone(), dev: options.dev };
-    let file = options.config.clone().or_else(|| Some(PathBuf::from("admit.toml")).filter(|file| file.exists()));
+    let file = Config::file(options.config.as_deref(), Path::new(""));
     let config = Config::load(file.as_deref(), &overrides, std::env::vars())?;
     crate::log::start(config.log);
     if options.dev && !config.listen.tcp().is_some_and(|address| address.ip().is_loopback()) {

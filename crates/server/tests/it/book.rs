@@ -135,7 +135,7 @@ fn the_first_five_minutes() {
     let mut reader = Reader::new();
     reader.follow(include_str!("../../../../docs/book/src/first-five-minutes.md"));
     assert_eq!(reader.statuses(), ["200", "403", "401"], "{}", reader.printed);
-    for told in ["nearly: rule \"GET shop.test/orders/**\"", "admit rule add --host shop.test", "it was revoked"] {
+    for told in ["nearly: rule \"GET first.test/orders/**\"", "admit rule add --host first.test", "it was revoked"] {
         assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
     }
 }

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::check::policies::all_apis;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
-use crate::manage::etag::with_etag;
+use crate::manage::etag::with_key_etag;
 use crate::manage::event::event;
 use crate::manage::guard::{Access, KeysWrite, Permit};
 use crate::manage::idempotency::{Begun, Once, Pledge};
@@ -69,8 +69,8 @@ pub async fn post(
         Creation { access: &permit, request: &request, drawn: &drawn }.run(tx, &pledge)
     })
     .await?;
-    let version = view.version;
-    let answer = with_etag(version, Json(NewKey { view, key }));
+    let (version, state, made) = (view.version, view.state, NewKey { view, key });
+    let answer = with_key_etag(version, state, &made.view, Json(&made));
     Ok((StatusCode::CREATED, answer).into_response())
 }
 

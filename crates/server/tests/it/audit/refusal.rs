@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use admit::check::{self, Door};
+use admit::check::{self, Called, Door};
 use admit::jobs::refusal;
 use admit_core::audit::Event;
 use admit_core::time::Span;
@@ -148,7 +148,13 @@ async fn lo_05_a_storm_of_refusals_leaves_few_rows_and_the_first_are_single() {
         ];
         let headers =
             headers.map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
-        let answer = check::answer(&app.app, Door::Nginx, None, &HeaderMap::from_iter(headers), peer);
+        let answer = check::answer(
+            &app.app,
+            Door::Nginx,
+            Called { realm: None, authority: None },
+            &HeaderMap::from_iter(headers),
+            peer,
+        );
         assert_eq!(answer.status(), 401);
     }
     let minutes = app.app.now().unix_ms() / 60_000 - begun.unix_ms() / 60_000 + 1;
