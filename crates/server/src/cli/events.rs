@@ -32,8 +32,7 @@ pub struct Events {
 pub async fn run(context: &Context, command: Events) -> Result<(), Failure> {
     let server = context.server()?;
     let wanted = usize::from(command.limit);
-    let asked = if command.follow { wanted.max(PAGE_MAX) } else { wanted.max(1) };
-    let (past, mut next) = latest(&server, asked).await?;
+    let (past, mut next) = latest(&server, wanted.max(1), command.follow).await?;
     past.iter().take(wanted).rev().for_each(|event| print(context, event));
     if !command.follow {
         if past.is_empty() {
@@ -69,11 +68,11 @@ async fn follow(context: &Context, server: &Server, mut last: i64, mut seen: Has
     }
 }
 
-/// The newest first, page by page, and where older ones begin.
-async fn latest(server: &Server, wanted: usize) -> Result<(Vec<Value>, Option<String>), Failure> {
+/// At least so many, the newest first, and where older ones begin; all of the last page where it is asked for.
+async fn latest(server: &Server, wanted: usize, whole_pages: bool) -> Result<(Vec<Value>, Option<String>), Failure> {
     let (mut past, mut next) = (Vec::new(), None);
     loop {
-        let limit = (wanted - past.len()).min(PAGE_MAX).to_string();
+        let limit = if whole_pages { PAGE_MAX } else { (wanted - past.len()).min(PAGE_MAX) }.to_string();
         let query = [("order", Some("newest".to_owned())), ("limit", Some(limit)), ("cursor", next)];
         let (page, further) = fetch(server, &query).await?;
         past.extend(page);
