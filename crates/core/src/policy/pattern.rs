@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_would_be_right() {
+    fn ht_08_what_could_match_in_two_ways_is_refused_with_what_would_be_right() {
         let rows = [
             ("", "write /"),
             ("orders", "write /orders"),

@@ -17,6 +17,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use super::{Failure, write_private};
 use crate::app::{self, App};
 use crate::config::Config;
+use crate::master;
 
 /// Where the store keeps which life of it this is. PostgreSQL's feed looks at it too.
 const EPOCH: &str = "epoch";
@@ -121,6 +122,11 @@ pub fn accept(config: &Config, now: Time) -> Result<Accepted, Failure> {
         return Err(Failure(format!("{} {NO_STORE}", config.store)));
     }
     let store = Store::open(&Options::at(config.store.clone()), |_| {}, now)?;
+    if !master::is_unset(&store)? {
+        // Accepted with another key it would be a store that nobody can serve.
+        let ring = master::source::load(&config.master_key, false)?;
+        master::check(&store, ring.derive(), &config.master_key)?;
+    }
     let (epoch, event) = (app::random::<16>(), Id::new(now, app::random()));
     let seen = Seen::load(&seen_file(&config.data));
     let accepted = store.write_blocking(move |tx| {

@@ -11,7 +11,7 @@ both!(
     the_last_ten_thousand_changes_stay_however_old,
     an_empty_feed_has_no_oldest_change,
     usage_stays_for_400_days,
-    answers_go_when_their_time_is_over
+    st_13_answers_go_when_their_time_is_over_and_no_others
 );
 
 fn add_changes(store: &TestStore, count: usize, at: Time) {
@@ -61,7 +61,7 @@ fn usage_stays_for_400_days() {
     assert_eq!(days, [400, 399]);
 }
 
-fn answers_go_when_their_time_is_over() {
+fn st_13_answers_go_when_their_time_is_over_and_no_others() {
     let store = TestStore::new();
     for (name, expires_at) in [("over", NOW), ("not yet", NOW + Span::ms(1))] {
         store.put(move |tx| {

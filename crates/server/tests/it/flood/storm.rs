@@ -152,6 +152,35 @@ async fn a_storm_of_unknown_keys_leaves_another_realm_alone() {
     assert_eq!(ask_acme(&app, "203.0.113.9", &own_cold).await.0, "200");
 }
 
+/// What it costs is the same look-up by a keyed hash, or none: nothing that is stored is compared with what was sent.
+#[tokio::test]
+async fn ak_03_a_stranger_is_told_the_same_of_every_secret_that_is_nobodys() {
+    let app = TestApp::new().await;
+    app.shop().await;
+    let key = app.shop_key("ci", &["orders:read"]).await;
+    let (half, letter) = (key.len() / 2, if key.ends_with('x') { 'y' } else { 'x' });
+    let nobodys = [
+        secret::write("admit", &random()).expose().to_owned(),
+        format!("{}{letter}", &key[..key.len() - 1]),
+        format!("{}{}", &key[..half], &secret::write("admit", &random()).expose()[half..]),
+        secret::write("nobody_live", &random()).expose().to_owned(),
+        key.to_uppercase(),
+        "x".repeat(key.len()),
+    ];
+    let mut told = Vec::new();
+    for text in nobodys.iter().chain(&nobodys) {
+        let reply = app.ask("GET", "/orders/1", Some(text)).await;
+        let (mut body, mut headers) = (reply.json(), reply.headers.clone());
+        body.as_object_mut().unwrap().remove("request_id");
+        ["admit-request-id", "date"].iter().for_each(|name| drop(headers.remove(*name)));
+        told.push((reply.status, body.to_string(), format!("{headers:?}")));
+    }
+    assert!(told[0].0 == 401 && told[0].1.contains("invalid_credential"), "{:?}", told[0]);
+    for (text, answer) in nobodys.iter().chain(&nobodys).zip(&told) {
+        assert_eq!(answer, &told[0], "{text}");
+    }
+}
+
 #[tokio::test]
 async fn one_network_spends_its_own_budget_only() {
     let app = TestApp::with("[limits.unknown]\nnetwork = '3/1h'\nrealm = '5/1h'").await;
