@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -38,6 +39,8 @@ struct Notes {
     /// For each client's rule the paths that it may have now: one, or two while a change is in doubt.
     paths: BTreeMap<usize, Vec<String>>,
     names: usize,
+    /// How many writes were answered.
+    answered: usize,
     rest: bool,
 }
 
@@ -75,7 +78,11 @@ impl Client {
         let mut headers = vec![("authorization", self.bearer.as_str())];
         headers.extend(once.map(|once| ("idempotency-key", once)));
         let reply = send(&self.http, &format!("{}{path}", self.url), method, &headers, body).await?;
-        (reply.status != 503).then(|| (reply.status, reply.json()))
+        if reply.status == 503 {
+            return None;
+        }
+        self.notes.lock().unwrap().answered += 1;
+        Some((reply.status, reply.json()))
     }
 
     async fn change(&self, place: usize, method: &str, path: &str, body: Value, then: Told) -> Option<Value> {
@@ -172,6 +179,16 @@ impl History {
             notes: self.notes.clone(),
         };
         (0..CLIENTS).map(|number| client(number).work()).collect()
+    }
+
+    /// Waits until so many more writes were answered: on a slow machine as much is done as on a fast one.
+    pub async fn answered(&self, more: usize) {
+        let count = || self.notes.lock().unwrap().answered;
+        let (wanted, begun) = (count() + more, Instant::now());
+        while count() < wanted {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} of {wanted} writes were answered", count());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Lets the clients end what they are at.
