@@ -1,18 +1,19 @@
-//! The client: keep-alive connections on one thread, one request at a time on each, a key of the population in each request.
+//! The closed loop: keep-alive connections on one thread, one request at a time on each.
 //!
-//! Raw TCP, so that it costs little beside the server. It reads as much of HTTP/1.1 as the servers here answer:
-//! a status, a `Content-Length`, a body.
+//! Raw TCP, so that it costs little beside the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::Result;
-use crate::population::{Numbers, Population};
+use crate::histogram::Histogram;
+use crate::population::{Numbers, Population, Stranger};
+use crate::question::{ANSWER_MAX, Question, read_answer};
 
 /// How many connections are kept open.
 pub const CONNECTIONS: usize = 64;
@@ -20,189 +21,198 @@ pub const CONNECTIONS: usize = 64;
 /// How long the last answers may take after the end of a run.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// The largest answer that is read.
-const ANSWER_MAX: usize = 16 * 1024;
-
-/// Which keys are asked for, and until when.
+/// Which credentials are shown, and until when.
 #[derive(Clone)]
 pub enum Course {
     /// Any key at random, for so long.
-    Random(Duration),
+    Random(Arc<Population>, Duration),
     /// Each key once.
-    Each,
+    Each(Arc<Population>),
+    /// What nobody has, for so long.
+    Strangers(Stranger, Duration),
 }
 
 /// What a run saw.
-#[derive(Clone)]
 pub struct Seen {
-    /// Answers of any status.
-    pub answers: u64,
-    /// Those that were not 2xx.
-    pub refused: u64,
-    /// The first that was not, whole.
-    pub first_refusal: Option<String>,
+    /// Answers by status.
+    pub statuses: Statuses,
+    /// The first answer whose status was not expected, whole.
+    pub first_surprise: Option<String>,
     /// How long they took.
     pub times: Histogram,
+    /// How long the run took.
+    pub took: Duration,
+}
+
+/// How often which status came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statuses(Vec<(u16, u64)>);
+
+impl Statuses {
+    /// So many more of one.
+    pub fn count(&mut self, status: u16, count: u64) {
+        match self.0.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, known)) => *known += count,
+            None => self.0.push((status, count)),
+        }
+    }
+
+    /// Takes the counts of another over.
+    pub fn add(&mut self, other: &Self) {
+        other.0.iter().for_each(|(status, count)| self.count(*status, *count));
+    }
+
+    /// How many answers there were.
+    pub fn all(&self) -> u64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    /// How many had this status.
+    pub fn of(&self, status: u16) -> u64 {
+        self.0.iter().find(|(known, _)| *known == status).map_or(0, |(_, count)| *count)
+    }
+
+    /// How many were not 2xx.
+    pub fn refused(&self) -> u64 {
+        self.0.iter().filter(|(status, _)| !(200..300).contains(status)).map(|(_, count)| count).sum()
+    }
+
+    /// As a table shows it: `401: 12, 429: 3`.
+    pub fn shown(&self) -> String {
+        let mut counts = self.0.clone();
+        counts.sort_unstable();
+        let shown: Vec<_> = counts.iter().map(|(status, count)| format!("{status}: {count}")).collect();
+        shown.join(", ")
+    }
 }
 
 impl Seen {
-    fn new() -> Self {
-        Self { answers: 0, refused: 0, first_refusal: None, times: Histogram::new() }
+    /// Nothing yet.
+    pub fn new() -> Self {
+        let (statuses, times) = (Statuses::default(), Histogram::new());
+        Self { statuses, first_surprise: None, times, took: Duration::ZERO }
     }
 
     fn add(&mut self, other: Self) {
-        self.answers += other.answers;
-        self.refused += other.refused;
-        self.first_refusal = self.first_refusal.take().or(other.first_refusal);
+        self.statuses.add(&other.statuses);
+        self.first_surprise = self.first_surprise.take().or(other.first_surprise);
         self.times.add(&other.times);
     }
 }
 
 /// Loads a server from one thread and waits for the end.
-pub fn run(address: SocketAddr, keys: &Arc<Population>, course: &Course) -> Result<Seen> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start a runtime: {error}"))?;
-    runtime.block_on(run_all(address, keys, course)).map_err(|error| format!("the load broke off: {error}"))
+pub fn run(address: SocketAddr, question: &Question, course: &Course, expected: &'static [u16]) -> Result<Seen> {
+    on_one_thread(run_all(address, question, course, expected))
 }
 
-async fn run_all(address: SocketAddr, keys: &Arc<Population>, course: &Course) -> std::io::Result<Seen> {
-    let next = Arc::new(AtomicUsize::new(0));
-    let start = Instant::now();
+/// Runs to its end on a runtime of this thread alone.
+pub fn on_one_thread<T>(work: impl Future<Output = std::io::Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start a runtime: {error}"))?;
+    runtime.block_on(work).map_err(|error| format!("the load broke off: {error}"))
+}
+
+async fn run_all(
+    address: SocketAddr,
+    question: &Question,
+    course: &Course,
+    expected: &'static [u16],
+) -> std::io::Result<Seen> {
+    let (next, start) = (Arc::new(AtomicUsize::new(0)), Instant::now());
     let mut conversations = tokio::task::JoinSet::new();
     for number in 0..CONNECTIONS {
-        let (keys, next, course) = (keys.clone(), next.clone(), course.clone());
-        let mut numbers = Numbers::new(0xC0FFEE + number as u64);
-        let pick = move |population: &Population| match course {
-            Course::Random(time) => (start.elapsed() < time).then(|| numbers.below(population.len())),
-            Course::Each => Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < population.len()),
-        };
-        conversations.spawn(converse(address, keys, pick));
+        let numbers = Numbers::new(0xC0FFEE + number as u64);
+        let picker = Picker { course: course.clone(), numbers, next: next.clone(), start };
+        conversations.spawn(converse(address, question.clone(), picker, expected));
     }
     let gather = async {
         let mut seen = Seen::new();
         while let Some(one) = conversations.join_next().await {
             seen.add(one.map_err(std::io::Error::other)??);
         }
+        seen.took = start.elapsed();
         Ok(seen)
     };
     let patience = match course {
-        Course::Random(time) => *time + GRACE,
-        Course::Each => GRACE + Duration::from_millis(keys.len() as u64),
+        Course::Random(_, time) | Course::Strangers(_, time) => *time + GRACE,
+        Course::Each(keys) => GRACE + Duration::from_millis(keys.len() as u64),
     };
     tokio::time::timeout(patience, gather).await?
 }
 
-/// One connection: asks until `pick` has no more keys.
+/// Chooses the credentials of one connection.
+struct Picker {
+    course: Course,
+    numbers: Numbers,
+    next: Arc<AtomicUsize>,
+    start: Instant,
+}
+
+impl Picker {
+    /// Writes the next credential; false at the end.
+    fn pick(&mut self, room: &mut [u8]) -> bool {
+        match &self.course {
+            Course::Random(_, time) | Course::Strangers(_, time) if self.start.elapsed() >= *time => return false,
+            Course::Random(keys, _) => {
+                room.copy_from_slice(keys.key(self.numbers.below(keys.len())).as_bytes());
+            }
+            Course::Strangers(stranger, _) => stranger.write(room, &mut self.numbers),
+            Course::Each(keys) => {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                if number >= keys.len() {
+                    return false;
+                }
+                room.copy_from_slice(keys.key(number).as_bytes());
+            }
+        }
+        true
+    }
+}
+
+/// One connection: asks until there are no more credentials.
 async fn converse(
     address: SocketAddr,
-    keys: Arc<Population>,
-    mut pick: impl FnMut(&Population) -> Option<usize>,
+    mut question: Question,
+    mut picker: Picker,
+    expected: &'static [u16],
 ) -> std::io::Result<Seen> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut request, key_at) = request(keys.key_len());
+    let mut stream = connect(address).await?;
     let mut answer = Vec::with_capacity(ANSWER_MAX);
     let mut seen = Seen::new();
-    while let Some(number) = pick(&keys) {
-        request[key_at..key_at + keys.key_len()].copy_from_slice(keys.key(number).as_bytes());
+    while picker.pick(question.key_mut()) {
         let sent = Instant::now();
-        stream.write_all(&request).await?;
-        let is_success = read_answer(&mut stream, &mut answer).await?;
+        let status = match ask(&mut stream, &question, &mut answer).await {
+            Err(error) if question.may_be_hung_up() && answer.is_empty() && is_hang_up(&error) => {
+                stream = connect(address).await?;
+                ask(&mut stream, &question, &mut answer).await?
+            }
+            outcome => outcome?,
+        };
         seen.times.count(sent.elapsed());
-        seen.answers += 1;
-        if !is_success {
-            seen.refused += 1;
-            seen.first_refusal.get_or_insert_with(|| String::from_utf8_lossy(&answer).into_owned());
+        seen.statuses.count(status, 1);
+        if !expected.contains(&status) {
+            seen.first_surprise.get_or_insert_with(|| String::from_utf8_lossy(&answer).into_owned());
         }
     }
     Ok(seen)
 }
 
-/// What nginx asks, with room for a key, and where that room begins.
-pub fn request(key_len: usize) -> (Vec<u8>, usize) {
-    let before = "GET /check/nginx HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nX-Original-Method: GET\r\n\
-        X-Original-URI: /orders/42\r\nX-Forwarded-Host: shop.test\r\nX-Forwarded-Proto: https\r\n\
-        X-Forwarded-For: 203.0.113.9\r\nAuthorization: Bearer ";
-    let request = format!("{before}{}\r\n\r\n", "x".repeat(key_len));
-    (request.into_bytes(), before.len())
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
-/// Reads one answer into the buffer and says whether it is 2xx.
-pub async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<bool> {
+async fn ask(stream: &mut TcpStream, question: &Question, answer: &mut Vec<u8>) -> std::io::Result<u16> {
     answer.clear();
-    let mut wanted = None;
-    while wanted.is_none_or(|wanted| answer.len() < wanted) {
-        if answer.len() >= ANSWER_MAX {
-            return Err(std::io::Error::other("an answer is too long"));
-        }
-        if stream.read_buf(answer).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        wanted = wanted.or_else(|| whole_len(answer));
-    }
-    if wanted != Some(answer.len()) {
-        return Err(std::io::Error::other("more came than one answer"));
-    }
-    Ok(answer.get(9) == Some(&b'2'))
+    stream.write_all(question.bytes()).await?;
+    read_answer(stream, answer).await
 }
 
-/// How long the whole answer is, once its head is there.
-fn whole_len(answer: &[u8]) -> Option<usize> {
-    let head_len = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let lines = answer[..head_len].split(|byte| *byte == b'\n').skip(1);
-    let name = b"content-length:";
-    let value = lines.filter(|line| line.len() > name.len()).find(|line| line[..name.len()].eq_ignore_ascii_case(name));
-    let text = value.and_then(|line| std::str::from_utf8(&line[name.len()..]).ok());
-    Some(head_len + text.and_then(|text| text.trim().parse::<usize>().ok()).unwrap_or(0))
-}
-
-/// Times in microseconds, in steps of at most 1/32 of the value.
-#[derive(Clone)]
-pub struct Histogram(Vec<u32>);
-
-const STEPS: u64 = 64;
-
-impl Histogram {
-    fn new() -> Self {
-        Self(vec![0; 40 * STEPS as usize])
-    }
-
-    fn count(&mut self, time: Duration) {
-        let last = self.0.len() - 1;
-        self.0[step(time.as_micros() as u64).min(last)] += 1;
-    }
-
-    /// Takes the counts of another over.
-    pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            *mine += theirs;
-        }
-    }
-
-    /// The time that `share` of all stayed below, in microseconds.
-    pub fn percentile(&self, share: f64) -> u64 {
-        let all: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
-        let wanted = (all as f64 * share).ceil() as u64;
-        let mut below = 0;
-        let step = self.0.iter().position(|count| {
-            below += u64::from(*count);
-            below >= wanted.max(1)
-        });
-        step.map_or(0, value)
-    }
-}
-
-/// The step of a value: exact below 64, then 32 steps to each doubling.
-fn step(value: u64) -> usize {
-    let doublings = u64::from(value.max(1).ilog2()).saturating_sub(5);
-    (doublings * STEPS / 2 + (value >> doublings)) as usize
-}
-
-/// The least value of a step.
-fn value(step: usize) -> u64 {
-    let step = step as u64;
-    let doublings = (step / (STEPS / 2)).saturating_sub(1);
-    (step - doublings * STEPS / 2) << doublings
+/// How a connection looks that the other side has ended.
+fn is_hang_up(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset)
 }
 
 #[cfg(test)]
@@ -210,34 +220,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_close_to_its_value() {
-        for number in (0..100).chain((100..10_000_000).step_by(9_973)) {
-            let least = value(step(number));
-            assert!(least <= number && number - least <= number / 32, "{number} {least}");
+    fn statuses_are_counted_apart() {
+        let mut statuses = Statuses::default();
+        [429, 200, 401, 429].into_iter().for_each(|status| statuses.count(status, 1));
+        assert_eq!((statuses.all(), statuses.refused(), statuses.of(429)), (4, 3, 2));
+        assert_eq!(statuses.shown(), "200: 1, 401: 1, 429: 2");
+    }
+
+    #[test]
+    fn each_key_is_picked_once_and_then_none() {
+        let keys = Arc::new(Population::new(3));
+        let course = Course::Each(keys.clone());
+        let mut picker = Picker { course, numbers: Numbers::new(1), next: Arc::default(), start: Instant::now() };
+        let mut room = vec![0; keys.key_len()];
+        for number in 0..3 {
+            assert!(picker.pick(&mut room));
+            assert_eq!(room, keys.key(number).as_bytes());
         }
-        assert!((1..100_000).all(|number| step(number) >= step(number - 1)));
-    }
-
-    #[test]
-    fn percentiles_are_read_from_the_steps() {
-        let mut times = Histogram::new();
-        (1..=100).for_each(|time| times.count(Duration::from_micros(time)));
-        assert_eq!(times.percentile(0.5), 50);
-        assert!((96..=99).contains(&times.percentile(0.99)));
-        assert_eq!(Histogram::new().percentile(0.5), 0);
-    }
-
-    #[test]
-    fn the_length_of_an_answer_is_read_from_its_head() {
-        assert_eq!(whole_len(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel"), Some(43));
-        assert_eq!(whole_len(b"HTTP/1.1 204 No Content\r\n\r\n"), Some(27));
-        assert_eq!(whole_len(b"HTTP/1.1 200 OK\r\ncont"), None);
-    }
-
-    #[test]
-    fn the_room_for_the_key_is_where_it_says() {
-        let (request, at) = request(4);
-        assert!(request[..at].ends_with(b"Authorization: Bearer "));
-        assert_eq!(&request[at..], b"xxxx\r\n\r\n");
+        assert!(!picker.pick(&mut room));
     }
 }

@@ -30,6 +30,22 @@ impl Population {
         Self { key_len: text.len() / count.max(1), text }
     }
 
+    /// Keys that another server made. They must be of one length.
+    pub fn of(keys: &[String]) -> Result<Self> {
+        let key_len = keys.first().map_or(0, String::len);
+        if key_len == 0 || keys.iter().any(|key| key.len() != key_len) {
+            return Err(format!("{} keys that are not of one length", keys.len()));
+        }
+        Ok(Self { text: keys.concat(), key_len })
+    }
+
+    /// So many of them, evenly spread.
+    pub fn some(&self, count: usize) -> Self {
+        let step = self.len().div_ceil(count.max(1)).max(1);
+        let text = (0..self.len()).step_by(step).map(|number| self.key(number)).collect();
+        Self { text, key_len: self.key_len }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.text.len() / self.key_len.max(1)
@@ -45,12 +61,12 @@ impl Population {
         &self.text[number * self.key_len..][..self.key_len]
     }
 
-    /// Writes what `admit key import` reads: a line of JSON with the SHA-256 of each key.
-    pub fn write_hashes(&self, file: &Path) -> Result<()> {
+    /// Writes what `admit key import` reads, of the first `count`: a line of JSON with the SHA-256 of each key.
+    pub fn write_hashes(&self, count: usize, file: &Path) -> Result<()> {
         let shown = file.display();
         let write = || {
             let mut lines = BufWriter::new(File::create(file)?);
-            for number in 0..self.len() {
+            for number in 0..count.min(self.len()) {
                 let hash = HEXLOWER.encode(&secret::digest(self.key(number)));
                 writeln!(lines, r#"{{"sha256":"{hash}","name":"k{number}"}}"#)?;
             }
@@ -59,6 +75,47 @@ impl Population {
         write().map_err(|error: std::io::Error| format!("cannot write {shown}: {error}"))
     }
 }
+
+/// Credentials that nobody has, made while they are sent, none of them twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// Of the form of an imported key: nothing but a look-up tells that it is unknown.
+    Key,
+    /// Of the form of a JWT.
+    Token,
+}
+
+impl Stranger {
+    /// How long it is.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Key => 42,
+            Self::Token => 160,
+        }
+    }
+
+    /// Writes one into room of that length.
+    pub fn write(self, room: &mut [u8], numbers: &mut Numbers) {
+        // `{"alg":"ES256"}`
+        const HEAD: &[u8] = b"eyJhbGciOiJFUzI1NiJ9.";
+        const BODY_LEN: usize = 51;
+        let head: &[u8] = if self == Self::Key { b"bench_" } else { HEAD };
+        let (start, rest) = room.split_at_mut(head.len());
+        start.copy_from_slice(head);
+        for part in rest.chunks_mut(12) {
+            let mut number = numbers.next();
+            for letter in part {
+                *letter = LETTERS[(number & 31) as usize];
+                number >>= 5;
+            }
+        }
+        if self == Self::Token {
+            rest[BODY_LEN] = b'.';
+        }
+    }
+}
+
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A small generator (splitmix64): even enough to pick keys, and the same each time.
 pub struct Numbers(u64);
@@ -103,6 +160,34 @@ mod tests {
         assert_eq!(one.len(), 100);
         assert!((0..100).all(|number| secret::read(one.key(number)).is_ok()));
         assert_ne!(one.key(0), one.key(99));
+        assert_eq!(one.key_len(), Stranger::Key.len(), "a stranger looks like a key");
+    }
+
+    #[test]
+    fn some_are_spread_over_all() {
+        let keys = Population::new(10);
+        let some = keys.some(4);
+        assert_eq!((some.len(), some.key(3)), (4, keys.key(9)));
+        assert_eq!(keys.some(10).text, keys.text);
+    }
+
+    #[test]
+    fn keys_of_several_lengths_are_refused() {
+        assert!(Population::of(&["ab".to_owned(), "c".to_owned()]).is_err());
+        assert!(Population::of(&["ab".to_owned(), "cd".to_owned()]).is_ok_and(|keys| keys.key(1) == "cd"));
+    }
+
+    #[test]
+    fn strangers_have_their_form_and_differ() {
+        let mut numbers = Numbers::new(1);
+        let mut next = |stranger: Stranger| {
+            let mut room = vec![0; stranger.len()];
+            stranger.write(&mut room, &mut numbers);
+            String::from_utf8(room).unwrap()
+        };
+        let (key, other) = (next(Stranger::Key), next(Stranger::Key));
+        assert!(key.starts_with("bench_") && key != other);
+        assert_eq!(next(Stranger::Token).split('.').map(str::len).collect::<Vec<_>>(), [20, 51, 87]);
     }
 
     #[test]

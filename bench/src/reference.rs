@@ -1,15 +1,18 @@
-//! The servers that Admit is compared with: the least that an HTTP server on hyper can do.
+//! The servers that Admit is compared with: the least that an HTTP server on hyper and one on axum can do.
 
 use std::convert::Infallible;
 use std::io::Write as _;
 
+use axum::Router;
+use axum::routing::get;
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
 use crate::Result;
@@ -21,6 +24,8 @@ pub enum Kind {
     Hello,
     /// Reads what Admit reads and writes what Admit writes, and decides nothing.
     Headers,
+    /// Answers 200 and one header where a credential is there, else 401; routed by axum.
+    Axum,
 }
 
 /// Serves until it is killed. The first line on stdout is the address.
@@ -35,13 +40,28 @@ async fn accept(kind: Kind) -> std::io::Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{}", listener.local_addr()?)?;
     stdout.flush()?;
+    let router = Router::new().route("/check/{*door}", get(stub));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
+        if kind == Kind::Axum {
+            let service = TowerToHyperService::new(router.clone());
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            continue;
+        }
         let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(kind, &request)) });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
+
+/// What Admit's place is taken by behind a gateway: it lets in whoever shows anything.
+async fn stub(headers: HeaderMap) -> std::result::Result<[(HeaderName, HeaderValue); 1], StatusCode> {
+    if headers.contains_key(AUTHORIZATION) { Ok([REQUEST_ID]) } else { Err(StatusCode::UNAUTHORIZED) }
+}
+
+/// Without it the gateways do not believe that it was Admit who answered.
+const REQUEST_ID: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("admit-request-id"), HeaderValue::from_static("req_0000000000000000000000"));
 
 fn answer(kind: Kind, request: &Request<Incoming>) -> Response<Empty<Bytes>> {
     let mut response = Response::new(Empty::new());
@@ -85,8 +105,7 @@ fn identify(request: &HeaderMap, response: &mut HeaderMap) {
     for name in EMPTY {
         response.insert(name, HeaderValue::from_static(""));
     }
-    response
-        .insert(HeaderName::from_static("admit-request-id"), HeaderValue::from_static("req_0000000000000000000000"));
+    response.insert(REQUEST_ID.0, REQUEST_ID.1);
     response.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.insert(HeaderName::from_static("ratelimit-policy"), HeaderValue::from_static("\"orders\";q=100000;w=1"));
     response.insert(HeaderName::from_static("ratelimit"), HeaderValue::from_static("\"orders\";r=99999;t=1"));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Result;
 
@@ -27,11 +27,62 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Prints a scenario's table, and keeps the figures as `target/bench/<name>.json`.
-pub fn show(name: &str, machine: &str, table: &str, mut figures: Value) -> Result<()> {
+/// What a figure should be, and is.
+pub struct Goal {
+    what: String,
+    is: f64,
+    bound: Bound,
+}
+
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Goal {
+    /// A figure that should not be higher.
+    pub fn at_most(what: impl Into<String>, most: f64, is: f64) -> Self {
+        Self { what: what.into(), is, bound: Bound::AtMost(most) }
+    }
+
+    /// A figure that should not be lower.
+    pub fn at_least(what: impl Into<String>, least: f64, is: f64) -> Self {
+        Self { what: what.into(), is, bound: Bound::AtLeast(least) }
+    }
+
+    /// What cannot be told is not met.
+    fn is_met(&self) -> bool {
+        match self.bound {
+            Bound::AtMost(most) => self.is <= most,
+            Bound::AtLeast(least) => self.is >= least,
+        }
+    }
+
+    fn shown(&self) -> String {
+        let (word, bound) = match self.bound {
+            Bound::AtMost(most) => ("at most", most),
+            Bound::AtLeast(least) => ("at least", least),
+        };
+        let verdict = if self.is_met() { "met" } else { "MISSED" };
+        format!("{verdict}: {}: {:.3}, should be {word} {bound}", self.what, self.is)
+    }
+
+    fn figures(&self) -> Value {
+        let (least, most) = match self.bound {
+            Bound::AtMost(most) => (None, Some(most)),
+            Bound::AtLeast(least) => (Some(least), None),
+        };
+        json!({ "what": self.what, "is": self.is, "at_least": least, "at_most": most, "is_met": self.is_met() })
+    }
+}
+
+/// Prints a scenario's table and goals, and keeps the figures as `target/bench/<name>.json`.
+pub fn show(name: &str, machine: &str, table: &str, mut figures: Value, goals: &[Goal]) -> Result<()> {
     println!("\n{name}: {machine}\n\n{table}");
+    goals.iter().for_each(|goal| println!("{}", goal.shown()));
     figures["scenario"] = name.into();
     figures["machine"] = machine.into();
+    figures["goals"] = goals.iter().map(Goal::figures).collect();
     let file = PathBuf::from(format!("target/bench/{name}.json"));
     let write = || {
         fs::create_dir_all("target/bench")?;
@@ -65,6 +116,15 @@ mod tests {
     fn a_table_has_straight_columns() {
         let text = table(&["server", "µs"], &[vec!["hello".into(), "5.1".into()], vec!["a".into(), "10.25".into()]]);
         assert_eq!(text, "| server |    µs |\n| ------ | ----: |\n| hello  |   5.1 |\n| a      | 10.25 |\n");
+    }
+
+    #[test]
+    fn a_goal_is_met_at_its_bound_and_not_beyond() {
+        let met = |goal: Goal| goal.is_met();
+        assert!(met(Goal::at_most("x", 2.0, 2.0)) && met(Goal::at_least("x", 2.0, 2.0)));
+        assert!(!met(Goal::at_most("x", 2.0, 2.01)) && !met(Goal::at_least("x", 2.0, 1.99)));
+        assert!(!met(Goal::at_most("x", 2.0, f64::NAN)), "what was not measured is not met");
+        assert_eq!(Goal::at_most("p99", 2.0, 2.5).shown(), "MISSED: p99: 2.500, should be at most 2");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use admit_core::document::Document;
 use admit_core::id::{ApiId, ClientId, GrantId, KeyId, RealmId, RequestId, RoleId, RuleId, SubjectId, UserId};
 use admit_core::key::import::{KeyImport, Pattern};
 use admit_core::limit::Rate;
+use admit_core::master::{KEYS_MAX, Known, Ring};
 use admit_core::metadata::MetadataFilter;
 use admit_core::name::{ApiUri, ExternalId, Label, RealmName, RoleName, ScopeName};
 use admit_core::policy::host::HostPattern;
@@ -32,7 +33,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub type Run = fn(&[u8]);
 
 /// Every target.
-pub const TARGETS: [(&str, Run); 14] = [
+pub const TARGETS: [(&str, Run); 15] = [
     ("path", path),
     ("host", host),
     ("request", request),
@@ -47,6 +48,7 @@ pub const TARGETS: [(&str, Run); 14] = [
     ("trial", trial),
     ("certificate", certificate),
     ("metadata", metadata),
+    ("master", master),
 ];
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -278,4 +280,17 @@ pub fn metadata(data: &[u8]) {
     let agrees = members.iter().all(|(name, value)| own[name] == *value);
     assert_eq!(filter.is_met_by(&own.into()), agrees, "{members:?}");
     let _ = serde_json::from_str(document).map(|document| filter.is_met_by(&document));
+}
+
+/// A list of master keys, and what the store remembers of one. What was read is written so that it reads the same.
+pub fn master(data: &[u8]) {
+    if let Some(ring) = std::str::from_utf8(data).ok().and_then(|text| Ring::parse(text).ok()) {
+        let derived = ring.derive();
+        assert!((1..=KEYS_MAX).contains(&derived.len()));
+        let known = Known::first(&derived);
+        assert_eq!((known.active(), known.judge(&derived)), (ring.newest(), Ok(())));
+    }
+    if let Some(known) = Known::read(data) {
+        assert_eq!(Known::read(&known.octets()), Some(known));
+    }
 }

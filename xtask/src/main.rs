@@ -19,8 +19,7 @@ cargo xtask test                  installs what the tests need, checks, runs eve
 cargo xtask test FILTER…          runs the tests whose name contains FILTER, nothing else
 cargo xtask test --only-tests     every test without the check
 cargo xtask gen [--check]         writes what is generated into docs/ (or says what differs)
-cargo xtask bench [w1|start] [--quick] [--references]
-                                  measures Admit beside its references";
+cargo xtask bench [SCENARIO…]      measures Admit beside its references; --help lists scenarios and flags";
 
 /// What a command ends with: nothing, or one text that says what to do.
 type Outcome = Result<(), String>;

@@ -32,6 +32,9 @@ const ON_POSTGRES: [&str; 9] = [
     "tenancy::rights::",
 ];
 
+/// What is built apart, because everybody else shall do without.
+const WITH_TRACES: [&str; 6] = ["--package", "admit", "--features", "otel", "--test", "otel"];
+
 /// How many of the slowest tests are named at the end.
 const SLOWEST: usize = 10;
 
@@ -46,13 +49,16 @@ pub fn run(arguments: &[String]) -> Outcome {
     }
     let tools = if filters.is_empty() { Tools::install()? } else { Tools::find()? };
     let mut tally = Tally::default();
-    for program in build()? {
+    for program in build(&["--workspace"])? {
         tally.add(&program.name, program.run(&tools, &filters)?);
         if filters.is_empty() && program.name == WHOLE_SERVER {
             tally.add(&format!("{WHOLE_SERVER} on PostgreSQL"), program.run_on_postgres(&tools)?);
         }
     }
     if filters.is_empty() {
+        for program in build(&WITH_TRACES)? {
+            tally.add(&format!("{} with traces", program.name), program.run(&tools, &[])?);
+        }
         tally.add("doc tests", finish(cargo().args(["test", "--quiet", "--workspace", "--doc"]), "doc tests")?);
     }
     tally.close()
@@ -85,11 +91,11 @@ impl Program {
     }
 }
 
-/// Builds all test programs, cargo's messages going to stderr as always.
-fn build() -> Result<Vec<Program>, String> {
+/// Builds test programs, cargo's messages going to stderr as always.
+fn build(which: &[&str]) -> Result<Vec<Program>, String> {
     eprintln!("building the tests");
     let mut command = cargo();
-    command.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+    command.arg("test").args(which).args(["--no-run", "--message-format=json-render-diagnostics"]);
     let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run cargo: {error}"))?;
     if !output.status.success() {
         return Err("the tests do not build".to_owned());

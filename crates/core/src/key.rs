@@ -24,6 +24,7 @@ use crate::principal::{CredentialKind, Principal, Profile};
 use crate::role::Role;
 use crate::scope::{CHECK, Rights, SCOPES_MAX};
 use crate::secret::SecretHash;
+use crate::shell::{flag, operand, quote};
 use crate::time::{Span, Time};
 
 /// How long a key lives where nobody says otherwise.
@@ -175,8 +176,9 @@ impl KeyRequest {
             problem(
                 "scopes",
                 format!(
-                    "{uri} defines no scope {scope:?}. Add it: admit api update {uri} --scope {scope}",
-                    scope = scope.as_str()
+                    "{uri} defines no scope \"{scope}\". Add it: admit api update {}{}",
+                    quote(&uri),
+                    flag("scope", scope.as_str())
                 ),
             );
         }
@@ -213,7 +215,8 @@ impl KeyRequest {
     fn choose_api<'a>(&self, apis: &'a [Api]) -> Result<Option<&'a Api>, String> {
         if let Some(uri) = &self.api {
             let known = apis.iter().find(|api| api.spec.uri == *uri);
-            return known.map(Some).ok_or_else(|| format!("there is no API {uri}. Create it: admit api create {uri}"));
+            let missing = || format!("there is no API {uri}. Create it: admit api create {}", quote(uri.as_str()));
+            return known.map(Some).ok_or_else(missing);
         }
         let Some(scope) = self.scopes.first() else { return Ok(None) };
         let ordinary: Vec<_> = apis.iter().filter(|api| !name::is_built_in(&api.spec.uri)).collect();
@@ -238,10 +241,14 @@ fn lacking_right(subject: &Subject, api: &ApiUri, scope: &ScopeName) -> String {
     let name = subject.name();
     match subject {
         Subject::Client(_) => format!(
-            "client \"{name}\" may not {scope} on {api}. Allow it: admit client update \"{name}\" --api {api} --scope {scope}"
+            "client \"{name}\" may not {scope} on {api}. Allow it: admit client update{}{} {}",
+            flag("api", api.as_str()),
+            flag("scope", scope.as_str()),
+            operand(name)
         ),
         Subject::User(_) => format!(
-            "user \"{name}\" holds no role with {scope} on {api}. Give one: admit user update \"{name}\" --role ROLE"
+            "user \"{name}\" holds no role with {scope} on {api}. Give one: admit user update --role ROLE {}",
+            operand(name)
         ),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::{self, ApiUri, ScopeName};
 use crate::policy::rule::Problem;
+use crate::shell::{flag, quote};
 
 /// What may be done where: per API the names of its scopes.
 pub type Rights = BTreeMap<ApiUri, BTreeSet<ScopeName>>;
@@ -22,14 +23,16 @@ pub fn unite(rights: &mut Rights, more: &Rights) {
     }
 }
 
-/// What `wanted` has and `held` has not, counting only the APIs that Admit itself is: nobody hands out a right over Admit
-/// that he does not hold. The scopes of ordinary APIs are the realm's to give.
+/// What `wanted` has and `held` has not, counting only rights over Admit: the APIs that Admit itself is, and [`CHECK`] on any
+/// API. Nobody hands out one that he does not hold. The other scopes of ordinary APIs are the realm's to give.
 pub fn exceeding(wanted: &Rights, held: &Rights) -> Rights {
+    let holds = |api: &ApiUri, scope: &ScopeName| held.get(api).is_some_and(|held| held.contains(scope));
+    let may_check_all = held.iter().any(|(api, scopes)| name::is_built_in(api) && scopes.contains(CHECK));
     let mut excess = Rights::new();
-    for (api, scopes) in wanted.iter().filter(|(api, _)| name::is_built_in(api)) {
-        let held = held.get(api);
-        let missing: BTreeSet<_> =
-            scopes.iter().filter(|scope| !held.is_some_and(|held| held.contains(*scope))).cloned().collect();
+    for (api, scopes) in wanted {
+        let is_built_in = name::is_built_in(api);
+        let counts = |scope: &&ScopeName| is_built_in || scope.as_str() == CHECK && !may_check_all;
+        let missing: BTreeSet<_> = scopes.iter().filter(counts).filter(|scope| !holds(api, scope)).cloned().collect();
         if !missing.is_empty() {
             excess.insert(api.clone(), missing);
         }
@@ -59,13 +62,17 @@ pub fn undefined<'a>(
     let mut problems = Vec::new();
     for (api, scopes) in rights {
         let Some(defined) = find(api) else {
-            let first = scopes.first().map_or_else(String::new, |scope| format!(" --scope {scope}"));
-            let message = format!("there is no such API. Create it: admit api create {api}{first}");
+            let first = scopes.first().map_or_else(String::new, |scope| flag("scope", scope.as_str()));
+            let message = format!("there is no such API. Create it: admit api create {}{first}", quote(api.as_str()));
             problems.push(Problem::new(format!("rights.{api}"), message));
             continue;
         };
         for scope in scopes.iter().filter(|scope| scope.as_str() != CHECK && !defined.contains_key(*scope)) {
-            let message = format!("it defines no scope {scope}. Add it: admit api update {api} --scope {scope}");
+            let message = format!(
+                "it defines no scope {scope}. Add it: admit api update {}{}",
+                quote(api.as_str()),
+                flag("scope", scope.as_str())
+            );
             problems.push(Problem::new(format!("rights.{api}"), message));
         }
     }
@@ -120,6 +127,11 @@ mod tests {
         );
         assert_eq!(exceeding(&rights("urn:admit:server", &["server:read"]), &held).len(), 1);
         assert!(exceeding(&rights("https://api.example.com", &["orders:read"]), &held).is_empty());
+        let oracle = rights("https://api.example.com", &["orders:read", "check"]);
+        assert_eq!(exceeding(&oracle, &held), rights("https://api.example.com", &["check"]));
+        assert!(exceeding(&oracle, &rights("https://api.example.com", &["check"])).is_empty());
+        assert!(exceeding(&oracle, &rights("urn:admit:realm:default", &["check"])).is_empty());
+        assert_eq!(exceeding(&oracle, &rights("https://other.example.com", &["check"])).len(), 1);
     }
 
     #[test]

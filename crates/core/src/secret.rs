@@ -7,14 +7,23 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use aws_lc_rs::{digest, hkdf, hmac};
+use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::id::RealmId;
 
 /// Text that must not reach a log, an error or a page. [`Secret::expose`] is the only way to it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
+
+/// In time that does not depend on where two texts differ.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes()).is_ok()
+    }
+}
+
+impl Eq for Secret {}
 
 impl Secret {
     /// Takes the text over.
@@ -365,6 +374,16 @@ mod tests {
     #[test]
     fn lo_02_a_secret_cannot_be_printed() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
+    }
+
+    #[test]
+    fn lo_07_two_secrets_are_one_where_every_letter_is() {
+        let secret = Secret::new("hunter2");
+        for (text, is_same) in
+            [("hunter2", true), ("Hunter2", false), ("hunter3", false), ("hunter", false), ("", false)]
+        {
+            assert_eq!(secret == Secret::new(text), is_same, "{text}");
+        }
         assert_eq!(format!("{:?}", MasterKey::new([7; 32])), "MasterKey(…)");
     }
 

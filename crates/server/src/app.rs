@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
-use admit_core::audit::seal::Keys;
 use admit_core::id::{Id, Kind, RealmId, RequestId};
+use admit_core::master::Keys;
 use admit_core::realm::Realm;
 use admit_core::secret::{LookupKey, MasterKey, Secret, SecretHash, SecretKind};
 use admit_core::time::{Span, Time};
 use admit_store::Store;
 use arc_swap::ArcSwap;
-use aws_lc_rs::hmac;
 
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
@@ -29,11 +28,10 @@ use crate::check::usage::Usage;
 use crate::config::Config;
 use crate::http::certificate;
 use crate::jobs::notice::Notices;
+use crate::jobs::refusal::Refusals;
 use crate::manage::lane::Lanes;
+use crate::master;
 use crate::metrics::Metrics;
-
-/// The number of the one master key there is.
-const MASTER_KEY: i64 = 1;
 
 /// The server's state; cheap to clone.
 #[derive(Clone)]
@@ -69,20 +67,19 @@ pub struct State {
     pub records: Ring,
     /// Security notices on their way to the audit.
     pub notices: Notices,
+    /// Refusals on their way there.
+    pub refusals: Refusals,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
     pub metrics: Metrics,
-    /// Hashes presented secrets.
-    pub lookup: LookupKey,
-    /// Which master key [`Self::lookup`] comes from.
-    pub lookup_number: i64,
-    /// Seal the audit.
-    pub audit_keys: Keys,
-    /// Authenticates pagination cursors.
-    pub cursor_key: hmac::Key,
-    /// The operator key of this start; only its hash is kept.
-    pub operator: SecretHash,
+    /// Traces on their way.
+    #[cfg(feature = "otel")]
+    pub spans: crate::telemetry::Spans,
+    /// The master keys: what hashes presented secrets, seals the audit and authenticates cursors.
+    pub master: master::Live,
+    /// The operator key of this start.
+    pub operator: Operator,
     /// The realm of operators.
     pub operators: RealmId,
     /// The realm whose issuer is `public_url`.
@@ -104,8 +101,8 @@ pub struct Parts {
     pub epochs: Arc<Epochs>,
     /// What its feed marks.
     pub directory: Arc<Directory>,
-    /// The key behind all hashes.
-    pub master_key: MasterKey,
+    /// The keys behind all hashes.
+    pub master: Keys,
     /// The operator key of this start.
     pub operator_key: Secret,
     /// The realm of operators.
@@ -129,9 +126,11 @@ impl Deref for App {
 impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let lookup = parts.master_key.lookup_key();
-        let operator = lookup.hash(parts.operators, SecretKind::OperatorKey, parts.operator_key.expose());
+        let operator = Operator::new(parts.operators, &parts.operator_key);
         Self(Arc::new(State {
+            #[cfg(feature = "otel")]
+            spans: crate::telemetry::Spans::new(parts.config.telemetry.as_ref()),
+            master: master::Live::new(parts.master, &parts.config.master_key),
             tagger: Tagger::new(std::array::from_fn(|_| u64::from_ne_bytes(random()))),
             principals: Cache::new(parts.config.cache_max_bytes),
             unknown: Unknown::new(parts.config.cache_max_bytes / 32),
@@ -146,12 +145,9 @@ impl App {
             usage: Usage::default(),
             records: Ring::default(),
             notices: Notices::default(),
+            refusals: Refusals::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
-            lookup_number: MASTER_KEY,
-            audit_keys: Keys::new(&parts.master_key, MASTER_KEY),
-            cursor_key: parts.master_key.cursor_key(),
-            lookup,
             operator,
             operators: parts.operators,
             default_realm: parts.default_realm,
@@ -190,6 +186,27 @@ impl App {
     }
 }
 
+/// The operator key of this start: only its hash is kept, under a key that is drawn with it.
+pub struct Operator {
+    lookup: LookupKey,
+    hash: SecretHash,
+    realm: RealmId,
+}
+
+impl Operator {
+    fn new(realm: RealmId, key: &Secret) -> Self {
+        let lookup = MasterKey::new(random()).lookup_key();
+        let hash = lookup.hash(realm, SecretKind::OperatorKey, key.expose());
+        Self { lookup, hash, realm }
+    }
+
+    /// True for the key itself.
+    pub fn is(&self, text: &str) -> bool {
+        let shown = self.lookup.hash(self.realm, SecretKind::OperatorKey, text);
+        aws_lc_rs::constant_time::verify_slices_are_equal(&shown.0, &self.hash.0).is_ok()
+    }
+}
+
 /// Random octets for what is made before there is an [`App`].
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -198,26 +215,66 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// How far the wall clock may be set back and be followed all the same.
+const LEEWAY: Span = Span::seconds(10);
+
 /// Wall time for dates and a monotonic count for limits and deadlines; tests move it ahead.
+///
+/// What has ended does not come back to life because somebody sets the clock back: a jump back is not followed while the
+/// process lives, dates go on by the monotonic count. A jump ahead is: it can only end things early.
 #[derive(Clone)]
 pub struct Clock {
     started: Instant,
     ahead_ms: Arc<AtomicI64>,
+    /// What the wall clock said at the start, as far as it was followed since.
+    start_ms: Arc<AtomicI64>,
+    behind_ms: Arc<AtomicI64>,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { started: Instant::now(), ahead_ms: Arc::default() }
+        Self {
+            started: Instant::now(),
+            ahead_ms: Arc::default(),
+            start_ms: Arc::new(AtomicI64::new(wall_ms())),
+            behind_ms: Arc::default(),
+        }
     }
 }
 
 impl Clock {
     /// The moment by the wall clock.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now(&self) -> Time {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        Time::from_unix_ms(ms.saturating_add(self.ahead_ms.load(Ordering::Relaxed)))
+        let ticks = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let (known, seen) = (self.start_ms.load(Ordering::Relaxed), wall_ms().saturating_sub(ticks));
+        let start = follow(known, seen);
+        // The two clocks are not read at the same instant: what differs by a little is not worth a write that all threads see.
+        if start.abs_diff(known) > 100 {
+            self.start_ms.store(start, Ordering::Relaxed);
+        }
+        let behind = start - seen;
+        if (behind > 0) != (self.behind_ms.load(Ordering::Relaxed) > 0) {
+            self.note(behind);
+        }
+        Time::from_unix_ms(start.saturating_add(ticks).saturating_add(self.ahead_ms.load(Ordering::Relaxed)))
+    }
+
+    /// By how much the wall clock was set back, where that is not followed.
+    pub fn behind(&self) -> Option<Span> {
+        let behind = self.behind_ms.load(Ordering::Relaxed);
+        (behind > 0).then_some(Span::ms(behind))
+    }
+
+    fn note(&self, behind: i64) {
+        if self.behind_ms.swap(behind, Ordering::Relaxed) > 0 {
+            tracing::info!("the clock is where it was going to be");
+        } else {
+            let by_s = behind / 1000;
+            tracing::error!(
+                by_s,
+                "the clock was set back; dates go on from before. If it is right now, restart this server"
+            );
+        }
     }
 
     /// Microseconds since the start, never running back.
@@ -230,6 +287,17 @@ impl Clock {
     pub fn advance(&self, span: Span) {
         self.ahead_ms.fetch_add(span.as_ms(), Ordering::Relaxed);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+fn wall_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Which of two beginnings counts: the one that is seen, unless it is a jump back from the one that is known.
+fn follow(known: i64, seen: i64) -> i64 {
+    if seen < known.saturating_sub(LEEWAY.as_ms()) { known } else { seen }
 }
 
 /// Request ids from a counter through a keyed hash with two random keys of this start.
@@ -247,5 +315,33 @@ impl RequestIds {
         random[..8].copy_from_slice(&self.first.hash_one(count).to_ne_bytes());
         random[8..].copy_from_slice(&self.second.hash_one(count).to_ne_bytes()[..2]);
         RequestId::new(now, random)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn st_05_a_clock_is_followed_ahead_and_back_by_a_little_and_not_by_a_jump() {
+        for (seen, counts) in [(1_000_000, 1_000_000), (4_600_000, 4_600_000), (990_000, 990_000), (989_999, 1_000_000)]
+        {
+            assert_eq!(follow(1_000_000, seen), counts, "{seen}");
+        }
+    }
+
+    #[test]
+    fn st_05_a_clock_that_was_set_back_goes_on_and_says_so() {
+        let clock = Clock::default();
+        let before = clock.now();
+        assert_eq!(clock.behind(), None);
+        // As if the wall clock had said one hour more until now.
+        clock.start_ms.fetch_add(Span::hours(1).as_ms(), Ordering::Relaxed);
+        let after = clock.now();
+        assert!(after >= before + Span::minutes(59), "{before} {after}");
+        assert!(clock.behind().is_some_and(|behind| behind > Span::minutes(59) && behind < Span::minutes(61)));
+        clock.start_ms.fetch_sub(Span::hours(1).as_ms(), Ordering::Relaxed);
+        clock.now();
+        assert_eq!(clock.behind(), None);
     }
 }

@@ -15,6 +15,9 @@ pub mod jobs;
 pub mod log;
 pub mod login;
 pub mod manage;
+pub mod master;
 pub mod metrics;
 pub mod realm;
 pub mod serve;
+#[cfg(feature = "otel")]
+pub mod telemetry;

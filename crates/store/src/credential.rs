@@ -40,6 +40,11 @@ statements! {
         OR expires_at > (SELECT g.expires_at FROM access_grant AS g WHERE g.id = credential.grant_id))";
     END_BY = "UPDATE credential SET expires_at = $end WHERE key_id = $key AND realm_id = $realm
         AND (expires_at IS NULL OR expires_at > $end)";
+    UPDATE_HASH = "UPDATE credential SET hash = $new, lookup_key = $lookup_key WHERE hash = $old AND realm_id = $realm
+        AND NOT EXISTS (SELECT o.hash FROM credential AS o WHERE o.hash = $new)";
+    COUNT_LIVE = "SELECT s.lookup_key, COUNT(s.hash) FROM credential AS s JOIN access_grant AS g ON g.id = s.grant_id
+        WHERE g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $now) AND (s.expires_at IS NULL OR s.expires_at > $now)
+        GROUP BY s.lookup_key ORDER BY s.lookup_key";
 }
 
 /// What a presented key is, as one snapshot of the store saw it.
@@ -53,12 +58,58 @@ pub struct Found {
     pub lineage: Lineage,
 }
 
+/// How much of something is made with a master key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfMasterKey {
+    /// The number of the master key.
+    pub number: i64,
+    /// How many.
+    pub count: i64,
+}
+
+impl FromRow for OfMasterKey {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        Ok(Self { number: row.int(0)?, count: row.int(1)? })
+    }
+}
+
 impl Tx<'_> {
     /// What a presented key is.
     pub fn find_credential(&mut self, realm: RealmId, hash: &SecretHash) -> Result<Option<Found>> {
         let Some(known) = self.find::<Known>(FIND, named! { realm, hash })? else { return Ok(None) };
         let lineage = self.complete(known.facts)?;
         Ok(Some(Found { key: known.key, secret: known.secret, lineage }))
+    }
+
+    /// The same where it may be stored under one of several hashes; [`KeySecret::hash`] says under which it is.
+    pub fn find_credential_among(&mut self, realm: RealmId, hashes: &[SecretHash]) -> Result<Option<Found>> {
+        for hash in hashes {
+            if let Some(found) = self.find_credential(realm, hash)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Stores a secret under the hash of another master key. False: it is not there any more, or is so already.
+    pub fn update_secret_hash(
+        &mut self,
+        realm: RealmId,
+        old: &SecretHash,
+        new: &SecretHash,
+        lookup_key: i64,
+        now: Time,
+    ) -> Result<bool> {
+        if self.execute(UPDATE_HASH, named! { realm, old, new, lookup_key })? == 0 {
+            return Ok(false);
+        }
+        self.change(ChangeKind::Credential, realm, &new.tag(), now)?;
+        Ok(true)
+    }
+
+    /// How many secrets that still open something are stored under which master key's hash.
+    pub fn count_live_secrets(&mut self, now: Time) -> Result<Vec<OfMasterKey>> {
+        self.list(COUNT_LIVE, named! { now })
     }
 
     /// The secrets of a key by number, ended ones too.

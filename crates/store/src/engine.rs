@@ -23,7 +23,7 @@ pub use self::postgres::{BadUrl, PostgresUrl};
 use self::queue::closed;
 use self::sqlite::Sqlite;
 pub(crate) use self::sqlite::translate;
-pub use self::sqlite::{Copied, back_up, inspect, put_back};
+pub use self::sqlite::{Copied, MADE_AT, back_up, inspect, put_back};
 pub use self::tx::Tx;
 use self::unit::{Unit, Work};
 use crate::change::Change;

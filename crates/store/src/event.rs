@@ -11,7 +11,8 @@ use crate::value::{FromRow, Row, optional_json};
 macro_rules! events {
     ($order:literal) => {
         concat!(
-            "SELECT v.number, v.id, v.realm_id, v.at, v.kind, v.actor, v.target, v.reason, v.request_id, v.detail FROM event AS v
+            "SELECT v.number, v.id, v.realm_id, v.at, v.kind, v.actor, v.target, v.reason, v.request_id, v.detail, v.seal_number
+            FROM event AS v
             WHERE v.realm_id = $realm AND (v.kind = $kind OR $kind IS NULL)
             AND (SUBSTR(v.kind, 1, $prefix_length) = $prefix OR $prefix IS NULL)
             AND (v.actor = $actor OR $actor IS NULL) AND (v.target = $target OR $target IS NULL) AND ",
@@ -26,7 +27,10 @@ statements! {
         VALUES ($id, $realm, $at, $kind, $actor, $target, $reason, $request_id, $detail) RETURNING number";
     INSERT_MANY = "INSERT INTO event (id, realm_id, at, kind, actor, target, reason, request_id, detail)
         VALUES ($id, $realm, $at, $kind, $actor, $target, $reason, $request_id, $detail)";
-    LIST = events!("v.number > $after ORDER BY v.number");
+    LIST = events!("v.seal_number >= $seal AND (v.seal_number > $seal OR v.number > $after) ORDER BY v.seal_number, v.number");
+    /// The seal of an event or, where that is gone, of the next one that has a seal.
+    PLACE = "SELECT seal_number FROM event WHERE number >= $after AND (seal_number IS NOT NULL OR number = $after)
+        ORDER BY number LIMIT 1";
     LIST_LATEST = events!("v.number < $before ORDER BY v.number DESC");
 }
 
@@ -72,12 +76,14 @@ impl Tx<'_> {
         self.each(INSERT_MANY, &sets.collect::<Vec<_>>()).map(drop)
     }
 
-    /// What came after a number, oldest first: to follow.
+    /// What came after the event of this number, to follow: in the order of the seals, so that what is committed late is not
+    /// missed. What has no seal yet comes when it has one, and so does what came after it.
     pub fn list_events(&mut self, realm: RealmId, filter: &EventFilter, after: i64, limit: u32) -> Result<Vec<Event>> {
+        let Some(seal) = self.find::<Option<i64>>(PLACE, named! { after })?.flatten() else { return Ok(Vec::new()) };
         let EventFilter { actor, target, .. } = filter;
         let (kind, prefix) = filter.kinds();
         let prefix_length = prefix_length(prefix);
-        self.list(LIST, named! { realm, kind, prefix, prefix_length, actor, target, after, limit })
+        self.list(LIST, named! { realm, kind, prefix, prefix_length, actor, target, seal, after, limit })
     }
 
     /// What came before a number or, without one, last; newest first.
@@ -113,6 +119,7 @@ impl FromRow for Event {
             reason: row.optional(7, Row::string)?,
             request_id: row.optional(8, Row::string)?,
             detail: row.free_json(9)?,
+            seal: row.optional(10, Row::int)?,
         })
     }
 }

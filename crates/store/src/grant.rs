@@ -70,6 +70,10 @@ statements! {
         WHERE realm_id = $realm AND expires_at > $now AND kind = 'key' AND revoked_at IS NULL";
     COUNT_KEY_ENDS = "SELECT COUNT(id) FROM access_grant WHERE realm_id = $realm AND expires_at > $now AND expires_at <= $until
         AND kind = 'key' AND revoked_at IS NULL";
+    /// Ids begin with the moment at which they were made.
+    NEWEST = "SELECT created_at FROM access_grant ORDER BY id DESC LIMIT 1";
+    LATEST_ISSUE = "SELECT COALESCE(MAX(issued.at), 0) FROM (SELECT MAX(created_at) AS at FROM access_grant
+        UNION ALL SELECT MAX(created_at) AS at FROM credential) AS issued";
     INSERT = "INSERT INTO access_grant (id, realm_id, org_id, kind, subject_kind, subject_id, client_id, parent_id, root_id, api_id,
         scopes, created_at, expires_at, revoked_at) VALUES ($id, $realm, $org, $kind, $subject_kind, $subject, $client, $parent, $root,
         $api, $scopes, $created_at, $expires_at, $revoked_at)";
@@ -92,6 +96,18 @@ pub struct GrantFilter {
 }
 
 impl Tx<'_> {
+    /// When the newest grant of all realms was made; none where there is none.
+    pub fn newest_grant(&mut self) -> Result<Option<Time>> {
+        let at: Option<i64> = self.find(NEWEST, &[])?;
+        Ok(at.map(Time::from_unix_ms))
+    }
+
+    /// When the last grant or credential of all realms was made; none where there is none. Looks at every row.
+    pub fn latest_issue(&mut self) -> Result<Option<Time>> {
+        let at: Option<i64> = self.find(LATEST_ISSUE, &[])?;
+        Ok(at.filter(|at| *at > 0).map(Time::from_unix_ms))
+    }
+
     /// When the next key of a realm ends; none where no key does.
     pub fn next_key_end(&mut self, realm: RealmId, now: Time) -> Result<Option<Time>> {
         let end: Option<Option<i64>> = self.find(NEXT_KEY_END, named! { realm, now })?;

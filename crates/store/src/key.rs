@@ -43,6 +43,7 @@ macro_rules! issued_keys {
             LEFT JOIN client AS c ON g.subject_kind = 'client' AND c.id = g.subject_id AND c.realm_id = g.realm_id
             LEFT JOIN user_account AS u ON g.subject_kind = 'user' AND u.id = g.subject_id AND u.realm_id = g.realm_id
             LEFT JOIN api AS a ON a.id = g.api_id AND a.realm_id = g.realm_id
+            JOIN realm AS r ON r.id = k.realm_id
             WHERE "
         )
     };
@@ -59,7 +60,10 @@ macro_rules! listed_keys {
             looks_like!("k.metadata"),
             "
               AND (g.expires_at < $expiring_before OR $expiring_before IS NULL)
-              AND (g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $now) OR $ended = 1)
+              AND (g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $now)
+                AND g.created_at >= COALESCE(r.valid_after, g.created_at)
+                AND g.created_at >= COALESCE(c.valid_after, u.valid_after, g.created_at)
+                AND (c.id IS NOT NULL OR u.id IS NOT NULL) AND (g.api_id IS NULL OR a.id IS NOT NULL) OR $ended = 1)
               AND k.id > $after ORDER BY k.id LIMIT $limit"
         )
     };
@@ -75,7 +79,11 @@ statements! {
     /// Bounded, because it is asked while everybody else who writes waits.
     COUNT_LIVE = "SELECT COUNT(n.id) FROM (SELECT g.id FROM access_grant AS g
         WHERE g.realm_id = $realm AND g.subject_id = $owner AND g.kind = 'key' AND g.revoked_at IS NULL
-        AND (g.expires_at IS NULL OR g.expires_at > $now) LIMIT 10000) AS n";
+        AND (g.expires_at IS NULL OR g.expires_at > $now)
+        AND g.created_at >= COALESCE((SELECT MAX(v.since) FROM (SELECT valid_after AS since FROM realm WHERE id = $realm
+            UNION ALL SELECT valid_after FROM client WHERE realm_id = $realm AND id = $owner
+            UNION ALL SELECT valid_after FROM user_account WHERE realm_id = $realm AND id = $owner) AS v), g.created_at)
+        LIMIT 10000) AS n";
     INSERT = "INSERT INTO api_key (id, realm_id, org_id, grant_id, name, lifetime_ms, rate, ip, external_id, metadata, disabled_at,
         seen_in_browser_at, created_by, created_at, updated_at, version) VALUES ($id, $realm, $org, $grant, $name, $lifetime, $rate, $ip,
         $external_id, $metadata, $disabled_at, $seen_in_browser_at, $created_by, $created_at, $updated_at, $version)";
@@ -104,7 +112,7 @@ pub struct KeyFilter {
     pub metadata: MetadataFilter,
     /// Those that end before this moment.
     pub expiring_before: Option<Time>,
-    /// Those that are neither revoked nor past their end.
+    /// Those that may come to life: neither revoked, alone or with all of their owner or realm, nor past their end.
     pub live_only: bool,
 }
 
@@ -167,7 +175,7 @@ impl Tx<'_> {
         self.list_keys(realm, &filter, &Page::first(limit), Time::default())
     }
 
-    /// How many keys of an owner are neither revoked nor past their end, counted to 10,000. Lock the owner before:
+    /// How many keys of an owner are neither revoked, alone or with all others, nor past their end, counted to 10,000. Lock the owner before:
     /// [`Tx::lock_subject`].
     pub fn count_live_keys(&mut self, realm: RealmId, owner: SubjectId, now: Time) -> Result<i64> {
         Ok(self.find(COUNT_LIVE, named! { realm, owner, now })?.unwrap_or_default())

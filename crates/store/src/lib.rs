@@ -37,8 +37,10 @@ mod user;
 mod cluster;
 
 pub use change::{Change, ChangeKind};
-pub use credential::Found;
-pub use engine::{BadUrl, Copied, End, Location, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back};
+pub use credential::{Found, OfMasterKey};
+pub use engine::{
+    BadUrl, Copied, End, Location, MADE_AT, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back,
+};
 pub use error::{Error, Result};
 pub use event::EventFilter;
 pub use filter::Filter;

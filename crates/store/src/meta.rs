@@ -12,6 +12,7 @@ statements! {
     LOCK = "UPDATE meta SET value = value WHERE name = $name";
     CLAIM = "INSERT INTO meta (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value
         WHERE meta.value <= $before";
+    REPLACE = "UPDATE meta SET value = $value WHERE name = $name AND value = $was";
     DELETE = "DELETE FROM meta WHERE name = $name";
     UPDATE = "INSERT INTO meta (name, value) VALUES ($name, $value) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 }
@@ -36,6 +37,11 @@ impl Tx<'_> {
     pub fn claim(&mut self, name: &str, every: Span, now: Time) -> Result<bool> {
         let (value, before) = (now.unix_ms().to_be_bytes(), (now - every).unix_ms().to_be_bytes());
         Ok(self.execute(CLAIM, named! { name, value: value[..], before: before[..] })? == 1)
+    }
+
+    /// Puts a value in the place of another. False: that is not there any more.
+    pub fn replace_meta(&mut self, name: &str, was: &[u8], value: &[u8]) -> Result<bool> {
+        Ok(self.execute(REPLACE, named! { name, was, value })? == 1)
     }
 
     /// Forgets a value.

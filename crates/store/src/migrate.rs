@@ -20,6 +20,8 @@ pub(crate) const FILES: &[File] = &[
         text: include_str!("../../../migrations/0002_follow_by_transaction.sql"),
     },
     File { name: "0003_seal_the_audit.sql", text: include_str!("../../../migrations/0003_seal_the_audit.sql") },
+    File { name: "0004_follow_the_audit.sql", text: include_str!("../../../migrations/0004_follow_the_audit.sql") },
+    File { name: "0005_people.sql", text: include_str!("../../../migrations/0005_people.sql") },
 ];
 
 /// One migration.

@@ -7,6 +7,7 @@ use admit_core::audit::seal::{Anchor, Columns, Entry, Seal};
 use admit_core::id::EventId;
 use admit_core::time::Span;
 
+use crate::credential::OfMasterKey;
 use crate::engine::Tx;
 use crate::error::Result;
 use crate::value::{FromRow, Row};
@@ -44,10 +45,16 @@ statements! {
     LIST = seals!("WHERE number > $after ORDER BY number LIMIT $limit");
     LAST = seals!("ORDER BY number DESC LIMIT 1");
     FIND = seals!("WHERE number = $number");
+    LAST_OF_KEY = seals!("WHERE key_number = $key ORDER BY number DESC LIMIT 1");
+    COUNT_OF_KEYS = "SELECT key_number, COUNT(number) FROM event_seal WHERE number > $after GROUP BY key_number ORDER BY key_number";
     /// Of several nodes that seal the same, one does.
     INSERT = "INSERT INTO event_seal (number, first_event, last_event, event_count, key_number, tags, previous_mac, mac, sealed_at)
         VALUES ($number, $first_event, $last_event, $event_count, $key_number, $tags, $previous_mac, $mac, $sealed_at)
         ON CONFLICT (number) DO NOTHING";
+    SWEEP = "DELETE FROM event_seal WHERE number IN (SELECT number FROM event_seal WHERE number <= $last ORDER BY number
+        LIMIT 100)";
+    SWEEP_EVENTS = "DELETE FROM event WHERE number IN (SELECT number FROM event WHERE seal_number <= $swept
+        AND at <= $swept_at ORDER BY seal_number, number LIMIT 100)";
     MARK = "UPDATE event SET seal_number = $seal WHERE number = $event AND seal_number IS NULL";
 }
 
@@ -106,9 +113,29 @@ impl Tx<'_> {
         self.find(FIND, named! { number })
     }
 
+    /// The newest seal that was made with a master key.
+    pub fn last_seal_of(&mut self, key: i64) -> Result<Option<Seal>> {
+        self.find(LAST_OF_KEY, named! { key })
+    }
+
+    /// How many seals behind a number were made with which master key.
+    pub fn count_seals(&mut self, after: i64) -> Result<Vec<OfMasterKey>> {
+        self.list(COUNT_OF_KEYS, named! { after })
+    }
+
     /// The seals behind a number.
     pub fn list_seals(&mut self, after: i64, limit: u32) -> Result<Vec<Seal>> {
         self.list(LIST, named! { after, limit })
+    }
+
+    /// Deletes at most 100 seals up to this one; in the write that moves the anchor behind them.
+    pub fn sweep_seals(&mut self, last: i64) -> Result<usize> {
+        self.execute(SWEEP, named! { last })
+    }
+
+    /// Deletes at most 100 events of seals that were swept. What cannot have been in one, being younger, stays: a stray.
+    pub fn sweep_events(&mut self, swept: &Anchor) -> Result<usize> {
+        self.execute(SWEEP_EVENTS, named! { swept: swept.number, swept_at: (swept.sealed_at + SKEW).unix_ms() })
     }
 }
 

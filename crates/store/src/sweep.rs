@@ -1,7 +1,6 @@
 //! What may be forgotten. Each verb deletes at most 100 rows, because a long unit of work holds up all writers; ask again
-//! while it answers 100.
+//! while it answers 100. Events go with their seals: see `seal.rs`.
 
-use admit_core::id::RealmId;
 use admit_core::time::{Span, Time};
 
 use crate::engine::Tx;
@@ -20,8 +19,6 @@ statements! {
         WHERE day < $day ORDER BY day LIMIT 100)";
     IDEMPOTENCY = "DELETE FROM idempotency WHERE (caller, key, method, path) IN (SELECT caller, key, method, path
         FROM idempotency WHERE expires_at <= $now ORDER BY expires_at LIMIT 100)";
-    EVENTS = "DELETE FROM event WHERE number IN (SELECT number FROM event WHERE realm_id = $realm ORDER BY number LIMIT 100)
-        AND at < $before";
 }
 
 impl Tx<'_> {
@@ -38,10 +35,5 @@ impl Tx<'_> {
     /// Answers that need not be repeated any more.
     pub fn sweep_idempotency(&mut self, now: Time) -> Result<usize> {
         self.execute(IDEMPOTENCY, named! { now })
-    }
-
-    /// Events of a realm before a moment: only where its operator set a retention.
-    pub fn sweep_events(&mut self, realm: RealmId, before: Time) -> Result<usize> {
-        self.execute(EVENTS, named! { realm, before })
     }
 }

@@ -231,6 +231,22 @@ pub fn read_anchor(keys: &[Keys], anchor: &[u8]) -> Option<Anchor> {
     Some(Anchor { number: number_at(8)?, mac: body[24..].try_into().ok()?, sealed_at })
 }
 
+/// What an anchor says of itself, verified or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnchorPlace {
+    /// Which master key it was made with.
+    pub key: i64,
+    /// The number of the seal that it stands for.
+    pub seal: i64,
+}
+
+/// Where an anchor says to be; none where it is too short to say so.
+pub fn anchor_place(anchor: &[u8]) -> Option<AnchorPlace> {
+    let (numbers, _) = anchor.as_chunks::<8>();
+    let [key, seal, ..] = numbers else { return None };
+    Some(AnchorPlace { key: i64::from_be_bytes(*key), seal: i64::from_be_bytes(*seal) })
+}
+
 /// The keys of a number.
 pub fn find(keys: &[Keys], number: i64) -> Option<&Keys> {
     keys.iter().find(|keys| keys.number == number)
@@ -375,6 +391,7 @@ pub(super) mod tests {
         let anchor = keys().anchor(&seal);
         let read = read_anchor(&[keys()], &anchor).unwrap();
         assert_eq!((read.number, read.mac.to_vec(), read.sealed_at), (1, seal.mac.clone(), seal.sealed_at));
+        assert_eq!(anchor_place(&anchor), Some(AnchorPlace { key: 1, seal: 1 }));
         for at in 0..anchor.len() {
             let mut flipped = anchor.clone();
             flipped[at] ^= 1;

@@ -171,6 +171,18 @@ impl<'k> Walk<'k> {
     }
 }
 
+/// How many of these seals, from the first one on, are as they were made and follow each other behind the anchor. Their
+/// events are not looked at.
+pub fn count_true(keys: &[Keys], anchor: Option<&Anchor>, seals: &[Seal]) -> usize {
+    let mut walk = Walk::begin(keys, anchor);
+    let is_true = |seal: &&Seal| {
+        let is_true = walk.check_seal(seal) && walk.findings.is_empty();
+        walk.before = Link::of(keys, seal);
+        is_true
+    };
+    seals.iter().take_while(is_true).count()
+}
+
 /// Names every row that is not what its seal lists.
 fn compare(keys: &Keys, seal: i64, rows: &[(i64, Tag)], entries: &[Entry]) -> Vec<Finding> {
     let sealed: HashMap<i64, Tag> = rows.iter().copied().collect();

@@ -167,6 +167,26 @@ fn a_walk_goes_on_where_another_ended() {
     assert_eq!(walk.findings, [Finding::EndCutOff { last: 2, noted: 3 }]);
 }
 
+#[test]
+fn seals_are_true_up_to_the_first_that_is_not() {
+    let (all, keys) = (store(3).seals, [keys()]);
+    let count = |change: fn(&mut Vec<Seal>)| {
+        let mut seals = all.clone();
+        change(&mut seals);
+        count_true(&keys, None, &seals)
+    };
+    assert_eq!(count(|_| ()), 3);
+    assert_eq!(count(|seals| seals[1].sealed_at = Time::from_unix_ms(0)), 1, "who is called old");
+    assert_eq!(count(|seals| drop(seals.remove(1))), 1, "a gap");
+    assert_eq!(count(|seals| drop(seals.remove(0))), 0, "a gap at the beginning");
+    assert_eq!(count(|seals| seals[1].key_number = 9), 1, "an unknown key");
+    let anchor = |at: usize| seal::read_anchor(&keys, &keys[0].anchor(&all[at])).unwrap();
+    assert_eq!(count_true(&keys, Some(&anchor(0)), &all[1..]), 2);
+    assert_eq!(count_true(&keys, Some(&anchor(0)), &all[2..]), 0);
+    let other = Anchor { mac: [1; 32], ..anchor(0) };
+    assert_eq!(count_true(&keys, Some(&other), &all[1..]), 0, "another chain");
+}
+
 proptest! {
     #[test]
     fn whatever_is_done_to_the_rows_is_found(

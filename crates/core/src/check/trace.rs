@@ -7,10 +7,12 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use crate::check::advice;
 use crate::check::code::{Code, Reason};
 use crate::check::decision::{Decision, Verdict};
 use crate::credential::Place;
-use crate::policy::index::{Missed, NearMiss, Policy, Target};
+use crate::name::RealmName;
+use crate::policy::index::{NearMiss, Policy, Target};
 use crate::policy::rule::{Audience, Demand, Require, Rule};
 use crate::principal::{CredentialKind, Principal};
 
@@ -46,6 +48,8 @@ pub struct Trace {
 
 /// What is explained.
 pub struct Case<'a> {
+    /// The realm that judged.
+    pub realm: Option<&'a RealmName>,
     /// As it was read; empty where the request could not be.
     pub method: &'a str,
     /// As it was read.
@@ -64,11 +68,22 @@ pub struct Case<'a> {
     pub policy: Option<&'a Policy>,
 }
 
+impl Case<'_> {
+    /// The rules that the request missed in one part only.
+    pub(super) fn near_misses(&self) -> Vec<NearMiss<'_>> {
+        let (Some(policy), Ok(method)) = (self.policy, self.method.parse()) else { return Vec::new() };
+        let target = Target { host: self.host, method: &method, path: self.path, has_encoded_slash: false };
+        policy.near_misses(&target)
+    }
+}
+
 /// Tells the story of a decision.
 pub fn explain(case: &Case<'_>) -> Trace {
     let mut story = Story { case, reason: case.decision.reason().or(case.decision.observed), trace: Trace::default() };
     story.tell();
-    story.advise();
+    if let Some(reason) = story.reason {
+        story.trace.advice = advice::commands(case, reason);
+    }
     story.trace
 }
 
@@ -102,6 +117,10 @@ impl Story<'_> {
         self.add(Mark::Ok, format!("request is well-formed: {method} {host}{path}"));
         if self.case.decision.verdict == Verdict::Preflight {
             return self.add(Mark::Ok, "preflight from a listed origin, answered here");
+        }
+        if self.reason == Some(Reason::RealmDisabled) {
+            // Nothing of the request was looked at: it does not matter what was sent.
+            return self.add(Mark::Failed, sentence(Reason::RealmDisabled));
         }
         if self.tell_credential() || self.tell_limits() || self.tell_rule() {
             return;
@@ -155,11 +174,15 @@ impl Story<'_> {
 
     fn tell_rule(&mut self) -> bool {
         let Some(rule) = self.case.rule else {
+            if self.reason != Some(Reason::NothingMatched) {
+                // What Admit demands of its own routes is no rule of the realm.
+                return self.ends_with(Code::ALL);
+            }
             self.add(
                 Mark::Failed,
                 format!("no rule matches {} {}{}", self.case.method, self.case.host, self.case.path),
             );
-            let near: Vec<_> = self.near_misses().iter().map(near_text).collect();
+            let near: Vec<_> = self.case.near_misses().iter().map(near_text).collect();
             near.into_iter().for_each(|text| self.add(Mark::Skipped, text));
             return true;
         };
@@ -176,7 +199,10 @@ impl Story<'_> {
         if self.ends_with(&[Code::MissingCredential]) {
             return true;
         }
+        let principal = self.case.decision.principal.as_ref();
+        let is_for_none = principal.is_some_and(|principal| principal.standing.api.is_none());
         let audience = match &rule.audience {
+            Audience::Api(api) if is_for_none => format!("for callers of {api}; the credential is for no API"),
             Audience::Api(api) => format!("made for {api}"),
             Audience::Any | Audience::None => "made for any API".to_owned(),
         };
@@ -200,7 +226,9 @@ impl Story<'_> {
         for (code, what, label) in demands {
             if self.reason.is_some_and(|reason| reason.code() == code) {
                 let sentence = self.reason.map_or("", sentence);
-                self.add(Mark::Failed, format!("{label}{what}: {sentence}"));
+                let is_said = code == Code::WrongAudience && is_for_none;
+                let text = if is_said { what } else { format!("{label}{what}: {sentence}") };
+                self.add(Mark::Failed, text);
                 return true;
             }
             if !what.is_empty() {
@@ -208,95 +236,6 @@ impl Story<'_> {
             }
         }
         false
-    }
-
-    fn near_misses(&self) -> Vec<NearMiss<'_>> {
-        let (Some(policy), Ok(method)) = (self.case.policy, self.case.method.parse()) else { return Vec::new() };
-        let target = Target { host: self.case.host, method: &method, path: self.case.path, has_encoded_slash: false };
-        policy.near_misses(&target)
-    }
-
-    fn advise(&mut self) {
-        let Some(reason) = self.reason else { return };
-        let key = self.case.decision.principal.as_ref().and_then(|principal| principal.key).map(|key| key.to_string());
-        let key = key.as_deref().unwrap_or("KEY");
-        let advice = match reason {
-            Reason::NothingMatched => self.rule_advice(),
-            Reason::ScopeMissing => self.scope_advice(key),
-            Reason::NoCredential => vec![format!("admit key create --name NAME{}", self.audience_flags())],
-            Reason::OtherAudience => vec![format!("admit key create --name NAME{}", self.audience_flags())],
-            Reason::RoleMissing => {
-                let role = self.case.decision.missing_roles.first().map_or("ROLE", |role| role.as_str());
-                vec![format!("admit client update {} --role {role}", self.subject())]
-            }
-            Reason::Expired | Reason::RolledOver | Reason::PlainHttp => vec![format!("admit key roll {key}")],
-            Reason::Revoked | Reason::IssuedBeforeCutoff | Reason::ParentEnded | Reason::OwnerGone => {
-                vec![format!("admit key create --name NAME{}", self.audience_flags())]
-            }
-            Reason::KeyDisabled => vec![format!("admit key enable {key}")],
-            Reason::OwnerDisabled => vec![format!("admit client enable {}", self.subject())],
-            Reason::IpNotAllowed => {
-                let ip = self.case.client_ip.map_or_else(|| "CIDR".to_owned(), |ip| ip.to_string());
-                vec![format!("admit key update {key} --ip {ip}")]
-            }
-            Reason::KeyLimit => vec![format!("admit key update {key} --rate 1000/1m")],
-            Reason::UnknownSecret | Reason::Checksum | Reason::UnknownShape => {
-                vec!["admit key inspect   (paste the key: says what it is)".to_owned(), "admit key list".to_owned()]
-            }
-            Reason::PeerNotTrusted => {
-                vec!["trusted_proxies = [\"<address of the gateway>/32\"]   (in admit.toml)".to_owned()]
-            }
-            Reason::SecretInWrongPlace => vec!["find out who sends it: that secret is leaked where it goes".to_owned()],
-            Reason::DenyRule => {
-                self.case.rule.map(|rule| format!("admit rule remove \"{}\"", rule.name)).into_iter().collect()
-            }
-            _ => Vec::new(),
-        };
-        self.trace.advice.extend(advice);
-    }
-
-    fn rule_advice(&self) -> Vec<String> {
-        let near = self.near_misses();
-        let by_method = near.iter().find(|miss| miss.why == Missed::Method);
-        let path = by_method.map_or(self.case.path, |miss| miss.rule.path.as_str());
-        let scopes = by_method.map(|miss| demanded_scopes(miss.rule)).filter(|scopes| !scopes.is_empty());
-        let demand = scopes.unwrap_or_else(|| " --authenticated".to_owned());
-        vec![format!("admit rule add --host {} --path '{path}' --method {}{demand}", self.case.host, self.case.method)]
-    }
-
-    fn scope_advice(&self, key: &str) -> Vec<String> {
-        let scopes =
-            self.case.decision.missing_scopes.iter().map(|scope| format!(" --scope {scope}")).collect::<String>();
-        let Some(principal) = &self.case.decision.principal else { return Vec::new() };
-        let api = match &principal.standing.api {
-            Some(api) => format!(" --api {api}"),
-            None => return vec![format!("admit key create --name NAME{}", self.audience_flags())],
-        };
-        vec![format!("admit client update {}{api}{scopes}", self.subject()), format!("admit key update {key}{scopes}")]
-    }
-
-    fn audience_flags(&self) -> String {
-        let Some(rule) = self.case.rule else { return String::new() };
-        let api = match &rule.audience {
-            Audience::Api(api) => format!(" --api {api}"),
-            Audience::Any | Audience::None => String::new(),
-        };
-        format!("{api}{}", demanded_scopes(rule))
-    }
-
-    fn subject(&self) -> String {
-        self.case
-            .decision
-            .principal
-            .as_ref()
-            .map_or_else(|| "NAME".to_owned(), |principal| principal.subject.to_string())
-    }
-}
-
-fn demanded_scopes(rule: &Rule) -> String {
-    match &rule.demand {
-        Demand::Require(require) => require.scopes.iter().map(|scope| format!(" --scope {scope}")).collect(),
-        Demand::Public | Demand::Deny => String::new(),
     }
 }
 

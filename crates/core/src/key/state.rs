@@ -24,15 +24,40 @@ pub enum State {
     Expired,
 }
 
-/// The state of a key: what cannot be undone is named first.
+impl State {
+    /// The word in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The state that a word names.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Disabled, Self::Revoked, Self::Expired].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// The state of a key.
 pub fn state(key: &Key, lineage: &Lineage, now: Time) -> State {
+    match of_grant(lineage, now) {
+        State::Active if key.disabled_at.is_some() => State::Disabled,
+        state => state,
+    }
+}
+
+/// The state of a grant: what cannot be undone is named first.
+pub fn of_grant(lineage: &Lineage, now: Time) -> State {
     let halted = lineage.halted();
     let is_off = matches!(halted, Some(Reason::OwnerDisabled | Reason::RealmDisabled));
     if halted.is_some() && !is_off || lineage.grant.revoked_at.is_some() {
         State::Revoked
     } else if lineage.expires_at().is_some_and(|end| end <= now) {
         State::Expired
-    } else if is_off || key.disabled_at.is_some() {
+    } else if is_off {
         State::Disabled
     } else {
         State::Active

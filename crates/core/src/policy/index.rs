@@ -10,6 +10,7 @@ use std::fmt;
 use http::Method;
 
 use crate::name::ApiUri;
+use crate::shell::{flag, quote};
 
 use super::cors::Cors;
 use super::host::HostPattern;
@@ -279,7 +280,7 @@ fn never_reached(earlier: &Rule, rule: &Rule) -> String {
 /// Gives a guarded rule its audience, with what stands against it.
 fn settle(rule: &mut Rule, apis: &[ApiRealm], owners: &Owners) -> Vec<Problem> {
     let Demand::Require(require) = &rule.demand else { return Vec::new() };
-    let first_scope = require.scopes.first().map_or(String::new(), |scope| format!(" --scope {scope}"));
+    let first_scope = require.scopes.first().map_or(String::new(), |scope| flag("scope", scope.as_str()));
     if rule.audience == Audience::None {
         match follow(rule, apis, owners, &first_scope) {
             Ok(audience) => rule.audience = audience,
@@ -291,7 +292,8 @@ fn settle(rule: &mut Rule, apis: &[ApiRealm], owners: &Owners) -> Vec<Problem> {
     let missing = match &rule.audience {
         Audience::Api(uri) => match apis.iter().find(|api| api.uri == *uri) {
             None => {
-                let message = format!("is {uri}, which is no API here. Create it: admit api create {uri}{first_scope}");
+                let create = format!("admit api create {}{first_scope}", quote(uri.as_str()));
+                let message = format!("is {uri}, which is no API here. Create it: {create}");
                 return vec![Problem::new("require.api", message)];
             }
             Some(api) => lacking(api),
@@ -303,7 +305,8 @@ fn settle(rule: &mut Rule, apis: &[ApiRealm], owners: &Owners) -> Vec<Problem> {
     };
     let tell = |scope| match &rule.audience {
         Audience::Api(uri) => {
-            format!("has {scope}, which {uri} does not define. Add it: admit api update {uri} --scope {scope}")
+            let update = format!("admit api update {} --scope {scope}", quote(uri.as_str()));
+            format!("has {scope}, which {uri} does not define. Add it: {update}")
         }
         _ => format!("has {scope}, which no API defines. Add it: admit api update API --scope {scope}"),
     };

@@ -55,7 +55,7 @@ impl Methods {
 }
 
 /// Reads one method of a rule: an upper-case token. On failure says what would be right.
-pub(super) fn parse(text: &str) -> Result<Method, String> {
+pub(crate) fn parse(text: &str) -> Result<Method, String> {
     let upper = text.to_ascii_uppercase();
     let letters_well = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
     if text.is_empty() || text.len() > MAX_BYTES || !letters_well(&upper) {

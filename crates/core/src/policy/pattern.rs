@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::name::is_unprintable;
+
 /// The most segments of a pattern, `**` among them.
 pub const MAX_SEGMENTS: usize = 32;
 /// The longest pattern as written.
@@ -241,6 +243,21 @@ fn decode(raw: &str) -> Result<String, BadPattern> {
     String::from_utf8(bytes).map_err(|_| bad(format!("has {raw}, which is not UTF-8 once decoded")))
 }
 
+/// The text of a pattern that only this path, in normal form, fits.
+pub fn of_path(path: &str) -> String {
+    let mut pattern = String::with_capacity(path.len());
+    for (at, letter) in path.char_indices() {
+        let is_slash = path[at..].starts_with("%2F");
+        if "{}*?#".contains(letter) || is_unprintable(letter) || (letter == '%' && !is_slash) {
+            let mut bytes = [0; 4];
+            letter.encode_utf8(&mut bytes).bytes().for_each(|byte| pattern.push_str(&format!("%{byte:02X}")));
+        } else {
+            pattern.push(letter);
+        }
+    }
+    pattern
+}
+
 /// The octet that two hexadecimal digits stand for.
 fn escaped(text: &[u8]) -> Option<u8> {
     let digit = |place: usize| text.get(place).and_then(|letter| char::from(*letter).to_digit(16));
@@ -255,6 +272,17 @@ mod tests {
 
     fn pattern(text: &str) -> PathPattern {
         PathPattern::parse(text).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_the_pattern_of_itself(raw in "/([a-z%{}*?\u{202e}é ']{1,4}|%2F|%7B|%25|%2a|/){0,6}") {
+            let Ok(path) = Path::parse(&raw) else { return Ok(()) };
+            let written = of_path(path.as_str());
+            prop_assert!(!written.chars().any(is_unprintable));
+            let pattern = PathPattern::parse(&written);
+            prop_assert!(pattern.is_ok_and(|pattern| pattern.matches(path.as_str())), "{written}");
+        }
     }
 
     fn a_segment() -> impl Strategy<Value = String> {
@@ -331,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_would_be_right() {
+    fn ht_08_what_could_match_in_two_ways_is_refused_with_what_would_be_right() {
         let rows = [
             ("", "write /"),
             ("orders", "write /orders"),

@@ -22,6 +22,8 @@ pub struct Directory {
     maps: RwLock<Maps>,
     changed: Mutex<VecDeque<RealmId>>,
     is_behind: AtomicBool,
+    /// Some realm has a host of its own, or had one.
+    has_hosts: AtomicBool,
     /// Everything is to be read again.
     is_lost: AtomicBool,
     /// Held by the one who reads what has changed: of two who read at once, the one with the older row might be last.
@@ -38,6 +40,7 @@ impl Directory {
             after = Some(*last.id.bytes());
             let mut maps = self.maps.write();
             realms.iter().for_each(|realm| maps.put(realm));
+            self.has_hosts.fetch_or(!maps.by_host.is_empty(), Ordering::Release);
         }
     }
 
@@ -55,6 +58,11 @@ impl Directory {
     pub fn forget(&self) {
         self.is_lost.store(true, Ordering::Release);
         self.is_behind.store(true, Ordering::Release);
+    }
+
+    /// True where some realm may have a host of its own: whether it is worth asking which.
+    pub fn has_hosts(&self) -> bool {
+        self.is_behind.load(Ordering::Acquire) || self.has_hosts.load(Ordering::Acquire)
     }
 
     /// How many realms there are.
@@ -101,6 +109,7 @@ impl Directory {
             let Some(id) = self.changed.lock().front().copied() else { break };
             if let Some(realm) = store.point(|tx| tx.find_realm(id))? {
                 self.maps.write().put(&realm);
+                self.has_hosts.fetch_or(realm.host.is_some(), Ordering::Release);
             }
             self.changed.lock().pop_front();
         }

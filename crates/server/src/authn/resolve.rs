@@ -10,8 +10,9 @@ use std::sync::Arc;
 use admit_core::check::address;
 use admit_core::check::code::Reason;
 use admit_core::credential::{self, Presented};
-use admit_core::id::{ClientId, SubjectId};
+use admit_core::id::{ClientId, RealmId, SubjectId};
 use admit_core::key;
+use admit_core::master::Keys;
 use admit_core::principal::{CredentialKind, Principal, Standing};
 use admit_core::secret::{self, NotOpaque, SecretHash, SecretKind};
 use admit_core::time::Span;
@@ -22,6 +23,7 @@ use super::epoch::slot;
 use super::freshness;
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
+use crate::master;
 
 /// Who presents a credential.
 pub struct Resolved {
@@ -68,14 +70,14 @@ pub fn resolve(
         (kept, Some(overdue)) => kept.zip(Some(overdue)),
         (None, None) => None,
     };
-    let hash = app.lookup.hash(realm.realm.id, SecretKind::ApiKey, text);
-    if overdue.is_none() && app.unknown.has(&hash.tag(), &app.epochs) {
+    let shown = Shown::new(app, realm.realm.id, text);
+    if overdue.is_none() && app.unknown.has(&shown.tags(), &app.epochs) {
         return Err(Reason::UnknownSecret);
     }
     let asked = match &known {
         // Who was known a moment ago costs no unit of the unknown.
-        Some(_) => ask(app, realm, &hash),
-        None => look_up(app, realm, &hash, client_ip),
+        Some(_) => ask(app, realm, &shown),
+        None => look_up(app, realm, &shown, client_ip),
     };
     let (position, found) = match (asked, known) {
         (Ok(answer), _) => answer,
@@ -86,10 +88,34 @@ pub fn resolve(
         (Err(reason), _) => return Err(reason),
     };
     let Some(found) = found else {
-        app.unknown.insert(hash.tag(), position);
+        app.unknown.insert(shown.active().tag(), position);
         return Err(Reason::UnknownSecret);
     };
-    Ok(keep(app, tag, position, &found, &hash).into())
+    if found.secret.hash != shown.active() {
+        app.master.note_move(&shown.keys, realm.realm.id, found.secret.hash, shown.active());
+    }
+    Ok(keep(app, tag, position, &found).into())
+}
+
+/// A presented secret as it may be stored: under the active master key's hash, or still under an older one's.
+struct Shown {
+    keys: Arc<Keys>,
+    hashes: Vec<SecretHash>,
+}
+
+impl Shown {
+    fn new(app: &App, realm: RealmId, text: &str) -> Self {
+        let keys = app.master.keys();
+        Self { hashes: keys.hashes(realm, SecretKind::ApiKey, text), keys }
+    }
+
+    fn active(&self) -> SecretHash {
+        self.hashes[0]
+    }
+
+    fn tags(&self) -> Vec<[u8; 16]> {
+        self.hashes.iter().map(SecretHash::tag).collect()
+    }
 }
 
 fn of_other_realm(app: &App, prefix: &str) -> Reason {
@@ -104,7 +130,7 @@ fn of_other_realm(app: &App, prefix: &str) -> Reason {
 fn look_up(
     app: &App,
     realm: &RealmPolicy,
-    hash: &SecretHash,
+    shown: &Shown,
     client_ip: Option<IpAddr>,
 ) -> Result<(i64, Option<Found>), Reason> {
     let budget = app.config.load().unknown;
@@ -112,7 +138,7 @@ fn look_up(
     if !app.limiter.take_unknown(&budget, realm.realm.id, source, app.clock.monotonic_us()) {
         return Err(Reason::UnknownBudget);
     }
-    let asked = ask(app, realm, hash);
+    let asked = ask(app, realm, shown);
     // A store that does not answer says nothing about the credential.
     if !matches!(asked, Ok((_, None))) {
         app.limiter.give_back_unknown(&budget, realm.realm.id, source);
@@ -128,34 +154,41 @@ pub fn unreadable(error: &admit_store::Error) -> Reason {
     }
 }
 
-fn ask(app: &App, realm: &RealmPolicy, hash: &SecretHash) -> Result<(i64, Option<Found>), Reason> {
+fn ask(app: &App, realm: &RealmPolicy, shown: &Shown) -> Result<(i64, Option<Found>), Reason> {
     app.metrics.cache_misses.inc();
     let position = app.epochs.position();
-    let found = app.store.point(|tx| tx.find_credential(realm.realm.id, hash)).map_err(|error| {
+    let asked = app.store.point(|tx| {
+        let found = tx.find_credential_among(realm.realm.id, &shown.hashes)?;
+        if found.is_none() {
+            master::must_judge(tx, &shown.keys)?;
+        }
+        Ok(found)
+    });
+    let found = asked.map_err(|error| {
         freshness::log_unread(app, &error, "a credential");
         unreadable(&error)
     })?;
     Ok((position, found))
 }
 
-fn keep(app: &App, tag: Tag, position: i64, found: &Found, hash: &SecretHash) -> Arc<Principal> {
+fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Arc<Principal> {
     let mut principal = key::principal(&found.key, &found.secret, &found.lineage);
     principal.standing = app.standings.intern(principal.standing);
     let principal = Arc::new(principal);
-    if let Some(depends) = depends_of(found, hash) {
+    if let Some(depends) = depends_of(found) {
         app.principals.insert(tag, position, depends, principal.clone());
     }
     principal
 }
 
-fn depends_of(found: &Found, hash: &SecretHash) -> Option<Depends> {
+fn depends_of(found: &Found) -> Option<Depends> {
     let lineage = &found.lineage;
     let mut slots = vec![
         slot(lineage.realm.id.bytes()),
         slot(lineage.grant.subject.bytes()),
         slot(lineage.grant.id.bytes()),
         slot(found.key.id.bytes()),
-        slot(&hash.tag()),
+        slot(&found.secret.hash.tag()),
     ];
     slots.extend(lineage.grant.client.map(|client| slot(client.bytes())));
     slots.extend(lineage.ancestors.iter().map(|ancestor| slot(ancestor.id.bytes())));
@@ -166,9 +199,11 @@ fn depends_of(found: &Found, hash: &SecretHash) -> Option<Depends> {
 pub fn operator(app: &App, text: &str) -> Option<Arc<Principal>> {
     let opaque = secret::read(text).ok().filter(|opaque| opaque.kind == SecretKind::OperatorKey);
     opaque?;
-    let hash = app.lookup.hash(app.operators, SecretKind::OperatorKey, text);
-    aws_lc_rs::constant_time::verify_slices_are_equal(&hash.0, &app.operator.0).ok()?;
-    Some(Arc::new(Principal {
+    app.operator.is(text).then(operator_principal)
+}
+
+fn operator_principal() -> Arc<Principal> {
+    Arc::new(Principal {
         subject: SubjectId::Client(ClientId::from_bytes([0; 16])),
         client: None,
         grant: None,
@@ -181,5 +216,5 @@ pub fn operator(app: &App, text: &str) -> Option<Arc<Principal>> {
         rolled: false,
         halted: None,
         profile: None,
-    }))
+    })
 }

@@ -33,10 +33,13 @@ impl Unknown {
     }
 
     /// True where the store was asked before and nothing has changed since.
-    pub fn has(&self, tag: &[u8; 16], epochs: &Epochs) -> bool {
+    /// The first tag is that of the active master key; a credential may be stored under any of them.
+    pub fn has(&self, tags: &[[u8; 16]], epochs: &Epochs) -> bool {
+        let Some(tag) = tags.first() else { return false };
         let shard = self.shards[usize::from(tag[0]) % SHARDS].lock();
         let found = shard.known.find(hash_of(tag), |(known, _)| known == tag);
-        found.is_some_and(|(_, position)| epochs.is_current(&[slot(tag)], *position))
+        let is_current = |position| tags.iter().all(|tag| epochs.is_current(&[slot(tag)], position));
+        found.is_some_and(|(_, position)| is_current(*position))
     }
 
     /// Remembers that a snapshot which began after `position` was taken knew no such credential.
@@ -85,13 +88,17 @@ mod tests {
         let (unknown, epochs) = (Unknown::new(1 << 16), Epochs::default());
         let before = epochs.position();
         unknown.insert(tag(1), before);
-        assert!(unknown.has(&tag(1), &epochs));
+        assert!(unknown.has(&[tag(1)], &epochs));
         let change =
             Change { number: 5, realm: RealmId::from_bytes([1; 16]), kind: ChangeKind::Credential, id: tag(1) };
         epochs.apply(&[change]);
-        assert!(!unknown.has(&tag(1), &epochs));
+        assert!(!unknown.has(&[tag(1)], &epochs));
         unknown.insert(tag(1), before);
-        assert!(!unknown.has(&tag(1), &epochs), "a look-up that raced with the insertion loses");
+        assert!(!unknown.has(&[tag(1)], &epochs), "a look-up that raced with the insertion loses");
+        unknown.insert(tag(2), epochs.position());
+        assert!(unknown.has(&[tag(2), tag(1)], &epochs));
+        epochs.apply(&[change]);
+        assert!(!unknown.has(&[tag(2), tag(1)], &epochs), "stored under another master key's hash");
     }
 
     #[test]
@@ -99,7 +106,7 @@ mod tests {
         let unknown = Unknown::new(1 << 16);
         (0..10_000).for_each(|number| unknown.insert(tag(number), 1));
         assert!(unknown.count() <= (1 << 16) / ENTRY_BYTES);
-        assert!(unknown.has(&tag(9_999), &Epochs::default()));
-        assert!(!unknown.has(&tag(0), &Epochs::default()), "the oldest made room");
+        assert!(unknown.has(&[tag(9_999)], &Epochs::default()));
+        assert!(!unknown.has(&[tag(0)], &Epochs::default()), "the oldest made room");
     }
 }

@@ -14,6 +14,7 @@ use admit_core::credential::Place;
 use admit_core::name::{self, ApiUri, RoleName, ScopeName};
 use admit_core::policy::rule::{Audience, Demand, Problem as Flaw, RawMatch, RawRequire, RawRule};
 use admit_core::principal::{CredentialKind, Principal};
+use admit_core::shell::quote;
 use axum::extract::{Query, State};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -131,7 +132,12 @@ fn answer(
         Ok(request) => request,
         Err(reason) => {
             let judged = pipeline::refuse(app, Some(realm), reason, Door::Check, access.now);
-            return Ok(Json(decision_json(app, realm, &judged.decision)));
+            let mut body = decision_json(app, realm, &judged.decision);
+            if options.trace && !is_narrow(access) {
+                body["trace"] =
+                    trace_json(app, &Record::unread(Some(realm), Door::Check, &judged.decision, access.now));
+            }
+            return Ok(Json(body));
         }
     };
     let replaced = asked.replaced(realm)?;
@@ -140,10 +146,10 @@ fn answer(
         true => pipeline::rehearse(app, policy, &request, access.now),
         false => pipeline::judge(app, policy, &request, access.now),
     };
-    let is_narrow = withhold(access, &mut judged);
+    withhold(access, &mut judged);
     let mut body = decision_json(app, realm, &judged.decision);
     // The story names rules of the whole realm: not for who may ask for one API only.
-    if options.trace && !is_narrow {
+    if options.trace && !is_narrow(access) {
         body["trace"] = trace_json(app, &Record::of(policy, &request, Door::Check, &judged, access.now));
     }
     if replaced.is_some() {
@@ -156,18 +162,24 @@ fn answer(
     Ok(Json(body))
 }
 
-/// A caller whose grant names one API learns nothing of credentials of another. True for such a caller.
-fn withhold(access: &Access, judged: &mut Judged<'_>) -> bool {
-    let Some(asking) = access.caller.standing.api.as_ref().filter(|api| !name::is_built_in(api)) else { return false };
-    if access.caller.credential == CredentialKind::OperatorKey {
-        return false;
-    }
+/// The one API that a caller may ask about. A grant on the realm's own API names the realm and so every API in it.
+fn asking_for(access: &Access) -> Option<&ApiUri> {
+    let is_operator = access.caller.credential == CredentialKind::OperatorKey;
+    access.caller.standing.api.as_ref().filter(|api| !is_operator && !name::is_built_in(api))
+}
+
+fn is_narrow(access: &Access) -> bool {
+    asking_for(access).is_some()
+}
+
+/// A caller whose grant names one API learns nothing of credentials of another.
+fn withhold(access: &Access, judged: &mut Judged<'_>) {
+    let Some(asking) = asking_for(access) else { return };
     let of_other = |principal: &Arc<Principal>| principal.standing.api.as_ref() != Some(asking);
     if judged.decision.principal.as_ref().is_some_and(of_other) {
         judged.decision = Decision::of(judged.decision.request_id, Verdict::Refused(Reason::NotAskedFor));
         judged.credential = None;
     }
-    true
 }
 
 impl CheckRequest {
@@ -243,7 +255,8 @@ impl Requirement {
         let invalid = |path: &str, message: String| Err(Problem::invalid(vec![Flaw::new(path, message)]));
         let apis = || realm.apis.iter().filter(|api| self.api.as_ref().is_none_or(|wanted| api.spec.uri == *wanted));
         if let Some(api) = self.api.as_ref().filter(|_| apis().next().is_none()) {
-            return invalid("require.api", format!("there is no API {api}. Create it: admit api create {api}"));
+            let create = format!("admit api create {}", quote(api.as_str()));
+            return invalid("require.api", format!("there is no API {api}. Create it: {create}"));
         }
         let is_defined = |scope: &&ScopeName| apis().any(|api| api.spec.scopes.contains_key(*scope));
         match self.scopes.iter().find(|scope| !is_defined(scope)) {

@@ -182,6 +182,14 @@ mod tests {
     }
 
     #[test]
+    fn ht_06_nobody_foresees_where_a_name_is_counted() {
+        let (one, other) = (Limiter::default(), Limiter::default());
+        let place = |limiter: &Limiter, number: u32| limiter.keys.hash_one((REALM, number));
+        let alike = (0..1000).filter(|number| place(&one, *number) == place(&other, *number)).count();
+        assert_eq!(alike, 0, "each start has a hash of its own");
+    }
+
+    #[test]
     fn ak_08_a_flood_of_names_does_not_make_it_grow() {
         let (limiter, limit) = (Limiter::default(), limit("1/1h"));
         for number in 0..(SHARDS * SHARD_MAX + 300_000) as u64 {

@@ -65,10 +65,19 @@ impl Door {
     }
 }
 
+/// How a gateway called: by which path and by which host.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'r> {
+    /// The realm that the path names.
+    pub realm: Option<&'r str>,
+    /// The host and port that the gateway asked at.
+    pub authority: Option<&'r str>,
+}
+
 /// Answers a gateway. Synchronous: warm, it touches neither the store nor another thread.
-pub fn answer(app: &App, door: Door, realm: Option<&str>, headers: &HeaderMap, peer: SocketAddr) -> Response<Body> {
+pub fn answer(app: &App, door: Door, called: Called<'_>, headers: &HeaderMap, peer: SocketAddr) -> Response<Body> {
     match door {
-        Door::Nginx => nginx::answer(app, realm, headers, peer.ip()),
-        Door::Forward | Door::Check | Door::Manage | Door::Demo => forward::answer(app, realm, headers, peer.ip()),
+        Door::Nginx => nginx::answer(app, called, headers, peer.ip()),
+        Door::Forward | Door::Check | Door::Manage | Door::Demo => forward::answer(app, called, headers, peer.ip()),
     }
 }

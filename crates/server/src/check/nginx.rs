@@ -6,12 +6,12 @@ use admit_core::check::request::Request;
 use axum::body::Body;
 use http::{HeaderMap, Response};
 
-use super::{Door, forward, render};
+use super::{Called, Door, forward, render};
 use crate::app::App;
 
 /// Judges what `X-Original-Method`, `X-Original-URI` and `X-Forwarded-Host/Proto/For` describe.
-pub fn answer(app: &App, realm: Option<&str>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
+pub fn answer(app: &App, called: Called<'_>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
     let config = app.config.load();
     let request = Request::from_original(headers, peer, &config.trusted_proxies);
-    render::for_nginx(forward::judged(app, Door::Nginx, realm, request, peer))
+    render::for_nginx(forward::judged(app, Door::Nginx, called, request, peer))
 }

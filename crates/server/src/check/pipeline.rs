@@ -50,7 +50,10 @@ pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, do
     let begin = Instant::now();
     let judged = judge(app, realm, request, now);
     conclude(app, realm, request, door, &judged, now);
-    app.metrics.took(door, begin.elapsed());
+    let took = begin.elapsed();
+    app.metrics.took(door, took);
+    #[cfg(feature = "otel")]
+    app.spans.add(request.headers, realm.realm.name.as_str(), door, &judged, now, took);
     judged
 }
 
@@ -356,7 +359,21 @@ pub fn conclude(
             app.metrics.notices_dropped.inc();
         }
     }
-    app.records.keep(Record::of(realm, request, door, judged, now));
+    let record = Arc::new(Record::of(realm, request, door, judged, now));
+    if is_audited(decision) && !app.refusals.add(&record) {
+        app.metrics.refusals_dropped.inc();
+    }
+    app.records.keep(record);
+}
+
+/// Refusals for want of proof or right are told to the audit, but for credentials that were misused, which it is told as
+/// such, and for what no rule covers and nobody signed: noise that anyone can make.
+fn is_audited(decision: &Decision) -> bool {
+    match decision.reason() {
+        None | Some(Reason::SecretInWrongPlace | Reason::PlainHttp) => false,
+        Some(Reason::NothingMatched) if decision.principal.is_none() => false,
+        Some(reason) => matches!(reason.code().status(), 401 | 403),
+    }
 }
 
 /// An answer from knowledge that is older than it should be is counted, and told to the audit.
@@ -371,10 +388,10 @@ fn note_stale(app: &App, realm: &Arc<RealmPolicy>, judged: &Judged<'_>, now: Tim
     }
 }
 
-/// A request that could not be read as one: refused, counted and recorded like every other.
+/// A request that could not be read as one: refused, counted and recorded like every other; nothing for the audit.
 pub fn refuse(app: &App, realm: Option<&Arc<RealmPolicy>>, reason: Reason, door: Door, now: Time) -> Judged<'static> {
     let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
     app.metrics.decided(door, &decision);
-    app.records.keep(Record::unread(realm, door, &decision, now));
+    app.records.keep(Arc::new(Record::unread(realm, door, &decision, now)));
     Judged { decision, rule: None, credential: None }
 }

@@ -57,7 +57,7 @@ impl Record {
         Self {
             at,
             door,
-            method: shortened(request.method.as_str()),
+            method: shortened(&secret::redact(request.method.as_str())),
             host: shortened(request.host.as_str()),
             path: shortened(&secret::redact(request.path.as_str())),
             query_names: request.query_names(),
@@ -123,9 +123,8 @@ struct Kept {
 
 impl Ring {
     /// Keeps a record.
-    pub fn keep(&self, record: Record) {
+    pub fn keep(&self, record: Arc<Record>) {
         let policy = record.policy();
-        let record = Arc::new(record);
         let oldest = {
             let mut kept = self.0.lock();
             let oldest = if kept.records.len() >= RECORDS_MAX { kept.records.pop_front() } else { None };

@@ -51,6 +51,12 @@ pub fn untrusted(app: &App, realm: &str, decision: &Decision, peer: IpAddr) -> R
     refusal(app, realm, decision, Some(&line))
 }
 
+/// The gateway called for a realm that is not there: nothing keeps that refusal for `admit why`, so it says so itself.
+pub fn nowhere(app: &App, realm: &str, decision: &Decision) -> Response<Body> {
+    let detail = "There is no realm of the name that the gateway's URL has. Next: admit realm list";
+    refusal(app, realm, decision, Some(detail))
+}
+
 /// Refused, in full: status, challenge and an RFC 9457 body.
 pub fn refused(app: &App, realm: &str, decision: &Decision) -> Response<Body> {
     refusal(app, realm, decision, None)

@@ -10,9 +10,9 @@ use admit_store::Location;
 use serde_json::json;
 
 use crate::app::Clock;
-use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::config::{Config, MasterKeySource, Overrides};
+use crate::cli::{Context, config};
+use crate::config::MasterKeySource;
 use crate::jobs::checkpoint;
 use crate::serve::restore;
 
@@ -46,7 +46,7 @@ pub struct Restore {
 
 /// Copies the store of a server that may go on running.
 pub fn backup(context: &Context, command: &Backup) -> Result<(), Failure> {
-    let config = load(context, command.config.as_deref())?;
+    let config = config::load(context, command.config.as_deref())?;
     let store = match &config.store {
         Location::Sqlite(store) => store,
         Location::Postgres(url) => {
@@ -111,7 +111,7 @@ fn watch(draft: &Path, total: u64, done: &AtomicBool) {
 
 /// Puts a copy back, accepts a store that is older than it was, or both.
 pub fn restore(context: &Context, command: &Restore) -> Result<(), Failure> {
-    let config = load(context, command.config.as_deref())?;
+    let config = config::load(context, command.config.as_deref())?;
     let now = Clock::default().now();
     if let Some(file) = &command.file {
         let store = match &config.store {
@@ -138,27 +138,21 @@ pub fn restore(context: &Context, command: &Restore) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    let accepted = restore::accept(&config.store, now).map_err(|failure| Failure::failed(failure.to_string()))?;
+    let accepted = restore::accept(&config, now).map_err(|failure| Failure::failed(failure.to_string()))?;
     checkpoint::forget(&config.data);
     if context.output.json {
         context.output.json(&json!({ "realms": accepted.realms, "valid_after": accepted.valid_after }));
+    }
+    if accepted.valid_after > now {
+        context.output.note(&format!(
+            "the clock of this machine says {now}, and the store knows a later time: set the clock before you make keys anew"
+        ));
     }
     context.output.note(&format!(
         "accepted: in {} realms everything issued before {} has ended. Next: admit serve, then make keys anew: admit key list",
         accepted.realms, accepted.valid_after
     ));
     Ok(())
-}
-
-/// The configuration as `serve` would read it in this folder.
-fn load(context: &Context, file: Option<&Path>) -> Result<Config, Failure> {
-    let data = context.given.data.clone().or_else(|| (context.env)("ADMIT_DATA").map(PathBuf::from));
-    let here = Some(context.here.join("admit.toml")).filter(|file| file.exists());
-    let overrides = Overrides { data, ..Overrides::default() };
-    let env =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Config::load(file.or(here.as_deref()), &overrides, env)
-        .map_err(|problems| Failure::failed(crate::serve::Failure::from(problems).to_string()))
 }
 
 fn failed(error: admit_store::Error) -> Failure {

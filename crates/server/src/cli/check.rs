@@ -1,9 +1,11 @@
 //! `admit check`: a request that nobody sent, judged by the server with its whole trace.
 
+use admit_core::shell::quote;
 use serde_json::{Map, Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::input::fields;
+use crate::cli::output::clean;
 use crate::cli::{Context, input, trace};
 
 #[derive(Debug, clap::Args)]
@@ -47,6 +49,10 @@ impl Check {
             if let Value::Array(values) = values {
                 values.push(value.into());
             }
+        }
+        if let Some(url) = self.url.as_deref().filter(|url| !url.contains("://")) {
+            let whole = quote(&format!("https://{}", clean(url).trim_start_matches('/'))).into_owned();
+            return Err(Failure::usage(format!("--url has no scheme. Say the whole URL, such as --url {whole}")));
         }
         let alone = headers.is_empty();
         if let (false, Some(credential)) = (alone, &credential) {
@@ -100,6 +106,13 @@ mod tests {
         assert_eq!(request.line, "POST /v1/realms/default/check?trace=true HTTP/1.1");
         let body = json!({"credential": "admit_key", "method": "POST", "url": "https://shop.test/orders", "ip": "203.0.113.9"});
         assert_eq!(request.json(), body);
+    }
+
+    #[tokio::test]
+    async fn a_url_without_a_scheme_is_told_with_one() {
+        let ran = Console::new([]).await.run("check --url shop.test/orders").await;
+        let expected = "error: --url has no scheme. Say the whole URL, such as --url https://shop.test/orders\n";
+        assert_eq!((ran.exit, ran.err.as_str()), (2, expected));
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
-//! `admit config check`.
+//! `admit config check`, and how commands on the files of this machine read the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use admit_core::policy::rule::Problem;
 
 use crate::app::Clock;
-use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::cli::output::clean;
+use crate::cli::{Context, source};
 use crate::config::{Config, Overrides};
 use crate::http::certificate::Pair;
 
@@ -15,7 +16,7 @@ pub enum Command {
     /// Say everything that is wrong with a configuration
     #[command(before_help = "Examples:\n  admit config check\n  admit config check --config admit.toml")]
     Check {
-        /// The configuration; without it, the environment alone
+        /// The configuration; without it ./admit.toml as for serve, and where that is absent the environment alone
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -27,7 +28,12 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let overrides = Overrides { data: context.given.data.clone(), ..Overrides::default() };
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let loaded = Config::load(config.as_deref(), &overrides, env);
+    let file = Config::file(config.as_deref(), &context.here);
+    let source = file.as_ref().map_or_else(
+        || "no file: the defaults and the environment".to_owned(),
+        |file| clean(&file.display().to_string()),
+    );
+    let loaded = Config::load(file.as_deref(), &overrides, env);
     let store = loaded.as_ref().ok().map(|config| config.store.to_string());
     let problems = match loaded {
         Ok(config) => of_certificate(context, &config),
@@ -38,15 +44,29 @@ pub fn run(context: &Context, command: Command) -> Result<(), Failure> {
             .iter()
             .map(|problem| serde_json::json!({ "path": problem.path, "message": problem.message }))
             .collect();
-        context.output.json(&serde_json::json!({ "problems": items, "store": store }));
+        context.output.json(&serde_json::json!({ "problems": items, "store": store, "file": file }));
     }
     if problems.is_empty() {
-        context.output.note("the configuration is good");
+        context.output.note(&format!("the configuration is good ({source})"));
         store.iter().for_each(|store| context.output.note(&format!("the store is {store}")));
         return Ok(());
     }
     let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {}: {}", problem.path, problem.message)).collect();
-    Err(Failure::failed(format!("the configuration has {} problem(s){}", problems.len(), lines.concat())))
+    Err(Failure::failed(format!("the configuration ({source}) has {} problem(s){}", problems.len(), lines.concat())))
+}
+
+/// The configuration as `serve` would read it in this folder.
+pub fn load(context: &Context, file: Option<&Path>) -> Result<Config, Failure> {
+    let data = context.given.data.clone().or_else(|| (context.env)("ADMIT_DATA").map(PathBuf::from));
+    let file = Config::file(file, &context.here);
+    let is_unsaid = data.is_none() && file.is_none();
+    let dev = is_unsaid.then(|| source::folder(&context.given, &*context.env, &context.here));
+    let data = data.or(dev.filter(|folder| folder.ends_with(source::DEV_DATA)));
+    let overrides = Overrides { data, ..Overrides::default() };
+    let env =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Config::load(file.as_deref(), &overrides, env)
+        .map_err(|problems| Failure::failed(crate::serve::Failure::from(problems).to_string()))
 }
 
 /// What only the moment tells of a certificate; whether it can be read at all is asked while loading.

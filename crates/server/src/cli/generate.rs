@@ -47,7 +47,7 @@ fn reference() -> String {
                     1 refused or failed, 2 usage.\n\n## Everywhere\n\n"
         .to_owned();
     text.push_str(&argument_table(&cli, true));
-    for command in cli.get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in cli.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help") {
         section(&mut text, command, "admit");
     }
     text
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn what_this_version_lacks_is_not_listed() {
         let text = reference();
-        for absent in ["session", "signing-key", "master-key", "token issue", "login", "migrate"] {
+        for absent in ["session", "signing-key", "token issue", "login", "migrate"] {
             assert!(!text.contains(&format!("`admit {absent}")), "{absent}");
         }
     }

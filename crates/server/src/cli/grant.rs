@@ -15,7 +15,7 @@ const NOUN: Noun = Noun {
         Column("API", "/api"),
         Column("SCOPES", "/scopes"),
         Column("EXPIRES", "/expires_at"),
-        Column("REVOKED", "/revoked_at"),
+        Column("STATE", "/state"),
     ],
 };
 

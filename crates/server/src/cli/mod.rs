@@ -18,6 +18,7 @@ mod generate;
 mod grant;
 mod input;
 mod key;
+mod master_key;
 mod noun;
 mod output;
 mod probe;
@@ -52,7 +53,7 @@ use crate::serve::pages;
 
 /// API authentication and authorization: one program that issues every credential and judges all of them.
 #[derive(Debug, Parser)]
-#[command(name = "admit", version, max_term_width = 120, disable_help_subcommand = true)]
+#[command(name = "admit", version, max_term_width = 120)]
 #[command(before_help = "Examples:
   admit serve --dev
   admit api create https://api.example.com --scope 'orders:read=Read orders' --host shop.test
@@ -134,6 +135,9 @@ enum Command {
     Backup(backup::Backup),
     /// Put a copy of the store back, and accept what that costs
     Restore(backup::Restore),
+    /// Master keys: add one, rotate to it, take an old one away
+    #[command(subcommand)]
+    MasterKey(master_key::Command),
     /// The configuration file
     #[command(subcommand)]
     Config(config::Command),
@@ -227,6 +231,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Scan(command) => scan::run(context, command).await,
         Command::Backup(command) => backup::backup(context, &command),
         Command::Restore(command) => backup::restore(context, &command),
+        Command::MasterKey(command) => master_key::run(context, command).await,
         Command::Config(command) => config::run(context, command),
         Command::Completions(command) => generate::completions(context, &command),
         Command::Version => version(context),

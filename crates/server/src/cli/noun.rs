@@ -1,5 +1,7 @@
 //! What the nouns of the command line share: list, show, create, change, act, delete.
 
+use std::num::NonZeroUsize;
+
 use serde_json::{Map, Value, json};
 
 use crate::cli::Context;
@@ -27,7 +29,7 @@ pub struct Noun {
 pub struct ListOptions {
     /// Show at most so many
     #[arg(long, value_name = "COUNT")]
-    pub limit: Option<usize>,
+    pub limit: Option<NonZeroUsize>,
 }
 
 /// Which of the things that carry an id of another system and metadata are wanted.
@@ -55,7 +57,7 @@ pub async fn list(
     options: &ListOptions,
 ) -> Result<(), Failure> {
     let server = context.server()?;
-    let (mut left, mut cursor) = (options.limit.unwrap_or(usize::MAX), None);
+    let (mut left, mut cursor) = (options.limit.map_or(usize::MAX, NonZeroUsize::get), None);
     let mut table = Table::new(noun.columns);
     let mut shown = 0;
     loop {

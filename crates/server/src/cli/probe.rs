@@ -7,7 +7,7 @@ use admit_core::secret::Secret;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
-use crate::cli::doctor::Finding;
+use crate::cli::doctor::{Finding, Level};
 use crate::cli::failure::Failure;
 use crate::cli::output::clean;
 use crate::cli::server::{client, root_cause};
@@ -81,6 +81,12 @@ pub async fn run(gateway: &Url, host: Option<&str>, key: Option<&Secret>) -> Res
             Ok(seen) => compare(&probe, &plain, &seen),
             Err(why) => Finding::warning(format!("{}: no answer ({why})", probe.what), "look at the gateway's log"),
         });
+    }
+    if !plain.judged {
+        // Whoever does not ask Admit believes no header of it, and that shows nothing.
+        findings.retain(|finding| finding.level != Level::Ok);
+        let what = "nothing shows that Admit was asked, so what the gateway does with spoofed headers is not known";
+        findings.push(Finding::warning(what, REMEDY));
     }
     match key {
         Some(key) => findings.extend(look_behind(&sender, key).await),

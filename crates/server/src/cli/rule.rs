@@ -46,7 +46,14 @@ pub enum Command {
     #[command(before_help = "Examples:\n  admit rule remove rul_01hzzzzzzzzzzzzzzzzzzzzzzz")]
     Remove(Which),
     /// Judge the cases of a file by its rules, or by the realm's
-    #[command(before_help = "Examples:\n  admit rule test cases.toml")]
+    #[command(
+        before_help = "Examples:\n  admit rule test cases.toml",
+        after_help = "A case, of which a file has many:
+  [[case]]
+  request = \"GET https://shop.test/orders/7\"
+  as      = { scopes = [\"orders:read\"] }   # nobody where absent; also kind, api, roles, name, id, external_id
+  expect  = \"ok\"                         # or a code, such as missing_credential or no_rule"
+    )]
     Test {
         /// [[case]] entries, with [[rule]] and [[api]] where others than the realm's are meant; - is stdin
         file: PathBuf,
@@ -76,6 +83,9 @@ pub struct Add {
     /// The API that the caller's credential must be for; the owner of the host where absent
     #[arg(long, value_name = "URI")]
     api: Option<String>,
+    /// Callers of any API, where none owns the host
+    #[arg(long, value_name = "WHICH", value_parser = ["any"], conflicts_with = "api")]
+    audience: Option<String>,
     /// A scope that is needed; may be repeated, then all are
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
@@ -86,10 +96,10 @@ pub struct Add {
     #[arg(long)]
     authenticated: bool,
     /// Everybody
-    #[arg(long, conflicts_with_all = ["deny", "scopes", "roles", "authenticated", "api"])]
+    #[arg(long, conflicts_with_all = ["deny", "scopes", "roles", "authenticated", "api", "audience"])]
     public: bool,
     /// Nobody
-    #[arg(long, conflicts_with_all = ["scopes", "roles", "authenticated", "api"])]
+    #[arg(long, conflicts_with_all = ["scopes", "roles", "authenticated", "api", "audience"])]
     deny: bool,
     /// How often, such as 100/1m
     #[arg(long, value_name = "COUNT/TIME")]
@@ -154,6 +164,7 @@ impl Add {
             ("require", part(require)),
             ("public", self.public.then_some(Value::Bool(true))),
             ("deny", self.deny.then_some(Value::Bool(true))),
+            ("audience", text(&self.audience)),
             ("limit", part(limit)),
             ("priority", self.priority.map(Value::from)),
             ("mode", self.observe.then(|| json!("observe"))),
@@ -197,9 +208,9 @@ mod tests {
     async fn a_rule_is_what_was_typed() {
         let console = Console::new([Reply::json(201, json!({"id": "rul_1", "name": "GET shop.test/orders/**"}))]).await;
         let typed = "rule add --host shop.test --path /orders/** --method GET --scope orders:read --role clerk \
-                     --limit 100/1m --burst 20 --per grant --priority 5 --observe";
+                     --limit 100/1m --burst 20 --per grant --priority 5 --observe --audience any";
         assert_eq!(console.run(typed).await.exit, 0);
-        let rule = json!({
+        let rule = json!({"audience": "any",
             "match": {"host": "shop.test", "methods": ["GET"], "path": "/orders/**"},
             "require": {"scopes": ["orders:read"], "roles": ["clerk"]},
             "limit": {"rate": "100/1m", "burst": 20, "per": "grant"}, "priority": 5, "mode": "observe",

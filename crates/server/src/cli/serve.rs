@@ -16,7 +16,7 @@ pub struct Serve {
     /// Use ./admit-dev, and set up a demo there
     #[arg(long)]
     dev: bool,
-    /// The configuration
+    /// The configuration [default: ./admit.toml, where that is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where to listen: an address, or unix:PATH [default: 127.0.0.1:8420]

@@ -14,11 +14,14 @@ use admit_core::secret::Secret;
 use reqwest::Url;
 
 use crate::cli::failure::Failure;
+use crate::config::{Config, Overrides};
 
 /// Where `serve` keeps its data.
 const DATA: &str = "admit-data";
+/// The one setting that moves the data of a server.
+const STORE_URL: &str = "ADMIT__STORE__URL";
 /// Where `serve --dev` keeps its data.
-const DEV_DATA: &str = "admit-dev";
+pub const DEV_DATA: &str = "admit-dev";
 /// How long a server on this machine may take to accept a connection.
 const ALIVE: Duration = Duration::from_millis(300);
 /// The longest key file, in bytes.
@@ -74,8 +77,19 @@ pub fn folder(given: &Given, env: &dyn Fn(&str) -> Option<String>, here: &Path) 
         return data;
     }
     let (plain, dev) = (here.join(DATA), here.join(DEV_DATA));
+    if let Some(configured) = configured(env, here).filter(|folder| folder.exists()) {
+        return configured;
+    }
     let dev_is_meant = dev.exists() && (!plain.exists() || (!is_alive(&plain) && is_alive(&dev)));
     if dev_is_meant { dev } else { plain }
+}
+
+/// Where a `serve` in this folder keeps its data by its `admit.toml`.
+fn configured(env: &dyn Fn(&str) -> Option<String>, here: &Path) -> Option<PathBuf> {
+    let file = Config::file(None, here)?;
+    let url = env(STORE_URL).map(|url| (STORE_URL.to_owned(), url));
+    let config = Config::load(Some(&file), &Overrides::default(), url).ok()?;
+    Some(here.join(config.data))
 }
 
 /// Reads a key from a file that only its owner can read.
@@ -139,7 +153,7 @@ fn from_folder(folder: &Path) -> Result<Target, Failure> {
     let shown = folder.display();
     let Ok(metadata) = fs::metadata(folder) else {
         return Err(Failure::failed(format!(
-            "there is no data folder {shown}, so no server to talk to. Start one: admit serve"
+            "there is no data folder {shown}, so no server to talk to; if one keeps its data elsewhere, say --data DIR. Start one: admit serve"
         )));
     };
     let server_file = folder.join("server.json");
@@ -162,7 +176,8 @@ fn server_url(folder: &Path) -> Option<String> {
     said.get("url")?.as_str().map(str::to_owned)
 }
 
-fn is_alive(folder: &Path) -> bool {
+/// True where a server of this folder accepts connections.
+pub fn is_alive(folder: &Path) -> bool {
     let url = server_url(folder).and_then(|url| Url::parse(&url).ok());
     let Some(url) = url.filter(is_loopback) else { return false };
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };

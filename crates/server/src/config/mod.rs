@@ -6,6 +6,7 @@
 mod listen;
 mod raw;
 mod resolve;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use admit_store::Location;
 
 pub use listen::Listen;
 pub use resolve::public_authority;
+pub use telemetry::Telemetry;
 
 /// What the program runs on. Immutable; a reload makes a new one.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub unknown: UnknownBudget,
     /// How logs are written.
     pub log: LogFormat,
+    /// Where traces go; nowhere unless set.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// HTTPS by Admit itself.
@@ -109,7 +113,15 @@ pub struct Overrides {
     pub dev: bool,
 }
 
+/// What `serve` reads where no file is named and this one is there.
+pub const DEFAULT_FILE: &str = "admit.toml";
+
 impl Config {
+    /// The file that is meant in this folder.
+    pub fn file(named: Option<&Path>, here: &Path) -> Option<PathBuf> {
+        named.map(Path::to_owned).or_else(|| Some(here.join(DEFAULT_FILE)).filter(|file| file.exists()))
+    }
+
     /// Reads a file (or none) and the environment. `env` is an argument so that tests need not change the process.
     pub fn load(
         file: Option<&Path>,
@@ -162,10 +174,10 @@ impl Config {
         let listener = |config: &Self| config.tls.as_ref().map(|tls| tls.listen);
         compare("tls", listener(self) == listener(new));
         compare("store.url", self.store == new.store);
-        compare("master_key", self.master_key == new.master_key);
         compare("cache.max_bytes", self.cache_max_bytes == new.cache_max_bytes);
         compare("ops.listen", self.ops_listen == new.ops_listen);
         compare("log.format", self.log == new.log);
+        compare("telemetry", self.telemetry == new.telemetry);
         keys
     }
 }

@@ -1,6 +1,6 @@
 //! Which hosts are Admit's own: that of `public_url` and those of realms. Any other is 421.
 //!
-//! `/check/*` is not asked: gateways send whatever host they like, and the path that they call selects the realm.
+//! `/check/*` is not asked: gateways send whatever host they like. What a realm's own host means there: `check::forward`.
 
 use admit_core::check::host::Host;
 use http::header::HOST;
@@ -39,7 +39,8 @@ pub fn judge<B>(app: &App, peer: Peer, request: &Request<B>) -> Result<(), Probl
     }
 }
 
-fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+/// The host and port that a request names, where it names one.
+pub fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     let mut hosts = headers.get_all(HOST).iter();
     let header = hosts.next().and_then(|host| host.to_str().ok());
     match (hosts.next(), uri.authority()) {

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use admit_core::policy::rule::Problem as Flaw;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
@@ -13,11 +14,14 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::problem::Problem;
 
 /// The largest body, in bytes.
 pub const BODY_MAX: usize = 64 << 10;
+/// Of how many members of a body that cannot be read it is asked whether they are why.
+const MEMBERS_TRIED: usize = 64;
 /// The largest body of `apply` and `import`, in bytes.
 pub const LARGE_BODY_MAX: usize = 4 << 20;
 
@@ -93,7 +97,38 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         Problem::new(400, "invalid_request", format!("The body is not as it should be: {error}"))
     };
     serde_json::from_slice::<Strict>(body).map_err(invalid)?;
-    serde_json::from_slice(body).map_err(invalid)
+    serde_json::from_slice(body).map_err(|_| match serde_json::from_slice(body) {
+        Ok(value) => Problem::invalid(vec![flaw::<T>(value)]),
+        Err(error) => invalid(error),
+    })
+}
+
+/// What keeps a well-formed text from being what is asked for, and which of its members it is.
+pub fn flaw<T: DeserializeOwned>(mut value: Value) -> Flaw {
+    let complaint = |value: &Value| T::deserialize(value).err().map(|error| error.to_string());
+    let Some(message) = complaint(&value) else { return Flaw::new("body", "is not as it should be") };
+    let names: Vec<String> =
+        value.as_object().into_iter().flat_map(|members| members.keys().take(MEMBERS_TRIED)).cloned().collect();
+    let culprit = names.into_iter().find(|name| {
+        let Some(taken) = value.as_object_mut().and_then(|members| members.remove(name)) else { return false };
+        let is_other = complaint(&value).as_ref() != Some(&message);
+        value[name.as_str()] = taken;
+        is_other
+    });
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let path = culprit.as_deref().or(missing).unwrap_or("body").to_owned();
+    Flaw::new(path, in_words(&message))
+}
+
+/// Without the names of our own types.
+fn in_words(message: &str) -> String {
+    let Some((before, rest)) = message.split_once("expected struct ") else { return message.to_owned() };
+    let rest = rest.trim_start_matches(|letter: char| letter.is_alphanumeric() || letter == '_');
+    let rest = rest
+        .strip_prefix(" with ")
+        .and_then(|rest| rest.split_once(" element"))
+        .map_or(rest, |(_, rest)| rest.strip_prefix('s').unwrap_or(rest));
+    format!("{before}expected an object{rest}")
 }
 
 /// Any JSON without duplicate members; keeps nothing.
@@ -151,6 +186,21 @@ impl<'de> Visitor<'de> for StrictVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use admit_core::key::KeyRequest;
+
+    #[test]
+    fn what_cannot_be_read_is_named_by_its_member_and_not_by_our_types() {
+        let told = |text: &str| parse::<KeyRequest>(text.as_bytes()).unwrap_err().detail().to_owned();
+        assert_eq!(
+            told(r#"{"name":"","scopes":[]}"#),
+            "name: must be one line of 1 to 200 letters, without control characters"
+        );
+        let scopes = told(r#"{"name":"a","scopes":["b c"]}"#);
+        assert!(scopes.starts_with("scopes: must be 1 to 128 of "), "{scopes}");
+        assert!(told(r#"{"name":"a","nome":1}"#).starts_with("nome: unknown field `nome`, expected one of"));
+        assert_eq!(told("{}"), "name: missing field `name`");
+        assert_eq!(told("7"), "body: invalid type: integer `7`, expected an object");
+    }
 
     #[test]
     fn ht_05_json_that_could_be_read_in_two_ways_is_refused() {

@@ -34,7 +34,7 @@ use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::check::{self, Door};
+use crate::check::{self, Called, Door};
 use body::Awaited;
 use problem::Problem;
 use pulse::Pulse;
@@ -257,7 +257,8 @@ fn check_door(
         return Problem::new(405, "method_not_allowed", "Ask with GET; the original method goes into a header.")
             .respond(app);
     }
-    let response = check::answer(app, door, realm, request.headers(), peer);
+    let called = Called { realm, authority: host::authority(request.uri(), request.headers()) };
+    let response = check::answer(app, door, called, request.headers(), peer);
     debug_assert!(response.status() != StatusCode::NOT_FOUND, "a check is answered with a verdict");
     response
 }

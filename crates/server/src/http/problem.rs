@@ -156,7 +156,10 @@ impl From<admit_store::Error> for Problem {
             }
             admit_store::Error::Overloaded => Self::overloaded(),
             admit_store::Error::NulInText => Self::new(400, "invalid_request", "Text may not contain NUL."),
-            other => Self::unavailable(other),
+            other => {
+                let detail = "The database cannot be used right now; the server's log says why. Next: admit doctor";
+                Self { detail: detail.to_owned(), ..Self::unavailable(other) }
+            }
         }
     }
 }

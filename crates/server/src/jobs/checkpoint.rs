@@ -1,4 +1,5 @@
-//! Notes down, out of reach of who writes rows, how far the audit is sealed: in the log and in the data folder.
+//! Notes down, out of reach of who writes rows, how far the audit is sealed: with each seal in the data folder, and once a
+//! minute in the log.
 //!
 //! A chain of seals does not show that its end was cut off; a note of its last seal does. The note never goes back: where
 //! the store has no such seal any more, that is said again and again until an operator has looked.
@@ -64,10 +65,17 @@ pub async fn note(app: &App) {
         );
         return;
     };
-    tracing::info!(target: "audit", { seal.number = last.number, seal.mac = HEXLOWER.encode(&last.mac) }, "the audit is sealed");
     if let Err(failure) = write_private(&file(&data), &last.text()) {
         tracing::warn!(error = %failure, "how far the audit is sealed cannot be noted down");
     }
+}
+
+/// Tells the log what was noted last, where it is not the seal that it was told of before. Returns the number.
+pub fn tell(app: &App, told: i64) -> i64 {
+    let noted = Checkpoint::load(&app.config.load().data);
+    let Some(last) = noted.filter(|noted| noted.number != told) else { return told };
+    tracing::info!(target: "audit", { seal.number = last.number, seal.mac = HEXLOWER.encode(&last.mac) }, "the audit is sealed");
+    last.number
 }
 
 /// Forgets what was noted: for a store that an operator put back on purpose.

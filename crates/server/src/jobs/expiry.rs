@@ -92,6 +92,7 @@ fn ending(app: &App, realm: RealmId, issued: &IssuedKey) -> Option<Event> {
     Some(Event {
         id: Id::new(now, app.random()),
         number: 0,
+        seal: None,
         realm: Some(realm),
         at: now,
         kind: "key.expiring".to_owned(),

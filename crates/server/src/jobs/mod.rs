@@ -1,77 +1,112 @@
-//! What goes on beside requests: flushing counters and notices, sealing the audit, sweeping old rows, announcing the end of keys.
+//! What goes on beside requests: flushing counters, notices and refusals, sealing the audit, sweeping old rows, announcing
+//! the end of keys.
 
 pub mod checkpoint;
 pub mod expiry;
 pub mod flush;
 pub mod notice;
+pub mod refusal;
+pub mod retention;
 pub mod seal;
 pub mod sweep;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::master;
 use crate::serve::restore;
 
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
 /// one of a key that is used all the time; who looks at a key sees fresh ones all the same.
 const FLUSH_EVERY: Duration = Duration::from_secs(300);
-/// How often security notices are written.
+/// How often security notices and refusals are written.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
 /// How often new events are sealed, and how far that went is noted down.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// How often it is written down how far the feed was seen.
-const SEEN_EVERY: Duration = Duration::from_secs(5);
+/// How soon it is written down how far the feed was seen.
+const SEEN_EVERY: Duration = Duration::from_millis(250);
+/// How often the store and the source are asked which master keys count, and secrets follow the active one.
+const MASTER_EVERY: Duration = Duration::from_secs(2);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// Starts all jobs. They end when `stop` turns true, the last counters written.
+/// Starts all jobs. They end when `stop` turns true.
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
-    jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| notice::write(app).await));
+    #[cfg(feature = "otel")]
+    jobs.spawn({
+        let (app, stop) = (app.clone(), stop.clone());
+        async move { crate::telemetry::send(&app.spans, stop).await }
+    });
+    jobs.spawn(every(MASTER_EVERY, app.clone(), stop.clone(), async |app| {
+        master::follow(app).await;
+        master::write_moves(app).await;
+    }));
+    jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| {
+        notice::write(app).await;
+        refusal::write(app).await;
+    }));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
-    jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async |app| checkpoint::note(app).await));
-    jobs.spawn(every(SEEN_EVERY, app.clone(), stop.clone(), async |app| restore::note(app).await));
+    let told = AtomicI64::new(0);
+    // Other nodes seal too: each of them notes what all of them did.
+    jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async move |app| {
+        checkpoint::note(app).await;
+        told.store(checkpoint::tell(app, told.load(Ordering::Relaxed)), Ordering::Relaxed);
+    }));
+    let noted = AtomicI64::new(-1);
+    jobs.spawn(every(SEEN_EVERY, app.clone(), stop.clone(), async move |app| {
+        let learned = app.epochs.position();
+        if noted.swap(learned, Ordering::Relaxed) != learned {
+            restore::note(app).await;
+        }
+    }));
     jobs.spawn({
         let app = app.clone();
         async move { expiry::count(&app).await }
     });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
+        retention::run(app).await;
         expiry::announce(app).await;
         expiry::count(app).await;
     }));
     jobs
 }
 
-/// Writes counters every few minutes, earlier where they grow many, and once more at the end.
+/// Writes what the last requests left: to be called when there are no more.
+pub async fn finish(app: &App) {
+    flush::now(app).await;
+    notice::write(app).await;
+    refusal::write_all(app).await;
+    seal::run(app).await;
+    checkpoint::note(app).await;
+    restore::note(app).await;
+}
+
+/// Writes counters every few minutes, earlier where they grow many.
 async fn flush(app: App, mut stop: watch::Receiver<bool>) {
     loop {
-        let stopped = tokio::select! {
-            () = tokio::time::sleep(FLUSH_EVERY) => false,
-            () = app.usage.nearly_full.notified() => false,
-            _ = stop.wait_for(|stop| *stop) => true,
-        };
-        flush::now(&app).await;
-        if stopped {
-            return;
+        tokio::select! {
+            () = tokio::time::sleep(FLUSH_EVERY) => {}
+            () = app.usage.nearly_full.notified() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
         }
+        flush::now(&app).await;
     }
 }
 
 async fn every(period: Duration, app: App, mut stop: watch::Receiver<bool>, work: impl AsyncFn(&App)) {
     loop {
-        let stopped = tokio::select! {
-            () = tokio::time::sleep(period) => false,
-            _ = stop.wait_for(|stop| *stop) => true,
-        };
-        work(&app).await;
-        if stopped {
-            return;
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
         }
+        work(&app).await;
     }
 }

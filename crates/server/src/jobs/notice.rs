@@ -45,6 +45,7 @@ impl Notice {
         Event {
             id: Id::new(self.at, app.random()),
             number: 0,
+            seal: None,
             realm: Some(self.realm),
             at: self.at,
             kind: self.kind.to_owned(),

@@ -7,22 +7,31 @@
 use admit_core::audit::seal::EVENTS_MAX;
 use admit_store::{End, Result};
 
+use super::checkpoint;
 use crate::app::App;
 
 /// The most seals of one run; the next one goes on.
 const BATCHES_MAX: usize = 20;
 
-/// Seals what is not sealed yet.
+/// Seals what is not sealed yet, and notes it down at once: what is sealed and not noted can be cut off unseen.
 pub async fn run(app: &App) {
+    let mut sealed = 0;
     for _ in 0..BATCHES_MAX {
         match batch(app).await {
-            Ok(count) if count == EVENTS_MAX as usize => {}
-            Ok(_) => return,
+            Ok(count) => {
+                sealed += count;
+                if count < EVENTS_MAX as usize {
+                    break;
+                }
+            }
             Err(error) => {
                 tracing::debug!(error = %error, "the audit cannot be sealed yet");
-                return;
+                break;
             }
         }
+    }
+    if sealed > 0 {
+        checkpoint::note(app).await;
     }
 }
 
@@ -34,7 +43,7 @@ async fn batch(app: &App) -> Result<usize> {
         Ok((events, last))
     });
     let (events, last) = found.await?;
-    let Some(seal) = app.audit_keys.seal(last.as_ref(), &events, app.now()) else { return Ok(0) };
+    let Some(seal) = app.master.keys().active().audit.seal(last.as_ref(), &events, app.now()) else { return Ok(0) };
     let is_kept = app.store.write(move |tx| {
         let is_kept = tx.insert_seal(&seal)?;
         Ok(if is_kept { End::Commit(true) } else { End::Rollback(false) })

@@ -5,26 +5,27 @@ use std::fmt::Display;
 use admit_core::name;
 use admit_core::patch;
 use admit_core::policy::rule::Problem as Flaw;
+use admit_core::shell::operand;
 use admit_core::time::Time;
 use admit_store::Tx;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::etag::with_etag;
 use super::guard::Access;
 use super::idempotency::Pledge;
 use super::work::Stop;
-use crate::http::json::Json;
+use crate::http::json::{self, Json};
 use crate::http::problem::Problem;
 
 /// What is left of a resource's members after a merge patch (RFC 7396), read as strictly as a new one.
 pub fn patched<T: Serialize + DeserializeOwned>(spec: &T, patch: &Map<String, Value>) -> Result<T, Problem> {
     let mut whole = serde_json::to_value(spec).map_err(Problem::unavailable)?;
     patch::merge(&mut whole, Value::Object(patch.clone()));
-    serde_json::from_value(whole).map_err(|error| Problem::invalid(vec![Flaw::new("body", error.to_string())]))
+    T::deserialize(&whole).map_err(|_| Problem::invalid(vec![json::flaw::<T>(whole.clone())]))
 }
 
 /// Takes the switch `disabled`, which is no part of what a resource is, out of its patch.
@@ -49,7 +50,7 @@ pub fn shown(metadata: Value) -> Value {
 
 /// 200 with the moment before which everything issued is worth nothing; a repetition gets the same moment.
 pub fn revoked(pledge: &Pledge, tx: &mut Tx<'_>, cutoff: Time) -> Result<Response, Stop> {
-    let body = json!({ "revoked_before": cutoff });
+    let body = serde_json::json!({ "revoked_before": cutoff });
     pledge.keep(tx, StatusCode::OK, body.to_string())?;
     Ok(Json(body).into_response())
 }
@@ -83,9 +84,10 @@ pub fn must_be_free<T>(found: Option<T>, noun: &str, what: &str, value: impl Dis
     if found.is_none() {
         return Ok(());
     }
-    let detail =
-        format!("There is a {noun} with the {what} \"{value}\" already. Choose another {what}, or see that one.");
-    Err(Problem::new(409, "already_exists", detail).with_next(format!("admit {noun} show '{value}'")))
+    let shown = if noun == "api" { "API" } else { noun };
+    let detail = format!("Another {shown} has the {what} \"{value}\" already. Choose another {what}, or see that one.");
+    Err(Problem::new(409, "already_exists", detail)
+        .with_next(format!("admit {noun} show {}", operand(&value.to_string()))))
 }
 
 /// 409: Admit itself needs it as it is.
@@ -97,6 +99,7 @@ pub fn built_in(what: &str) -> Problem {
 mod tests {
     use super::*;
     use admit_core::role::RoleSpec;
+    use serde_json::json;
 
     fn patch(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()

@@ -20,9 +20,8 @@ use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::jobs::checkpoint::Checkpoint;
+use crate::jobs::retention::ANCHOR;
 
-/// Where the store keeps the last of the seals that were swept.
-pub const ANCHOR: &str = "audit_anchor";
 /// How many seals a page has unless asked, and at most.
 const LIMIT: u32 = 200;
 const LIMIT_MAX: u32 = 1000;
@@ -90,8 +89,8 @@ pub async fn verify(
         return Err(Problem::new(400, "invalid_request", format!("limit must be 1 to {LIMIT_MAX}.")));
     }
     let after = part.after.unwrap_or(0).max(0);
-    let (keys, noted) = (app.audit_keys.clone(), Checkpoint::load(&app.config.load().data));
-    let verified = work::read(&app, move |tx| walk(tx, std::slice::from_ref(&keys), noted.as_ref(), after, limit));
+    let (keys, noted) = (app.master.keys().audit(), Checkpoint::load(&app.config.load().data));
+    let verified = work::read(&app, move |tx| walk(tx, &keys, noted.as_ref(), after, limit));
     verified.await.map(Json)
 }
 

@@ -203,6 +203,7 @@ pub async fn revoke_all(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
     Path(path): Path<(String, String)>,
+    seen: IfMatch,
     attempt: Attempt,
 ) -> Result<Response, Problem> {
     let pledge = match attempt.begin(&app, &permit).await? {
@@ -214,6 +215,7 @@ pub async fn revoke_all(
     let event = event(&permit, &app, "client.revoked_all", "");
     let done = work::write_alone(&app, permit.realm_id(), move |tx| {
         let client = find(tx, realm, &path.1)?;
+        seen.judge(client.version)?;
         tx.update_client(realm, &Client { valid_after: Some(cutoff), ..client.clone() }, now)?
             .ok_or_else(etag::changed)?;
         tx.insert_event(&Event {

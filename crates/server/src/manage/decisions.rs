@@ -78,6 +78,7 @@ pub fn trace_json(app: &App, record: &Record) -> serde_json::Value {
     let policy = policy.as_ref();
     let rule = record.rule.as_ref().and_then(|(_, _, place)| policy?.rule(*place));
     let case = Case {
+        realm: policy.map(|policy| &policy.realm.name),
         method: &record.method,
         host: &record.host,
         path: &record.path,

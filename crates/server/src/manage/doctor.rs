@@ -26,7 +26,7 @@ const KEYS: u32 = 2_000;
 /// How soon an end is worth a word.
 const SOON: Span = Span::days(7);
 /// How far the clock may be behind what is stored.
-const BEHIND: Span = Span::seconds(5);
+const BEHIND: Span = work::BEHIND_MAX;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -66,6 +66,15 @@ pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Re
     crate::jobs::flush::now(&app).await;
     let now = permit.now;
     let mut items = of_config(&app.config.load());
+    items.extend(app.clock.behind().map(|by| {
+        let what = format!("The clock was set back by {} s; dates go on from before.", by.as_ms() / 1000);
+        Finding {
+            level: Level::Error,
+            what,
+            fix: Some("set the clock, or restart this server if it is right now".to_owned()),
+        }
+    }));
+    items.extend(app.master.wrong().map(of_master_key));
     items.extend(app.certificate.get().and_then(|pair| of_certificate(&pair, now)));
     let of_realms = work::read(&app, move |tx| {
         let realms = tx.list_realms(&Page::first(REALMS))?;
@@ -102,6 +111,15 @@ fn of_store(app: &App) -> Finding {
             );
             warning(what, "look for what keeps this node from the database")
         }
+    }
+}
+
+/// Until it is put right, what is stored under another key is answered 503 here, and readiness with it.
+fn of_master_key(wrong: String) -> Finding {
+    Finding {
+        level: Level::Error,
+        what: format!("The master keys cannot be followed: {wrong}"),
+        fix: Some("admit master-key status".to_owned()),
     }
 }
 

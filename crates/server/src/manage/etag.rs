@@ -1,12 +1,19 @@
-//! Versions of resources as entity tags: `ETag: "v3"`, and `If-Match` against lost updates (RFC 9110 §8.8.3, §13.1.1).
+//! Versions of resources as entity tags: `ETag: "v3"`, `If-Match` against lost updates, `If-None-Match` against reading what
+//! is known (RFC 9110 §8.8.3, §13.1.1, §13.1.2).
+//!
+//! More of a key is shown than its row holds. Its tag is `"v3-active-<digest of what is shown>"`; `If-Match` looks at the
+//! version and the state alone, for a key that is in use would never be the one that was seen.
 
 use std::convert::Infallible;
 
+use admit_core::key::state::State;
+use aws_lc_rs::digest;
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::header::{ETAG, IF_MATCH};
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::http::json::Json;
@@ -17,8 +24,8 @@ use crate::http::problem::Problem;
 pub enum IfMatch {
     /// Nothing: there is no such header, or it is `*`.
     Any,
-    /// This version.
-    Version(i64),
+    /// This version, where one was seen in this state.
+    Version(i64, Option<State>),
     /// Something that no version is: a weak tag, a list, another program's tag.
     Never,
 }
@@ -28,8 +35,28 @@ impl IfMatch {
     pub fn judge(self, version: i64) -> Result<(), Problem> {
         match self {
             Self::Any => Ok(()),
-            Self::Version(seen) if seen == version => Ok(()),
-            Self::Version(_) | Self::Never => Err(changed()),
+            Self::Version(seen, None) if seen == version => Ok(()),
+            Self::Version(..) | Self::Never => Err(changed()),
+        }
+    }
+
+    /// The same of a key, whose state changes with more than its row.
+    pub fn judge_in(self, version: i64, state: State) -> Result<(), Problem> {
+        match self {
+            Self::Version(seen, Some(was)) if seen == version && was == state => Ok(()),
+            Self::Version(_, Some(_)) => Err(changed()),
+            Self::Any | Self::Version(_, None) | Self::Never => self.judge(version),
+        }
+    }
+
+    /// The same of what has no version: nothing that was seen can be named.
+    pub fn judge_unversioned(self, what: &str) -> Result<(), Problem> {
+        match self {
+            Self::Any => Ok(()),
+            Self::Version(..) | Self::Never => {
+                let detail = format!("A {what} has no ETag. Leave out If-Match, or send If-Match: *");
+                Err(Problem::new(412, "version_changed", detail))
+            }
         }
     }
 }
@@ -41,11 +68,38 @@ pub fn changed() -> Problem {
 
 /// An answer with its entity tag.
 pub fn with_etag<T: Serialize>(version: i64, body: Json<T>) -> Response {
+    tagged(&format!("\"v{version}\""), body)
+}
+
+/// An answer that shows a key, and perhaps its secret, which is no part of the tag.
+pub fn with_key_etag<T: Serialize>(version: i64, state: State, shown: &impl Serialize, body: Json<T>) -> Response {
+    let shown = serde_json::to_vec(shown).unwrap_or_default();
+    let digest = digest::digest(&digest::SHA256, &shown);
+    let digest: String = digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    tagged(&format!("\"v{version}-{}-{digest}\"", state.as_str()), body)
+}
+
+fn tagged<T: Serialize>(tag: &str, body: Json<T>) -> Response {
     let mut response = body.into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"v{version}\"")) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(ETAG, tag);
     }
     response
+}
+
+/// 304 in place of what the caller has already.
+pub fn unless_known(asked: Option<&HeaderValue>, response: Response) -> Response {
+    let known = asked.and_then(|tags| tags.to_str().ok());
+    let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
+    let (Some(known), Some(tag)) = (known, tag) else { return response };
+    let is_known = known.trim() == "*" || known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag);
+    if response.status() != StatusCode::OK || !is_known {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    parts.status = StatusCode::NOT_MODIFIED;
+    parts.headers.remove(CONTENT_TYPE);
+    Response::from_parts(parts, Body::empty())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
@@ -66,9 +120,18 @@ fn read(headers: &HeaderMap) -> IfMatch {
     if text == "*" {
         return IfMatch::Any;
     }
-    let digits = text.strip_prefix("\"v").and_then(|rest| rest.strip_suffix('"'));
-    let well_formed = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
-    well_formed.and_then(|digits| digits.parse().ok()).map_or(IfMatch::Never, IfMatch::Version)
+    text.strip_prefix("\"v").and_then(|rest| rest.strip_suffix('"')).and_then(read_tag).unwrap_or(IfMatch::Never)
+}
+
+/// What stands between `"v` and `"`.
+fn read_tag(tag: &str) -> Option<IfMatch> {
+    let (digits, rest) = tag.split_once('-').map_or((tag, None), |(digits, rest)| (digits, Some(rest)));
+    let state = match rest {
+        Some(rest) => Some(State::parse(rest.split_once('-')?.0)?),
+        None => None,
+    };
+    let version = Some(digits).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))?.parse().ok()?;
+    Some(IfMatch::Version(version, state))
 }
 
 #[cfg(test)]
@@ -86,7 +149,7 @@ mod tests {
     fn a_version_that_was_seen_is_demanded() {
         assert_eq!(read(&HeaderMap::new()), IfMatch::Any);
         assert_eq!(read_one("*"), IfMatch::Any);
-        assert_eq!(read_one("\"v7\""), IfMatch::Version(7));
+        assert_eq!(read_one("\"v7\""), IfMatch::Version(7, None));
         assert!(read_one("\"v7\"").judge(7).is_ok());
         assert_eq!(read_one("\"v7\"").judge(8).unwrap_err().code(), "version_changed");
     }
@@ -110,6 +173,30 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_matched_by_version_and_state_and_known_by_all_that_is_shown() {
+        let tag = |state, shown: &str| {
+            with_key_etag(7, state, &shown, Json(shown)).headers()[ETAG].to_str().unwrap().to_owned()
+        };
+        let (unused, used) = (tag(State::Active, "unused"), tag(State::Active, "used"));
+        assert_ne!(unused, used);
+        for seen in [&unused, &used] {
+            assert!(read_one(seen).judge_in(7, State::Active).is_ok());
+            assert_eq!(read_one(seen).judge_in(8, State::Active).unwrap_err().status(), 412);
+            assert_eq!(read_one(seen).judge_in(7, State::Revoked).unwrap_err().status(), 412);
+            assert_eq!(read_one(seen).judge(7).unwrap_err().status(), 412, "no tag of anything but a key");
+        }
+        assert_eq!(read_one("\"v7-gone-1\""), IfMatch::Never);
+        let status = |asked: &str| {
+            let asked = HeaderValue::from_str(asked).unwrap();
+            unless_known(Some(&asked), with_key_etag(7, State::Active, &"used", Json("used"))).status().as_u16()
+        };
+        assert_eq!(
+            [status(&used), status(&format!("\"x\", W/{used}")), status("*"), status(&unused)],
+            [304, 304, 304, 200]
+        );
+    }
+
+    #[test]
     fn two_fields_match_nothing() {
         let mut headers = HeaderMap::new();
         headers.append(IF_MATCH, HeaderValue::from_static("\"v1\""));
@@ -127,7 +214,7 @@ mod tests {
         fn what_is_sent_comes_back(version in 0_i64..) {
             let response = with_etag(version, Json(()));
             let field = response.headers()[ETAG].to_str().unwrap().to_owned();
-            prop_assert_eq!(read_one(&field), IfMatch::Version(version));
+            prop_assert_eq!(read_one(&field), IfMatch::Version(version, None));
         }
     }
 }

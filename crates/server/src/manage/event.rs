@@ -14,6 +14,7 @@ pub fn event(access: &Access, app: &App, kind: &str, target: impl Display) -> Ev
     Event {
         id: app.id(access.now),
         number: 0,
+        seal: None,
         realm: Some(access.realm_id()),
         at: access.now,
         kind: kind.to_owned(),

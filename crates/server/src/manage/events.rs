@@ -1,4 +1,4 @@
-//! `events`: the audit of a realm, to look back in or to follow.
+//! `events`: the audit of a realm, to look back in or to follow. Only what is sealed can be followed: its order is final.
 
 use admit_core::audit::Event;
 use admit_store::EventFilter;
@@ -54,7 +54,8 @@ impl Filter {
     }
 }
 
-/// What happened in the realm, the newest first. With `after=<number>` what came after that, the oldest first.
+/// What happened in the realm, the newest first. With `after=<number>` what came after that event, the oldest first, in the
+/// order of the seals: about a second late, and nothing is missed.
 #[utoipa::path(get, path = "/v1/realms/{realm}/events", tag = "events",
     params(("realm" = String, Path, description = "the name of the realm"),
            ("order" = Option<String>, Query, description = "`newest` or `oldest`"), ("after" = Option<i64>, Query, description = "a number"),

@@ -3,6 +3,7 @@
 use admit_core::audit::Event;
 use admit_core::grant::Grant;
 use admit_core::id::GrantId;
+use admit_core::key::state::{self, State as GrantState};
 use admit_core::name::{ApiUri, ScopeName};
 use admit_core::time::Time;
 use admit_store::{GrantFilter, Tx};
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::etag::IfMatch;
 use super::event::event;
 use super::guard::{GrantsRead, GrantsWrite, Permit};
 use super::page::{Ignored, List, Paging, Parameters};
@@ -65,6 +67,9 @@ pub struct GrantView {
     expires_at: Option<Time>,
     #[schema(value_type = Option<String>)]
     revoked_at: Option<Time>,
+    /// `active`, `disabled`, `revoked` (alone, or with all of its subject or realm) or `expired`.
+    #[schema(value_type = String)]
+    state: GrantState,
 }
 
 /// Grants by age, ended ones too.
@@ -86,7 +91,7 @@ pub async fn list(
         };
         let wanted = GrantFilter { subject, live_only: false };
         let grants = tx.list_grants(permit.realm_id(), &wanted, &paging.page(), permit.now)?;
-        grants.into_iter().map(|grant| view(tx, grant)).collect::<Result<Vec<_>, _>>()
+        grants.into_iter().map(|grant| view(tx, grant, permit.now)).collect::<Result<Vec<_>, _>>()
     });
     Ok(Json(paging.list(rows.await?, |grant| *grant.id.bytes(), &app)))
 }
@@ -103,7 +108,7 @@ pub async fn get(
     let id = read_id(&grant)?;
     let found = work::read(&app, move |tx| {
         let found = tx.find_grant(permit.realm_id(), id)?.ok_or_else(|| Problem::not_found("grant", &grant))?;
-        view(tx, found)
+        view(tx, found, permit.now)
     });
     found.await.map(Json)
 }
@@ -116,8 +121,10 @@ pub async fn delete(
     State(app): State<App>,
     permit: Permit<GrantsWrite>,
     Path((_realm, grant)): Path<(String, String)>,
+    seen: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let id = read_id(&grant)?;
+    seen.judge_unversioned("grant")?;
     let drawn = event(&permit, &app, "grant.revoked", id);
     let ended = work::write(&app, move |tx| {
         let realm = permit.realm_id();
@@ -135,21 +142,20 @@ fn read_id(text: &str) -> Result<GrantId, Problem> {
     text.parse().map_err(|_| Problem::not_found("grant", text).with_next("admit grant list"))
 }
 
-fn view(tx: &mut Tx<'_>, grant: Grant) -> Result<GrantView, Stop> {
-    let api = match grant.api {
-        Some(api) => tx.find_api(grant.realm, api)?,
-        None => None,
-    };
+fn view(tx: &mut Tx<'_>, grant: Grant, now: Time) -> Result<GrantView, Stop> {
+    let lineage = tx.find_lineage(grant.realm, grant.id)?;
+    let api = lineage.as_ref().and_then(|lineage| lineage.api.as_ref());
     Ok(GrantView {
         id: grant.id,
         kind: grant.kind.as_str(),
         subject: grant.subject.to_string(),
         client: grant.client.map(|client| client.to_string()),
-        api: api.map(|api| api.spec.uri),
+        api: api.map(|api| api.spec.uri.clone()),
         scopes: grant.scopes,
         parent: grant.parent,
         created_at: grant.created_at,
         expires_at: grant.expires_at,
         revoked_at: grant.revoked_at,
+        state: lineage.map_or(GrantState::Revoked, |lineage| state::of_grant(&lineage, now)),
     })
 }

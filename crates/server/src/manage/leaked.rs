@@ -64,32 +64,33 @@ impl FromRequestParts<App> for Paid {
     responses((status = 202, description = "whatever was sent"), (status = 429, description = "too many from this network")))]
 pub async fn post(State(app): State<App>, _: Paid, Json(leak): Json<Leak>) -> Result<Response, Problem> {
     let leaked = Secret::new(leak.credential);
-    if let Some((realm, hash)) = locate(&app, &leaked)? {
-        revoke(&app, realm, hash, app.now()).await?;
+    if let Some((realm, hashes)) = locate(&app, &leaked)? {
+        revoke(&app, realm, hashes, app.now()).await?;
     }
     Ok(Json(json!({})).with_status(StatusCode::ACCEPTED))
 }
 
 /// Where the key would be, if it were one.
-fn locate(app: &App, leaked: &Secret) -> Result<Option<(RealmId, SecretHash)>, Problem> {
+fn locate(app: &App, leaked: &Secret) -> Result<Option<(RealmId, Vec<SecretHash>)>, Problem> {
     let text = leaked.expose().trim();
     let Some(opaque) = secret::read(text).ok().filter(|opaque| opaque.kind == SecretKind::ApiKey) else {
         return Ok(None);
     };
     let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
-    Ok(realm.map(|realm| (realm, app.lookup.hash(realm, SecretKind::ApiKey, text))))
+    Ok(realm.map(|realm| (realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
 }
 
-async fn revoke(app: &App, realm: RealmId, hash: SecretHash, now: Time) -> Result<(), Problem> {
+async fn revoke(app: &App, realm: RealmId, hashes: Vec<SecretHash>, now: Time) -> Result<(), Problem> {
     let (id, request_id) = (Id::new(now, app.random()), app.request_id(now).to_string());
     work::write(app, move |tx| {
-        let Some(Found { key, secret, lineage }) = tx.find_credential(realm, &hash)? else { return Ok(()) };
+        let Some(Found { key, secret, lineage }) = tx.find_credential_among(realm, &hashes)? else { return Ok(()) };
         if !tx.revoke_grant(realm, lineage.grant.id, now)? {
             return Ok(());
         }
         tx.insert_event(&Event {
             id,
             number: 0,
+            seal: None,
             realm: Some(realm),
             at: now,
             kind: "key.leaked".to_owned(),

@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod keys;
 pub mod lane;
 pub mod leaked;
+pub mod master_keys;
 pub mod page;
 pub mod realms;
 pub mod roles;
@@ -33,7 +34,8 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use http::header::ALLOW;
+use http::Method;
+use http::header::{ALLOW, IF_NONE_MATCH};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -61,6 +63,7 @@ pub fn open_api() -> OpenApiRouter<App> {
         .merge(export::routes())
         .merge(leaked::routes())
         .merge(doctor::routes())
+        .merge(master_keys::routes())
 }
 
 /// The routes.
@@ -75,7 +78,9 @@ pub fn router(app: &App) -> Router<App> {
 
 /// Fills in request id and type of the problems that handlers return. The methods that the router knows (405) stay.
 async fn complete(State(app): State<App>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let known = request.headers().get(IF_NONE_MATCH).filter(|_| is_read).cloned();
+    let response = etag::unless_known(known.as_ref(), next.run(request).await);
     let methods = response.headers().get(ALLOW).cloned();
     let mut response = problem::complete(&app, response);
     if let Some(methods) = methods {

@@ -67,15 +67,20 @@ impl<const N: usize> Paging<N> {
         let is_more = rows.len() > limit;
         rows.truncate(limit);
         let last = rows.last().filter(|_| is_more);
-        List { next: last.map(|row| write(&app.cursor_key, &self.list, &place(row))), items: rows }
+        let master = app.master.keys();
+        List { next: last.map(|row| write(&master.active().cursor, &self.list, &place(row))), items: rows }
     }
 
-    fn read(uri: &Uri, key: &hmac::Key) -> Result<Self, Problem> {
+    /// A cursor may have been written before the last rotation of the master key.
+    fn read(uri: &Uri, keys: &[&hmac::Key]) -> Result<Self, Problem> {
         let (mut limit, mut after, list) = (LIMIT, None, tag(uri));
         for (name, value) in pairs(uri)? {
             match name.as_str() {
                 "limit" => limit = read_limit(&value).ok_or_else(bad_limit)?,
-                "cursor" => after = Some(read_place(key, &list, &value).ok_or_else(bad_cursor)?),
+                "cursor" => {
+                    let read = keys.iter().find_map(|key| read_place(key, &list, &value));
+                    after = Some(read.ok_or_else(bad_cursor)?);
+                }
                 _ => {}
             }
         }
@@ -101,7 +106,8 @@ impl<const N: usize> FromRequestParts<App> for Paging<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        Self::read(&parts.uri, &app.cursor_key)
+        let master = app.master.keys();
+        Self::read(&parts.uri, &master.usable().iter().map(|key| &key.cursor).collect::<Vec<_>>())
     }
 }
 
@@ -187,7 +193,8 @@ mod tests {
     }
 
     fn read(query: &str) -> Result<Paging, Problem> {
-        Paging::read(&format!("/v1/realms/default/keys?{query}").parse().unwrap(), &key())
+        let other = hmac::Key::new(hmac::HMAC_SHA256, &[9; 32]);
+        Paging::read(&format!("/v1/realms/default/keys?{query}").parse().unwrap(), &[&other, &key()])
     }
 
     #[test]
@@ -218,7 +225,7 @@ mod tests {
         #[test]
         fn any_query_is_read_or_refused(query in "[ -~&&[^#<> \"`{}|^\\\\]]{0,80}") {
             if let Ok(uri) = format!("/?{query}").parse::<Uri>() {
-                let _ = Paging::<16>::read(&uri, &key());
+                let _ = Paging::<16>::read(&uri, &[&key()]);
             }
         }
 

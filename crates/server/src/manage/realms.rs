@@ -193,6 +193,7 @@ pub async fn update(
 pub async fn revoke_all(
     State(app): State<App>,
     permit: Permit<RealmWrite>,
+    seen: IfMatch,
     attempt: Attempt,
 ) -> Result<Response, Problem> {
     let pledge = match attempt.begin(&app, &permit).await? {
@@ -203,6 +204,7 @@ pub async fn revoke_all(
     let event = event(&permit, &app, "realm.revoked_all", id);
     let done = work::write(&app, move |tx| {
         let realm = find(tx, id)?;
+        seen.judge(realm.version)?;
         tx.update_realm(&Realm { valid_after: Some(cutoff), ..realm.clone() }, now)?.ok_or_else(etag::changed)?;
         tx.insert_event(&Event { detail: json!({ "name": realm.name }), ..event.clone() })?;
         answer::revoked(&pledge, tx, cutoff)

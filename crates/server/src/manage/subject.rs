@@ -3,6 +3,7 @@
 use admit_core::grant::Subject;
 use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
 use admit_core::policy::rule::Problem as Wrong;
+use admit_core::shell::flag;
 use admit_core::user::User;
 use admit_store::Tx;
 
@@ -57,9 +58,9 @@ fn by_id(tx: &mut Tx<'_>, realm: RealmId, text: &str) -> Result<Option<Subject>,
 fn unknown(text: &str, path: &str) -> Problem {
     let shown: String = text.chars().filter(|letter| !admit_core::name::is_unprintable(*letter)).take(200).collect();
     let next = if text.contains('@') {
-        format!("admit user create --name \"{shown}\" --email \"{shown}\"")
+        format!("admit user create{}{}", flag("name", &shown), flag("email", &shown))
     } else {
-        format!("admit client create --name \"{shown}\" --type service")
+        format!("admit client create{} --type service", flag("name", &shown))
     };
     let message = format!("there is no client or user \"{shown}\" in this realm. Create it: {next}");
     Problem::invalid(vec![Wrong { path: path.to_owned(), message }])

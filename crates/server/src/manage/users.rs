@@ -178,6 +178,7 @@ pub async fn revoke_all(
     State(app): State<App>,
     permit: Permit<UsersWrite>,
     Path(path): Path<(String, String)>,
+    seen: IfMatch,
     attempt: Attempt,
 ) -> Result<Response, Problem> {
     let pledge = match attempt.begin(&app, &permit).await? {
@@ -189,6 +190,7 @@ pub async fn revoke_all(
     let event = event(&permit, &app, "user.revoked_all", "");
     let done = work::write_alone(&app, permit.realm_id(), move |tx| {
         let user = find(tx, realm, &path.1)?;
+        seen.judge(user.version)?;
         tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
         tx.insert_event(&Event {
             target: user.id.to_string(),

@@ -3,6 +3,7 @@
 //! The closure may run again, so that it borrows what it uses; ids and secrets are drawn outside.
 
 use admit_core::id::RealmId;
+use admit_core::time::{Span, Time};
 use admit_store::{End, Tx};
 
 use crate::app::App;
@@ -54,6 +55,17 @@ pub async fn write_alone<T: Send + 'static>(
         work(tx)
     })
     .await
+}
+
+/// How far the clock may be behind what is stored.
+pub const BEHIND_MAX: Span = Span::seconds(5);
+
+/// Refuses to issue anything by a clock that is behind: it would live longer than it should, or be dead at once.
+pub fn must_be_on_time(tx: &mut Tx<'_>, now: Time) -> Result<(), Stop> {
+    let Some(newest) = tx.newest_grant()?.filter(|newest| *newest > now + BEHIND_MAX) else { return Ok(()) };
+    let detail =
+        format!("The clock here says {now}, and the newest grant is of {newest}: nothing is issued until then.");
+    Err(Problem::new(503, "unavailable", detail).with_next("set the clock of this machine, then: admit doctor").into())
 }
 
 /// Runs the work over one snapshot.

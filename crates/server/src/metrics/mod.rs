@@ -36,6 +36,8 @@ pub struct Metrics {
     pub usage_dropped: Counter,
     /// Security notices that could not be kept.
     pub notices_dropped: Counter,
+    /// Refusals that the audit does not even count.
+    pub refusals_dropped: Counter,
     /// Answers from knowledge that was older than it should be.
     pub stale_answers: Counter,
     /// Keys that end within a day, a week, a month.
@@ -96,6 +98,7 @@ impl Metrics {
         let cache_misses = counter("cache_misses", "Credentials looked up in the store");
         let usage_dropped = counter("usage_dropped", "Uses of keys that could not be counted");
         let notices_dropped = counter("notices_dropped", "Security notices that could not be kept");
+        let refusals_dropped = counter("refusals_dropped", "Refusals that are missing in the audit");
         let stale_answers = counter("stale_answers", "Answers of rules with stale_for while the store was away");
         let connections_refused = counter("connections_refused", "Connections that found no place");
         let handshakes_failed = counter("tls_handshakes_failed", "TLS handshakes that came to nothing");
@@ -131,6 +134,7 @@ impl Metrics {
             cache_misses,
             usage_dropped,
             notices_dropped,
+            refusals_dropped,
             stale_answers,
             feed_age,
             connections,

@@ -64,8 +64,9 @@ pub async fn prepare(app: &App) -> Result<Demo, Failure> {
     let prefix = app.store.point(|tx| tx.find_realm(realm))?.map(|realm| realm.prefix);
     let prefix = prefix.ok_or_else(|| Failure("the realm default is gone".to_owned()))?;
     let key = secret::write(prefix.as_str(), &app.random());
-    let hash = app.lookup.hash(realm, SecretKind::ApiKey, key.expose());
-    let (hint, lookup_key) = (secret::hint(key.expose()), app.lookup_number);
+    let master = app.master.keys();
+    let hash = master.active().lookup.hash(realm, SecretKind::ApiKey, key.expose());
+    let (hint, lookup_key) = (secret::hint(key.expose()), master.active().number);
     let names = Names::read()?;
     let shared = app.clone();
     app.store

@@ -4,11 +4,12 @@ use admit_core::id::{Id, RealmId};
 use admit_core::name::RealmName;
 use admit_core::realm::{self, DEFAULT, OPERATORS, Realm};
 use admit_core::secret::Prefix;
+use admit_core::shell::quote;
 use admit_core::time::Time;
 use admit_store::{End, Result, Store, Tx};
 
 use super::demo::Demo;
-use super::{Failure, Places, Server};
+use super::{Failure, Places, Server, restore};
 use crate::app;
 use crate::config::Config;
 use crate::realm::insert_realm;
@@ -42,13 +43,14 @@ pub fn check_mark(store: &Store, config: &Config, dev: bool) -> std::result::Res
         tx.find_meta(MARK).map(End::Commit)
     })?;
     let folder = config.data.display();
+    let quoted = quote(&folder.to_string()).into_owned();
     match known.as_deref() {
         Some(mark) if mark == own => Ok(()),
         Some(DEV) => Err(Failure(format!(
-            "{folder} is a development store. Next: admit serve --dev --data {folder}, or another --data"
+            "{folder} is a development store. Next: admit serve --dev --data {quoted}, or another --data"
         ))),
         _ => Err(Failure(format!(
-            "{folder} is no development store. Next: admit serve --data {folder}, or another --data for --dev"
+            "{folder} is no development store. Next: admit serve --data {quoted}, or another --data for --dev"
         ))),
     }
 }
@@ -64,6 +66,7 @@ pub fn begin(store: &Store, now: Time) -> Result<Begun> {
         }
         let operators = make(tx, OPERATORS, Prefix::parse(OPERATORS_PREFIX), None, now)?;
         let default_realm = make(tx, DEFAULT, None, Some(operators), now)?;
+        restore::begin_life(tx, &app::random())?;
         Ok(End::Commit(Begun { operators, default_realm, is_new: true }))
     })
 }

@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use admit_core::shell::quote;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
@@ -111,7 +112,9 @@ async fn bind_socket(path: &Path) -> Result<Bound, Failure> {
     Bound::bind(path).await.map_err(|error| {
         let shown = path.display();
         let next = match (error.kind(), path.parent()) {
-            (std::io::ErrorKind::NotFound, Some(folder)) => format!("install -d -m 0750 {}", folder.display()),
+            (std::io::ErrorKind::NotFound, Some(folder)) => {
+                format!("install -d -m 0750 {}", quote(&folder.display().to_string()))
+            }
             _ => "admit serve --listen unix:PATH with another path".to_owned(),
         };
         Failure(format!("cannot listen on unix:{shown}: {error}. Next: {next}"))

@@ -3,7 +3,6 @@
 pub mod demo;
 mod first;
 mod listeners;
-mod master;
 pub mod ops;
 pub mod pages;
 pub mod restore;
@@ -16,6 +15,7 @@ use admit_core::secret::{self, Secret};
 use admit_core::time::Span;
 use admit_store::{Location, News, Options, Store};
 use axum::Router;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -26,7 +26,7 @@ use crate::config::{Config, Listen, Overrides};
 use crate::http::certificate::{self, Pair, Wrong};
 use crate::http::limits::Limits;
 use crate::http::{Hall, Purpose, listen};
-use crate::{jobs, manage};
+use crate::{jobs, manage, master};
 
 pub use first::Begun;
 pub use listeners::{Listeners, Places, open_files};
@@ -90,8 +90,8 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     let pair = config.tls.as_ref().map(|tls| Pair::read(tls)?.judge(tls, clock.now())).transpose()?;
     make_folder(&config.data)?;
     // A file is not made for a key that cannot be used. Whether a database has a key already, only it knows.
-    let early_key = match &config.store {
-        Location::Sqlite(file) => Some(master::load(&config, !file.exists())?),
+    let early_ring = match &config.store {
+        Location::Sqlite(file) => Some(master::source::load(&config.master_key, !file.exists())?),
         Location::Postgres(_) => None,
     };
     let (epochs, directory) = (Arc::<Epochs>::default(), Arc::<Directory>::default());
@@ -108,11 +108,11 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     };
     let store = Store::open(&Options::at(config.store.clone()), feed, clock.now())?;
     first::check_mark(&store, &config, dev)?;
-    let master_key = match early_key {
-        Some(key) => key,
-        None => master::load(&config, master::is_unset(&store)?)?,
+    let ring = match early_ring {
+        Some(ring) => ring,
+        None => master::source::load(&config.master_key, master::is_unset(&store)?)?,
     };
-    master::check(&store, &master_key)?;
+    let master = master::check(&store, ring.derive(), &config.master_key)?;
     restore::check(&store, &config)?;
     let begun = first::begin(&store, clock.now())?;
     directory.load(&store)?;
@@ -122,7 +122,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         store,
         epochs,
         directory,
-        master_key,
+        master,
         operator_key: operator_key.clone(),
         operators: begun.operators,
         default_realm: begun.default_realm,
@@ -183,10 +183,11 @@ fn router(app: &App) -> Router {
 }
 
 impl Running {
-    /// Lets requests under way finish, writes the last counters and closes the store.
+    /// Lets requests under way finish, writes what they left and closes the store.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         while self.tasks.join_next().await.is_some() {}
+        jobs::finish(&self.app).await;
         let store = self.app.store.clone();
         drop(self.app);
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
@@ -196,7 +197,7 @@ impl Running {
 /// `admit serve`, until SIGTERM or SIGINT.
 pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     let overrides = Overrides { data: options.data.clone(), listen: options.listen.clone(), dev: options.dev };
-    let file = options.config.clone().or_else(|| Some(PathBuf::from("admit.toml")).filter(|file| file.exists()));
+    let file = Config::file(options.config.as_deref(), Path::new(""));
     let config = Config::load(file.as_deref(), &overrides, std::env::vars())?;
     crate::log::start(config.log);
     if options.dev && !config.listen.tcp().is_some_and(|address| address.ip().is_loopback()) {
@@ -207,14 +208,14 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     let demo = if options.dev { Some(demo::prepare(&server.app).await?) } else { None };
     let limits = Limits::default().within_open_files(open_files());
     let running = start(&server, listeners, limits).await?;
-    // Written last: who finds the folder complete finds every listener up.
+    let signals = Signals::listen().map_err(|error| Failure(format!("signals cannot be waited for: {error}")))?;
+    // Written last: who finds the folder complete finds every listener up, and a stop heard.
     write_access(&server, &running.places)?;
     first::say_ready(&server, &running.places, demo.as_ref());
     server.operator_key = Secret::new("");
-    wait(&server.app, file.as_deref(), &overrides).await;
+    signals.wait(&server.app, file.as_deref(), &overrides).await;
     tracing::info!("stopping: requests under way may finish");
     let data = server.app.config.load().data.clone();
-    restore::note(&server.app).await;
     drop(server);
     running.stop().await;
     let _ = std::fs::remove_file(data.join("server.json"));
@@ -222,20 +223,30 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for a signal to stop; SIGHUP reads the configuration again.
-async fn wait(app: &App, file: Option<&Path>, overrides: &Overrides) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut hangup), Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::hangup()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be waited for");
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => reload(app, file, overrides),
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
+/// The signals that the server listens to from then on; before, each of them ends it.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for a signal to stop; SIGHUP reads the configuration again.
+    async fn wait(mut self, app: &App, file: Option<&Path>, overrides: &Overrides) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => reload(app, file, overrides),
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
         }
     }
 }
@@ -248,6 +259,8 @@ fn reload(app: &App, file: Option<&Path>, overrides: &Overrides) {
             }
             app.config.store(Arc::new(config));
             tracing::info!("the configuration was read again");
+            let reloaded = app.clone();
+            tokio::spawn(async move { master::reload(&reloaded).await.map(drop) });
             if let Err(wrong) = certificate::reload(app) {
                 tracing::error!(key = format!("tls.{}", wrong.key), "the old certificate stays: {}", wrong.message);
             }

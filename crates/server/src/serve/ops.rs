@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::master;
 
 /// Liveness and readiness.
 pub fn health() -> Router<App> {
@@ -17,10 +18,12 @@ pub fn health() -> Router<App> {
     router.method_not_allowed_fallback(refused)
 }
 
-/// Ready while the store answers.
+/// Ready while the store answers and this node can judge every credential in it.
 async fn ready(State(app): State<App>) -> (StatusCode, &'static str) {
-    match app.store.point(|tx| tx.position()) {
-        Ok(_) => (StatusCode::OK, "ready\n"),
+    let keys = app.master.keys();
+    match app.store.point(|tx| Ok(master::must_judge(tx, &keys).is_ok())) {
+        Ok(true) => (StatusCode::OK, "ready\n"),
+        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "a master key is missing: admit master-key status\n"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
     }
 }

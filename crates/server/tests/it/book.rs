@@ -9,10 +9,13 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use crate::cluster::Cluster;
+use crate::outside;
 use crate::program::{Program, free_address, tool};
 use crate::story::Desk;
 
 const ADMIT: &str = "8420";
+const OPS: &str = "8421";
 const GATEWAY: &str = "8080";
 const APPLICATION: &str = "9000";
 
@@ -21,7 +24,9 @@ struct Reader {
     /// Stopped before the folder goes.
     programs: Vec<Program>,
     desk: Desk,
-    ports: [(&'static str, SocketAddr); 3],
+    ports: [(&'static str, SocketAddr); 4],
+    /// What is elsewhere than the page says, and where.
+    places: Vec<(&'static str, String)>,
     printed: String,
 }
 
@@ -30,30 +35,36 @@ impl Reader {
         let desk = Desk::new();
         // Workers of nginx run as another user where the test runs as root.
         fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let ports = [(ADMIT, desk.address), (GATEWAY, free_address()), (APPLICATION, free_address())];
-        Self { programs: Vec::new(), desk, ports, printed: String::new() }
+        let ports =
+            [(ADMIT, desk.address), (OPS, free_address()), (GATEWAY, free_address()), (APPLICATION, free_address())];
+        Self { programs: Vec::new(), desk, ports, places: Vec::new(), printed: String::new() }
     }
 
     fn address(&self, written: &str) -> SocketAddr {
         self.ports.iter().find(|(known, _)| *known == written).unwrap().1
     }
 
-    /// The text with the ports of this test.
+    /// The text with the ports of this test. By way of marks: a free port may have one of the page's in it.
     fn here(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mark = |place: usize| format!("\u{1}{}\u{1}", ["a", "b", "c", "d"][place]);
+        let ports = self.ports.iter().enumerate();
+        let text =
+            ports.clone().fold(text.to_owned(), |text, (place, (written, _))| text.replace(written, &mark(place)));
+        let mut text = self.places.iter().fold(text, |text, (from, to)| text.replace(from, to));
         for (command, port) in
             [("admit serve", ADMIT), ("gateway-config nginx", GATEWAY), ("gateway-config caddy", GATEWAY)]
         {
             text = text.replace(command, &format!("{command} --listen {}", self.address(port)));
         }
-        self.ports.iter().fold(text, |text, (written, free)| text.replace(written, &free.port().to_string()))
+        ports.fold(text, |text, (place, (_, free))| text.replace(&mark(place), &free.port().to_string()))
     }
 
     fn command(&self, text: &str) -> Command {
         let mut command = self.desk.sh(&self.here(text));
         let caddy = tool("ADMIT_TEST_CADDY", "target/tools/python/bin/caddy");
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path).unwrap().to_owned();
-        let path = format!("{}:{}", path.display(), caddy.parent().unwrap().display());
+        let own = self.desk.path().join("bin");
+        let path = format!("{}:{}:{}", own.display(), path.display(), caddy.parent().unwrap().display());
         command.env("PATH", path).env("HOME", self.desk.path()).env_remove("ADMIT_DATA");
         command
     }
@@ -124,7 +135,7 @@ fn the_first_five_minutes() {
     let mut reader = Reader::new();
     reader.follow(include_str!("../../../../docs/book/src/first-five-minutes.md"));
     assert_eq!(reader.statuses(), ["200", "403", "401"], "{}", reader.printed);
-    for told in ["nearly: rule \"GET shop.test/orders/**\"", "admit rule add --host shop.test", "it was revoked"] {
+    for told in ["nearly: rule \"GET first.test/orders/**\"", "admit rule add --host first.test", "it was revoked"] {
         assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
     }
 }
@@ -152,4 +163,92 @@ fn protect_an_api_with_nginx() {
 #[test]
 fn protect_an_api_with_caddy() {
     behind_a_gateway(include_str!("../../../../docs/book/src/protect-caddy.md"));
+}
+
+/// What the machine of a test must not be asked for: nobody is made, nothing is given away, nothing is started for good.
+const STUBS: [&str; 3] = ["useradd", "chown", "systemctl"];
+
+/// A reader on a machine of his own: its folders, its database and its units are below the desk.
+fn on_a_machine(cluster: &Cluster) -> Reader {
+    let mut reader = Reader::new();
+    let root = reader.desk.path().display().to_string();
+    fs::create_dir_all(format!("{root}/etc/systemd/system")).unwrap();
+    fs::create_dir_all(format!("{root}/var")).unwrap();
+    fs::create_dir(format!("{root}/bin")).unwrap();
+    for stub in STUBS {
+        let file = format!("{root}/bin/{stub}");
+        fs::write(&file, "#!/bin/sh\nexit 0\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let url = cluster.url("postgres");
+    let host = url.split(['@', '/']).nth(3).unwrap().to_owned();
+    let socket = host.replace("%2F", "/");
+    reader.places = vec![
+        ("psql --dbname", format!("psql --host {socket} --username admit --dbname")),
+        ("--host db.example.com", format!("--host {socket}")),
+        ("db.example.com", host),
+        ("&sslrootcert=/etc/admit/db-ca.pem", String::new()),
+        ("examples/", concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/").to_owned()),
+        ("/etc/", format!("{root}/etc/")),
+        ("/var/", format!("{root}/var/")),
+    ];
+    reader
+}
+
+#[test]
+fn run_it_for_real() {
+    let cluster = Cluster::start(&[]);
+    let mut reader = on_a_machine(&cluster);
+    reader.follow(include_str!("../../../../docs/book/src/run-it-for-real.md"));
+    let (root, printed) = (reader.desk.path(), &reader.printed);
+    for told in ["admitted 200", "The store is postgres://", "admit_build_info{"] {
+        assert!(printed.contains(told), "{told}\n{printed}");
+    }
+    assert!(!printed.contains("master key lies beside"), "{printed}");
+    assert!(!printed.lines().any(|line| line.starts_with('✗')), "{printed}");
+    let dump = fs::read(root.join("var/backups/admit/admit.dump")).unwrap();
+    assert!(dump.starts_with(b"PGDMP"));
+
+    assert_eq!(
+        outside::owners(&cluster, "admit"),
+        "admit_server",
+        "it needs no rights but those over its own database"
+    );
+}
+
+/// As the units stand, but for the place of the program.
+#[test]
+fn the_units_are_well_and_hardened() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let names = ["admit.service", "admit-backup.service", "admit-backup.timer"];
+    for name in names {
+        let text = fs::read_to_string(format!("{}/../../examples/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        fs::write(file(name), text.replace("/usr/local/bin/admit", env!("CARGO_BIN_EXE_admit"))).unwrap();
+    }
+    let analyze = |arguments: &[&str], names: &[&str]| {
+        let mut command = Command::new("systemd-analyze");
+        let output = command.args(arguments).args(names.iter().map(|name| file(name))).output();
+        let output = output.expect("systemd-analyze is missing. Install it: apt-get install systemd");
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    assert_eq!(analyze(&["verify", "--man=no"], &names), "", "not even a warning");
+    // Of 100; what is not hardened at all has 96.
+    analyze(&["security", "--offline=true", "--no-pager", "--threshold=20"], &["admit.service"]);
+    let exposed = Command::new("systemd-analyze")
+        .args(["security", "--offline=true", "--no-pager", "--threshold=20", &file("admit-backup.service")])
+        .output();
+    assert!(!exposed.unwrap().status.success(), "the threshold tells one from the other");
+}
+
+#[test]
+fn rotate_the_master_key() {
+    let mut reader = Reader::new();
+    reader.start("admit serve");
+    reader.follow(include_str!("../../../../docs/book/src/rotate-the-master-key.md"));
+    let words = |line: &str| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let table: Vec<_> = reader.printed.lines().map(words).collect();
+    assert!(table.contains(&"2 active 0".to_owned()) && table.contains(&"1 old 0".to_owned()), "{}", reader.printed);
 }

@@ -18,6 +18,8 @@ mod input;
 mod keys;
 mod manage;
 mod nodes;
+#[path = "../../../store/tests/contract/outside.rs"]
+mod outside;
 mod program;
 mod secrecy;
 mod store;

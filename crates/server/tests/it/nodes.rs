@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::cluster::Cluster;
 use crate::fault::program::{Program, bare, serve};
+use crate::outside::{tails, waits_for_client};
 use crate::store;
 
 /// How many keys are revoked on one node while the other is asked.
@@ -138,4 +139,114 @@ async fn st_07_a_node_that_is_cut_off_from_the_database_gives_no_stale_yes() {
         assert!(begun.elapsed() < Duration::from_secs(5), "the audit was not told");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Only the line of the feed is cut, and silently: everything else of the database answers.
+#[expect(clippy::print_stdout, reason = "the figures are half of the point")]
+#[tokio::test(flavor = "multi_thread")]
+async fn st_07_a_node_whose_feed_alone_is_cut_gives_no_stale_yes() {
+    let cluster = Cluster::start(&[]);
+    let (url, master_key) = (cluster.url("postgres"), master_key());
+    let one = node(&url, &master_key).await;
+    one.program.shop().await;
+    let of_one = tails(&cluster);
+    assert_eq!(of_one.len(), 1, "{of_one:?}");
+    let other = node(&url, &master_key).await;
+    let mut longest = Duration::ZERO;
+    for round in 0..4 {
+        let ((id, ended), (_, kept), (own, ended_here)) =
+            (key(&one, round * 3).await, key(&one, round * 3 + 1).await, key(&one, round * 3 + 2).await);
+        for key in [&ended, &kept, &ended_here] {
+            assert_eq!(status(&other, key).await, 200);
+        }
+        let stopped: Vec<_> = tails(&cluster).into_iter().filter(|pid| !of_one.contains(pid)).collect();
+        assert_eq!(stopped.len(), 1, "round {round}: {stopped:?}");
+        cluster.tell(&format!("kill -STOP {}", stopped[0]));
+        while !waits_for_client(&cluster, &stopped[0]) {
+            // Stopped in the middle of a statement it may hold what the whole database needs.
+            cluster.tell(&format!("kill -CONT {0}; sleep 0.002; kill -STOP {0}", stopped[0]));
+        }
+
+        let revoke = async |node: &Node, id: &str| {
+            let path = format!("/v1/realms/default/keys/{id}");
+            assert_eq!(node.program.manage("DELETE", &path, Value::Null).await.status, 204, "round {round}");
+        };
+        revoke(&one, &id).await;
+        let acknowledged = Instant::now();
+        revoke(&other, &own).await;
+        assert_eq!(status(&other, &ended_here).await, 401, "its own changes need no feed");
+        while status(&other, &ended).await == 200 {
+            longest = longest.max(acknowledged.elapsed());
+            assert!(acknowledged.elapsed() < Duration::from_millis(1_200), "round {round}: a stale yes");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(status(&one, &ended_here).await, 401, "the other way it is not cut");
+        // It finds another line by itself, while the first one still stands.
+        while status(&other, &kept).await != 200 || tails(&cluster).len() < 3 {
+            assert!(acknowledged.elapsed() < Duration::from_secs(8), "round {round}: not back in time");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(status(&other, &ended).await, 401);
+        cluster.tell(&format!(
+            "kill -CONT {} && while kill -0 {} 2>/dev/null; do sleep 0.01; done",
+            stopped[0], stopped[0]
+        ));
+    }
+    println!("with its feed cut a node admitted for at most {longest:?} after the acknowledgement");
+}
+
+/// A node that reads its master keys from a file of its own.
+async fn node_with_file(url: &str, keys: &str) -> (Node, std::path::PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("master.key");
+    std::fs::write(&file, keys).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = serve(folder.path());
+    bare(&mut command, folder.path());
+    command.env("ADMIT__STORE__URL", url);
+    (Node { program: Program::run(command, folder.path()).await, _folder: folder }, file)
+}
+
+/// Says 503, never 401, of a key that another node has moved out of its sight, and goes on once it has the master key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_the_new_master_key_refuses_nobody_for_it() {
+    let url = store::new_database();
+    let first = format!("1 {}\n", master_key());
+    let ((one, one_file), (other, other_file)) =
+        tokio::join!(node_with_file(&url, &first), node_with_file(&url, &first));
+    one.program.shop().await;
+    let ((_, moved), (_, idle)) = (key(&one, 1).await, key(&one, 2).await);
+    admit::master::source::add(&one_file, 2, &[7; 32]).unwrap();
+    one.program.manage("POST", "/v1/master-keys/rotate", Value::Null).await.expect(200);
+    let figure = async |node: &Node, key: &str| {
+        let reply = node.program.ask("GET", "/orders/1", key).await;
+        if reply.status == 200 { "200".to_owned() } else { reply.header("admit-status") }
+    };
+    assert_eq!(figure(&one, &moved).await, "200");
+    let (_, new) = key(&one, 3).await;
+    let since = Instant::now();
+    let mut seen = std::collections::BTreeSet::new();
+    while since.elapsed() < Duration::from_secs(6) {
+        seen.insert(figure(&other, &new).await);
+        assert_eq!(figure(&other, &idle).await, "200", "what has not moved is read as ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["503"], "never 401: it cannot know");
+    assert_eq!(figure(&other, &moved).await, "503", "it moved when the first node read it");
+    let ready = other.program.try_send("GET", "/readyz", &[], Value::Null).await.unwrap();
+    assert_eq!((ready.status, ready.text.contains("admit master-key status")), (503, true), "{}", ready.text);
+    assert!(
+        other.program.said().iter().any(|line| line.contains("the store uses master key 2")),
+        "{:?}",
+        other.program.said()
+    );
+    std::fs::copy(&one_file, &other_file).unwrap();
+    let since = Instant::now();
+    while figure(&other, &new).await != "200" {
+        assert!(since.elapsed() < Duration::from_secs(10), "{:?}", other.program.said());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((figure(&other, &moved).await, figure(&one, &idle).await), ("200".to_owned(), "200".to_owned()));
+    assert_eq!(other.program.try_send("GET", "/readyz", &[], Value::Null).await.unwrap().status, 200);
 }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::cluster::Cluster;
 
+const FILE: &str = "test-store-url";
+
 /// The URL of a new database.
 pub fn new_database() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -15,18 +17,27 @@ pub fn new_database() -> String {
     Cluster::shared().url(&name)
 }
 
+/// Whether the tests run on PostgreSQL.
+pub fn is_postgres() -> bool {
+    std::env::var_os("ADMIT_TEST_STORE").is_some_and(|engine| engine == "postgres")
+}
+
+/// Says where the store of a folder is, before its first use.
+pub fn put(folder: &Path, url: &str) {
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join(FILE), url).unwrap();
+}
+
 /// The URL of the store that belongs to a folder; none where it is a file in it.
 pub fn url_of(folder: &Path) -> Option<String> {
-    if std::env::var_os("ADMIT_TEST_STORE")? != "postgres" {
+    if !is_postgres() {
         return None;
     }
-    let file = folder.join("test-store-url");
-    if let Ok(url) = std::fs::read_to_string(&file) {
+    if let Ok(url) = std::fs::read_to_string(folder.join(FILE)) {
         return Some(url);
     }
     let url = new_database();
-    std::fs::create_dir_all(folder).unwrap();
-    std::fs::write(file, &url).unwrap();
+    put(folder, &url);
     Some(url)
 }
 

@@ -161,6 +161,52 @@ async fn each_error_names_the_next_command() {
     next(&desk, "admit rule add --host shop.test", 2, "--scope");
 }
 
+/// Whoever sends a request chooses its path and method; whoever asks why pastes the answer into a shell.
+#[tokio::test]
+async fn ak_04_advice_can_be_pasted_whatever_was_asked_for() {
+    let mut desk = Desk::new();
+    desk.serve("");
+    desk.works(API);
+    let asked = [("GET", "/a'$(touch${IFS}ran)'b"), ("DELETE", "/c$(touch%20ran)&d{}"), ("GET", "/~!*")];
+    for (number, (method, path)) in asked.into_iter().enumerate() {
+        let quote = |text: &str| admit_core::shell::quote(text).into_owned();
+        let url = quote(&format!("https://shop.test{path}"));
+        let check = format!("admit check --method {} --url {url}", quote(method));
+        let (code, story) = desk.run(&check);
+        assert!(code == Some(1) && story.contains("no_rule"), "{path}: {story}");
+        let (_, advice) = story.split_once("To admit it:\n").unwrap();
+        desk.works(advice.trim());
+        let listed = desk.works("admit rule list --json");
+        let rules: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let rule = &rules["items"][number]["match"];
+        assert_eq!(&rule["methods"][0], method, "{advice}");
+        let (_, now) = desk.run(&check);
+        assert!(now.contains("refused 401 missing_credential"), "the rule is for what was asked: {now}");
+    }
+    let (_, story) = desk.run("admit check --method \"G'\\`id\\`\" --url https://shop.test/x");
+    assert!(story.contains("no_rule") && !story.contains("To admit it"), "no rule can be for such a method: {story}");
+    for odd in ["it's $(touch ran)", "-r", "`touch ran`"] {
+        let word = admit_core::shell::quote(odd).into_owned();
+        desk.works(&format!("admit rule add --name={word} --host shop.test --path /odd --deny"));
+        let (_, story) = desk.run("admit check --url https://shop.test/odd");
+        let (_, advice) = story.split_once("To admit it:\n").unwrap();
+        let removed = desk.works(advice.trim());
+        assert!(removed.contains("removed"), "{odd}: {advice}");
+    }
+    assert!(!desk.path().join("ran").exists(), "nothing of a request was run");
+    // Another realm's advice is for that realm.
+    desk.works("admit realm create --name acme");
+    let (_, story) = desk.run("admit --realm acme check --url https://acme.test/x");
+    let (_, advice) = story.split_once("To admit it:\n").unwrap();
+    desk.works(advice);
+    let (_, story) = desk.run("admit --realm acme check --url https://acme.test/x");
+    assert!(story.contains("missing_credential"), "{advice}\n{story}");
+    desk.works("admit realm update acme --disable");
+    let (_, story) = desk.run("echo admit_0000 | admit --realm acme check --url https://acme.test/x");
+    assert!(story.contains("✗ the realm is disabled") && !story.contains("no credential was sent"), "{story}");
+    assert!(story.contains("admit --realm acme realm update acme --enable"), "{story}");
+}
+
 #[tokio::test]
 async fn a_hypothetical_request_is_judged_like_a_real_one() {
     let mut desk = Desk::new();

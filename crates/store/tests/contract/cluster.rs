@@ -1,37 +1,42 @@
 //! A PostgreSQL server for one test program: made at the first use, gone with the program, every commit flushed.
 //!
 //! Its folder, socket and processes belong to the user `postgres` where root runs the tests: the server refuses root. A
-//! shell watches over it and stops it when this program ends, however it ends. A missing server fails, never skips.
+//! shell watches over it, does to it what it is told, and stops it when this program ends, however it ends. A missing
+//! server fails, never skips.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
-/// `$1` is the folder of the server's programs, the rest its settings. Says its folder when it accepts connections.
+/// `$1` is the folder of the server's programs, the rest its settings; `$DISK` is where its data shall be, if not beside
+/// the log. Says its folder when it accepts connections, and a dot after each line that it was told.
 const WATCH: &str = r#"
 set -eu
 programs=$1; shift
 folder=$(mktemp -d /tmp/admit-postgres.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-"$programs/initdb" -D data -U admit -A trust -E UTF8 --locale=C --no-sync >log 2>&1 || { cat log >&2; exit 1; }
+[ -z "${DISK:-}" ] || { mkdir -m 700 "$DISK/data"; ln -s "$DISK/data" data; }
+"$programs/initdb" -D data ${INITDB:-} -U admit -A trust -E UTF8 --locale=C --no-sync >log 2>&1 || { cat log >&2; exit 1; }
 for setting in "listen_addresses=''" "unix_socket_directories='$folder'" max_connections=400 shared_buffers=64MB "$@"; do
     echo "$setting" >>data/postgresql.conf
 done
 "$programs/pg_ctl" -D data -l log -w -s start || { cat log >&2; exit 1; }
 trap '"$programs/pg_ctl" -D data -m immediate -w -s stop || :; rm -rf "$folder"' EXIT
 echo "$folder"
-cat >/dev/null
+processes() { first=$(head -n 1 data/postmaster.pid); echo "$first"; pgrep -P "$first" || :; }
+while read -r line; do eval "$line" </dev/null >>told 2>&1 || { cat told >&2; exit 1; }; echo .; done
 "#;
 
 /// A running server.
 pub struct Cluster {
     programs: PathBuf,
     folder: PathBuf,
-    /// Its standard input is what keeps the server up.
     watch: Child,
+    /// The standard input of the watch is what keeps the server up.
+    talk: Mutex<Option<(ChildStdin, BufReader<ChildStdout>)>>,
 }
 
 impl Cluster {
@@ -43,14 +48,30 @@ impl Cluster {
 
     /// A server of its own with settings, for tests that hurt it.
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_by(as_its_user("sh"), settings)
+    }
+
+    /// The same by a shell that its caller has chosen a place for.
+    pub fn start_by(mut shell: Command, settings: &[&str]) -> Self {
         let programs = programs();
-        let mut command = as_its_user("sh");
-        command.args(["-c", WATCH, "watch"]).arg(&programs).args(settings);
-        let mut watch = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        shell.args(["-c", WATCH, "watch"]).arg(&programs).args(settings);
+        let mut watch = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(watch.stdout.take().unwrap());
         let mut folder = String::new();
-        BufReader::new(watch.stdout.take().unwrap()).read_line(&mut folder).unwrap();
+        said.read_line(&mut folder).unwrap();
         assert!(!folder.is_empty(), "PostgreSQL did not start");
-        Self { programs, folder: folder.trim().into(), watch }
+        let talk = Mutex::new(watch.stdin.take().map(|stdin| (stdin, said)));
+        Self { programs, folder: folder.trim().into(), watch, talk }
+    }
+
+    /// Has a line run by the user of the server, in its folder, with `$programs` and `processes`; it must succeed.
+    pub fn tell(&self, line: &str) {
+        let mut talk = self.talk.lock().unwrap();
+        let (stdin, said) = talk.as_mut().unwrap();
+        writeln!(stdin, "{line}").unwrap();
+        let mut answer = String::new();
+        said.read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim(), ".", "{line}");
     }
 
     /// The URL of a database.
@@ -83,42 +104,26 @@ impl Cluster {
 
     /// Every process of the server stands still until [`Self::thaw`]: nothing is answered and nothing is closed.
     pub fn freeze(&self) {
-        self.signal("-STOP");
+        self.tell("kill -STOP $(processes)");
     }
 
     pub fn thaw(&self) {
-        self.signal("-CONT");
+        self.tell("kill -CONT $(processes)");
     }
 
     /// Ends the server at once, as a crash would.
     pub fn stop(&self) {
-        self.control(&["-m", "immediate", "stop"]);
+        self.tell(r#""$programs/pg_ctl" -D data -m immediate -w -s stop"#);
     }
 
     pub fn start_again(&self) {
-        self.control(&["-l", "log", "start"]);
-    }
-
-    fn control(&self, arguments: &[&str]) {
-        let mut control = as_its_user(self.programs.join("pg_ctl"));
-        control.args(["-D", "data", "-w", "-s"]).args(arguments).current_dir(&self.folder);
-        assert!(control.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap().success(), "{arguments:?}");
-    }
-
-    fn signal(&self, signal: &str) {
-        let first = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
-        let server = first.lines().next().unwrap().to_owned();
-        let children = Command::new("pgrep").args(["-P", &server]).output().unwrap();
-        let children = String::from_utf8(children.stdout).unwrap();
-        let processes = children.split_whitespace().chain([server.as_str()]);
-        let sent = Command::new("kill").arg(signal).args(processes).status().unwrap();
-        assert!(sent.success());
+        self.tell(r#""$programs/pg_ctl" -D data -l log -w -s start"#);
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        drop(self.watch.stdin.take());
+        drop(self.talk.lock().map(|mut talk| talk.take()));
         let _ = self.watch.wait();
     }
 }
@@ -146,7 +151,7 @@ impl Drop for Database {
 }
 
 /// A program as the user to whom the server belongs.
-fn as_its_user(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub fn as_its_user(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let id = Command::new("id").arg("--user").output().unwrap();
     if id.stdout.trim_ascii() != b"0" {
         return Command::new(program);

@@ -100,6 +100,11 @@ impl Hand {
         self.write(&format!("UPDATE event_seal SET number = {number} WHERE number = {seal}"));
     }
 
+    /// Calls a seal as old as time.
+    pub fn age_seal(&self, seal: i64) {
+        self.write(&format!("UPDATE event_seal SET sealed_at = 0 WHERE number = {seal}"));
+    }
+
     pub fn set_detail(&self, event: i64, detail: &str) {
         self.write(&format!("UPDATE event SET detail = '{detail}' WHERE number = {event}"));
     }

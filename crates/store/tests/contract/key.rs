@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use admit_core::check::code::Reason;
 use admit_core::grant::Grant;
-use admit_core::id::SubjectId;
+use admit_core::id::{RealmId, SubjectId};
 use admit_core::key::{Key, KeySecret, principal};
 use admit_core::name::ExternalId;
 use admit_core::secret::SecretHash;
@@ -25,6 +25,8 @@ both!(
     a_revoked_key_is_not_rolled,
     a_key_is_switched_off_and_on_and_seen_in_a_browser_once,
     an_import_can_be_repeated,
+    a_secret_moves_to_the_hash_of_another_master_key_once,
+    secrets_that_open_something_are_counted_by_master_key,
     patterns_of_imported_keys_are_kept_by_realm
 );
 
@@ -247,4 +249,48 @@ fn patterns_of_imported_keys_are_kept_by_realm() {
     assert!(store.put(move |tx| tx.insert_key_pattern(a, "live_*", NOW)));
     assert_eq!(store.get(|tx| tx.list_key_patterns(a)), ["live_*", "sk_*"]);
     assert!(store.get(|tx| tx.list_key_patterns(b)).is_empty());
+}
+
+fn a_secret_moves_to_the_hash_of_another_master_key_once() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (granted, made, proof) = all.another_key("ci");
+    let (realm, old, new) = (all.realm.id, proof.hash, SecretHash([0xEE; 32]));
+    store.put(move |tx| tx.insert_key(&granted, &made, &proof));
+    let before = store.get(|tx| tx.find_credential(realm, &old)).unwrap();
+    let other_realm = RealmId::from_bytes([9; 16]);
+    assert!(!store.put(move |tx| tx.update_secret_hash(other_realm, &old, &new, 2, NOW)), "of another realm");
+    assert!(store.put(move |tx| tx.update_secret_hash(realm, &old, &new, 2, NOW)));
+    assert!(!store.put(move |tx| tx.update_secret_hash(realm, &old, &new, 2, NOW)), "only once");
+    let told = *store.told().last().unwrap();
+    assert_eq!((told.kind, told.id), (ChangeKind::Credential, new.tag()), "who knew it to be unknown looks again");
+    let found = store.get(|tx| tx.find_credential_among(realm, &[old, new])).unwrap();
+    assert_eq!(found.secret, KeySecret { hash: new, lookup_key: 2, ..before.secret });
+    assert_eq!(found.key, before.key);
+    assert!(store.get(|tx| tx.find_credential_among(realm, &[old])).is_none());
+    let (granted, twin, proof) = all.another_key("twin");
+    let of_twin = proof.hash;
+    store.put(move |tx| tx.insert_key(&granted, &twin, &proof));
+    assert!(!store.put(move |tx| tx.update_secret_hash(realm, &of_twin, &new, 2, NOW)), "that place is taken");
+}
+
+fn secrets_that_open_something_are_counted_by_master_key() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let counts =
+        || store.get(|tx| tx.count_live_secrets(NOW)).iter().map(|of| (of.number, of.count)).collect::<Vec<_>>();
+    let before = counts();
+    for (name, lookup_key, secret_end, is_revoked) in [
+        ("old", 7, None, false),
+        ("new", 8, Some(NOW + Span::hours(1)), false),
+        ("new too", 8, None, false),
+        ("rolled", 7, Some(NOW), false),
+        ("revoked", 7, None, true),
+    ] {
+        let (granted, made, proof) = all.another_key(name);
+        let granted = Grant { revoked_at: is_revoked.then_some(NOW), ..granted };
+        let proof = KeySecret { lookup_key, expires_at: secret_end, ..proof };
+        store.put(move |tx| tx.insert_key(&granted, &made, &proof));
+    }
+    assert_eq!(counts(), [before, vec![(7, 1), (8, 2)]].concat());
 }

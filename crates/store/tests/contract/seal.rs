@@ -15,10 +15,12 @@ both!(
     of_two_who_seal_the_same_one_does,
     many_events_at_once_come_back_as_they_were,
     a_row_that_cannot_be_read_is_listed_all_the_same,
-    events_of_no_seal_are_strays
+    events_of_no_seal_are_strays,
+    swept_seals_go_with_their_events_a_hundred_at_a_time,
+    of_two_who_replace_a_value_one_does
 );
 
-fn keys() -> Keys {
+pub fn keys() -> Keys {
     Keys::new(&MasterKey::new([7; 32]), 1)
 }
 
@@ -26,6 +28,7 @@ fn event(realm: RealmId, target: &str) -> Event {
     Event {
         id: id(),
         number: 0,
+        seal: None,
         realm: Some(realm),
         at: NOW,
         kind: "key.created".to_owned(),
@@ -51,7 +54,7 @@ fn numbers(entries: &[Entry]) -> Vec<(i64, Option<i64>)> {
 }
 
 /// Seals the first events that have no seal.
-fn seal(store: &TestStore, limit: u32) -> Seal {
+pub fn seal(store: &TestStore, limit: u32) -> Seal {
     let (last, events) = store.get(|tx| Ok((tx.last_seal()?, tx.list_unsealed(limit)?)));
     let seal = keys().seal(last.as_ref(), &events, NOW).unwrap();
     let made = seal.clone();
@@ -99,7 +102,8 @@ fn many_events_at_once_come_back_as_they_were() {
     let events: Vec<_> = (0..3).map(|number| event(realm, &format!("t{number}"))).collect();
     let made = events.clone();
     store.put(move |tx| tx.insert_events(&made));
-    let found = store.get(|tx| tx.list_events(realm, &EventFilter::default(), 0, 9));
+    let mut found = store.get(|tx| tx.list_latest_events(realm, &EventFilter::default(), None, 9));
+    found.reverse();
     let wanted: Vec<_> = (1..).zip(events).map(|(number, event)| Event { number, ..event }).collect();
     assert_eq!(found, wanted);
 }
@@ -138,4 +142,33 @@ fn events_of_no_seal_are_strays() {
     assert!(strays(1, Some(&anchor)).is_empty(), "about to be swept");
     hand(&store).write("UPDATE event SET at = at + 3600001 WHERE number = 2");
     assert_eq!(strays(1, Some(&anchor)), [(2, Some(1))]);
+}
+
+fn swept_seals_go_with_their_events_a_hundred_at_a_time() {
+    let store = with_events(160);
+    let first = seal(&store, 120);
+    let last = seal(&store, 30);
+    let anchor = seal::read_anchor(&[keys()], &keys().anchor(&first)).unwrap();
+    hand(&store).write("UPDATE event SET at = at + 3600001 WHERE number = 7");
+    assert_eq!(store.put(|tx| tx.sweep_seals(1)), 1);
+    assert_eq!(store.get(|tx| tx.list_seals(0, 9)), [last]);
+    assert_eq!(store.put(move |tx| tx.sweep_events(&anchor)), 100);
+    assert_eq!(store.put(move |tx| tx.sweep_events(&anchor)), 19);
+    assert_eq!(store.put(move |tx| tx.sweep_events(&anchor)), 0);
+    assert_eq!(
+        numbers(&store.get(|tx| tx.list_sealed(1, 1, 9))),
+        [(7, Some(1))],
+        "too young to have been in that seal"
+    );
+    assert_eq!(store.get(|tx| tx.list_sealed(2, 2, 99)).len(), 30);
+    assert_eq!(store.get(|tx| tx.count_unsealed()), 10, "what has no seal stays");
+}
+
+fn of_two_who_replace_a_value_one_does() {
+    let store = TestStore::new();
+    assert!(!store.put(|tx| tx.replace_meta("x", b"a", b"b")), "there is none");
+    store.put(|tx| tx.insert_meta("x", b"a"));
+    assert!(store.put(|tx| tx.replace_meta("x", b"a", b"b")));
+    assert!(!store.put(|tx| tx.replace_meta("x", b"a", b"c")));
+    assert_eq!(store.get(|tx| tx.find_meta("x")), Some(b"b".to_vec()));
 }

@@ -5,14 +5,13 @@ use admit_core::id::RealmId;
 use admit_core::time::{Span, Time};
 use admit_store::{ChangeKind, Remembered, UsageRow};
 
-use crate::fixture::{NOW, Population, TestStore, id};
+use crate::fixture::{NOW, Population, TestStore};
 
 both!(
     the_last_ten_thousand_changes_stay_however_old,
     an_empty_feed_has_no_oldest_change,
     usage_stays_for_400_days,
-    answers_go_when_their_time_is_over,
-    events_go_only_where_a_retention_says_so_and_only_in_that_realm
+    st_13_answers_go_when_their_time_is_over_and_no_others
 );
 
 fn add_changes(store: &TestStore, count: usize, at: Time) {
@@ -62,7 +61,7 @@ fn usage_stays_for_400_days() {
     assert_eq!(days, [400, 399]);
 }
 
-fn answers_go_when_their_time_is_over() {
+fn st_13_answers_go_when_their_time_is_over_and_no_others() {
     let store = TestStore::new();
     for (name, expires_at) in [("over", NOW), ("not yet", NOW + Span::ms(1))] {
         store.put(move |tx| {
@@ -82,28 +81,4 @@ fn answers_go_when_their_time_is_over() {
     }
     assert_eq!(store.put(|tx| tx.sweep_idempotency(NOW)), 1);
     assert!(store.get(|tx| tx.find_idempotent("not yet", "k", "POST", "/", NOW)).is_some());
-}
-
-fn events_go_only_where_a_retention_says_so_and_only_in_that_realm() {
-    let store = TestStore::new();
-    let (a, b) = (Population::new(&store, "a").realm.id, Population::new(&store, "b").realm.id);
-    for (realm, at) in [(a, NOW), (a, NOW + Span::ms(1)), (b, NOW)] {
-        store.put(move |tx| {
-            tx.insert_event(&admit_core::audit::Event {
-                id: id(),
-                number: 0,
-                realm: Some(realm),
-                at,
-                kind: "key.created".to_owned(),
-                actor: "operator".to_owned(),
-                target: "x".to_owned(),
-                reason: None,
-                request_id: None,
-                detail: serde_json::Value::Null,
-            })
-        });
-    }
-    assert_eq!(store.put(move |tx| tx.sweep_events(a, NOW + Span::ms(1))), 1);
-    assert_eq!(store.get(|tx| tx.list_events(a, &Default::default(), 0, 9)).len(), 1);
-    assert_eq!(store.get(|tx| tx.list_events(b, &Default::default(), 0, 9)).len(), 1);
 }

@@ -76,6 +76,7 @@ fn ht_09_what_strangers_send_comes_back_byte_for_byte() {
         let event = Event {
             id: id(),
             number: 0,
+            seal: None,
             realm: Some(home),
             at: NOW,
             kind: text.to_string(),
@@ -116,7 +117,7 @@ fn ht_09_what_strangers_send_comes_back_byte_for_byte() {
             tx.insert_event(&made.0)
         });
         let filter = EventFilter { kind: Some(text.to_string()), actor: Some(text.to_string()), target: None };
-        let events = store.get(|tx| tx.list_events(home, &filter, 0, 9));
+        let events = store.get(|tx| tx.list_latest_events(home, &filter, None, 9));
         assert_eq!(events, [Event { number, ..event }], "{text}");
         assert_eq!(store.get(|tx| tx.find_idempotent(text, text, text, text, NOW)), Some(answer), "{text}");
         assert!(store.get(|tx| tx.list_usage(home, key, 0)).contains(&usage), "{text}");

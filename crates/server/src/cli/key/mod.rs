@@ -7,6 +7,7 @@ pub use inspect::kind_word;
 
 use std::ffi::OsString;
 
+use admit_core::shell::operand;
 use serde_json::{Map, Value, json};
 
 use crate::cli::Context;
@@ -225,7 +226,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             noun::act(context, &path(&[&key, "enable"])?, &format!("key {key} enabled")).await
         }
         Command::Disable(Which { key }) => {
-            let done = format!("key {key} disabled. On again: admit key enable {key}");
+            let done = format!("key {key} disabled. On again: admit key enable {}", operand(&key));
             noun::act(context, &path(&[&key, "disable"])?, &done).await
         }
         Command::Roll(roll) => {

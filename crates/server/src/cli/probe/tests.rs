@@ -126,3 +126,12 @@ async fn a_gateway_that_is_down_is_found() {
     let found = run(&Url::parse("http://127.0.0.1:1").unwrap(), None, None).await.unwrap();
     assert_eq!((found.len(), found[0].level), (1, Level::Error));
 }
+
+#[tokio::test]
+async fn of_a_gateway_that_never_asks_nothing_is_said_to_be_well() {
+    for answer in [Reply::json(200, json!({})), Reply::json(404, json!({}))] {
+        let found = findings(move |_| answer.clone(), None).await;
+        assert!(found.iter().all(|finding| finding.level != Level::Ok), "{found:?}");
+        assert!(found.iter().any(|finding| finding.what.contains("spoofed headers is not known")), "{found:?}");
+    }
+}

@@ -137,3 +137,15 @@ fn what_others_can_read_is_listed_with_its_remedy() {
     fs::set_permissions(here.path().join("server.json"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(exposure(here.path()), [format!("chmod 700 {}", here.path().display())]);
 }
+
+#[test]
+fn a_configuration_in_the_folder_says_where_its_server_keeps_its_data() {
+    let here = tempfile::tempdir().unwrap();
+    fs::write(here.path().join("admit.toml"), "[store]\nurl = \"sqlite:other/x.db\"\n").unwrap();
+    let none = |_: &str| None;
+    assert_eq!(folder(&Given::default(), &none, here.path()), here.path().join("admit-data"), "nothing is there yet");
+    fs::create_dir(here.path().join("other")).unwrap();
+    assert_eq!(folder(&Given::default(), &none, here.path()), here.path().join("other"));
+    let data = Given { data: Some("said".into()), ..Given::default() };
+    assert_eq!(folder(&data, &none, here.path()), Path::new("said"), "a flag goes first");
+}

@@ -42,10 +42,22 @@ pub const MEANINGS: &[Meaning] = &[
         "The request is not as it should be; `problems` lists everything that is wrong, each with its key.",
     ),
     of("key_revoked", 409, "The key was revoked: it cannot be changed any more. Create another."),
+    of("master_key_active", 409, "The master key makes what is new. Add another and rotate to it first."),
+    of(
+        "master_key_needed",
+        409,
+        "Something in the store is made with the master key. Wait until it is used or ends, or accept that it ends now.",
+    ),
     of("method_not_allowed", 405, "This method is not known at this path."),
     of("misdirected_request", 421, "The host of the request is none that this server answers for."),
+    of("no_newer_key", 409, "The newest master key is the active one already. Add one first."),
     of("not_found", 404, "There is no such thing, at least not in this realm."),
     of("request_timeout", 408, "The request took too long to arrive, or to be answered. Send it again, faster."),
+    of(
+        "rotated_just_now",
+        409,
+        "Other nodes may still be following the rotation of the master key. Try again in a minute.",
+    ),
     of(
         "secret_already_shown",
         409,
@@ -59,6 +71,11 @@ pub const MEANINGS: &[Meaning] = &[
         "The owner has as many live keys as one owner may have. Revoke some, or use another owner.",
     ),
     of("too_many_secrets", 409, "The key has as many live secrets as it may have. Wait until the old ones end."),
+    of(
+        "unfit_master_key",
+        409,
+        "The master keys that the server is given are not those that the store was made with, or cannot be read.",
+    ),
     of("unsupported_media_type", 415, "Send the body as Content-Type: application/json."),
     of("version_changed", 412, "It has changed since you read it. Read it again and repeat your change."),
 ];

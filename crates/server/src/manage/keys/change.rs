@@ -10,11 +10,11 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::view::{KeyView, view};
-use super::{find, granted, revoked, rights};
+use super::{find, granted, must_go_on, revoked, rights, state_of};
 use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
-use crate::manage::etag::{IfMatch, changed, with_etag};
+use crate::manage::etag::{IfMatch, changed, with_key_etag};
 use crate::manage::event::event;
 use crate::manage::guard::{Access, KeysWrite, Permit};
 use crate::manage::work::{self, Stop};
@@ -37,12 +37,12 @@ pub async fn patch(
     let drawn = event(&permit, &app, "key.updated", "");
     let changed = work::write(&app, move |tx| {
         let issued = find(tx, permit.realm_id(), &key, permit.now)?;
-        if_match.judge(issued.key.version)?;
+        must_go_on(tx, &issued, if_match, permit.now)?;
         let issued = change(tx, &permit, issued, &patch, &drawn)?;
         view(tx, issued, permit.now)
     });
     let shown = changed.await?;
-    Ok(with_etag(shown.version, Json(shown)))
+    Ok(with_key_etag(shown.version, shown.state, &shown, Json(&shown)))
 }
 
 fn change(
@@ -52,9 +52,6 @@ fn change(
     patch: &KeyPatch,
     drawn: &Event,
 ) -> Result<IssuedKey, Stop> {
-    if issued.grant.revoked_at.is_some() {
-        return Err(revoked(&issued).into());
-    }
     access.must_hold(&granted(&issued))?;
     let (realm, now) = (access.realm_id(), access.now);
     let Some(lineage) = tx.find_lineage(realm, issued.grant.id)? else { return Err(gone(&issued).into()) };
@@ -85,25 +82,29 @@ fn gone(issued: &IssuedKey) -> Problem {
 /// Switches a key on again.
 #[utoipa::path(post, path = "/v1/realms/{realm}/keys/{key}/enable", tag = "keys",
     params(("realm" = String, Path, description = "the name of the realm"), ("key" = String, Path, description = "id or name")),
-    responses((status = 200, description = "the key as it is now", body = KeyView), (status = 409, description = "it is revoked")))]
+    responses((status = 200, description = "the key as it is now", body = KeyView), (status = 409, description = "it is revoked"),
+              (status = 412, description = "it has changed since")))]
 pub async fn enable(
     State(app): State<App>,
     permit: Permit<KeysWrite>,
     Path((_realm, key)): Path<(String, String)>,
+    seen: IfMatch,
 ) -> Result<Response, Problem> {
-    switch(app, permit, key, Switch::On).await
+    switch(app, permit, key, seen, Switch::On).await
 }
 
 /// Switches a key off; it can be switched on again.
 #[utoipa::path(post, path = "/v1/realms/{realm}/keys/{key}/disable", tag = "keys",
     params(("realm" = String, Path, description = "the name of the realm"), ("key" = String, Path, description = "id or name")),
-    responses((status = 200, description = "the key as it is now", body = KeyView), (status = 409, description = "it is revoked")))]
+    responses((status = 200, description = "the key as it is now", body = KeyView), (status = 409, description = "it is revoked"),
+              (status = 412, description = "it has changed since")))]
 pub async fn disable(
     State(app): State<App>,
     permit: Permit<KeysWrite>,
     Path((_realm, key)): Path<(String, String)>,
+    seen: IfMatch,
 ) -> Result<Response, Problem> {
-    switch(app, permit, key, Switch::Off).await
+    switch(app, permit, key, seen, Switch::Off).await
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,15 +113,19 @@ enum Switch {
     Off,
 }
 
-async fn switch(app: App, permit: Permit<KeysWrite>, key: String, to: Switch) -> Result<Response, Problem> {
+async fn switch(
+    app: App,
+    permit: Permit<KeysWrite>,
+    key: String,
+    seen: IfMatch,
+    to: Switch,
+) -> Result<Response, Problem> {
     let kind = if to == Switch::On { "key.enabled" } else { "key.disabled" };
     let drawn = event(&permit, &app, kind, "");
     let switched = work::write(&app, move |tx| {
         let (realm, now) = (permit.realm_id(), permit.now);
         let issued = find(tx, realm, &key, now)?;
-        if issued.grant.revoked_at.is_some() {
-            return Err(revoked(&issued).into());
-        }
+        must_go_on(tx, &issued, seen, now)?;
         if to == Switch::On {
             permit.must_hold(&granted(&issued))?;
         }
@@ -135,7 +140,7 @@ async fn switch(app: App, permit: Permit<KeysWrite>, key: String, to: Switch) ->
         view(tx, issued, now)
     });
     let shown: KeyView = switched.await?;
-    Ok(with_etag(shown.version, Json(shown)))
+    Ok(with_key_etag(shown.version, shown.state, &shown, Json(&shown)))
 }
 
 /// Revokes a key, for ever. Again: nothing more happens.
@@ -152,7 +157,7 @@ pub async fn delete(
     let drawn = event(&permit, &app, "key.revoked", "");
     let ended = work::write(&app, move |tx| {
         let issued = find(tx, permit.realm_id(), &key, permit.now)?;
-        if_match.judge(issued.key.version)?;
+        if_match.judge_in(issued.key.version, state_of(tx, &issued, permit.now)?)?;
         if tx.revoke_grant(permit.realm_id(), issued.grant.id, permit.now)? {
             let detail = json!({ "name": issued.key.name, "grant": issued.grant.id });
             tx.insert_event(&Event { target: issued.key.id.to_string(), detail, ..drawn.clone() })?;

@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::check::policies::all_apis;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
-use crate::manage::etag::with_etag;
+use crate::manage::etag::with_key_etag;
 use crate::manage::event::event;
 use crate::manage::guard::{Access, KeysWrite, Permit};
 use crate::manage::idempotency::{Begun, Once, Pledge};
@@ -64,11 +64,13 @@ pub async fn post(
     };
     let drawn = Drawn::draw(&app, &permit);
     let key = drawn.secret.text.expose().to_owned();
-    let view =
-        work::write(&app, move |tx| Creation { access: &permit, request: &request, drawn: &drawn }.run(tx, &pledge))
-            .await?;
-    let version = view.version;
-    let answer = with_etag(version, Json(NewKey { view, key }));
+    let view = work::write(&app, move |tx| {
+        work::must_be_on_time(tx, permit.now)?;
+        Creation { access: &permit, request: &request, drawn: &drawn }.run(tx, &pledge)
+    })
+    .await?;
+    let (version, state, made) = (view.version, view.state, NewKey { view, key });
+    let answer = with_key_etag(version, state, &made.view, Json(&made));
     Ok((StatusCode::CREATED, answer).into_response())
 }
 
@@ -84,8 +86,9 @@ impl DrawnSecret {
     /// A new secret of the realm.
     pub fn draw(app: &App, access: &Access) -> Self {
         let text = secret::write(access.realm.realm.prefix.as_str(), &app.random());
-        let hash = app.lookup.hash(access.realm_id(), SecretKind::ApiKey, text.expose());
-        Self { text, hash, lookup_key: app.lookup_number }
+        let master = app.master.keys();
+        let hash = master.active().lookup.hash(access.realm_id(), SecretKind::ApiKey, text.expose());
+        Self { text, hash, lookup_key: master.active().number }
     }
 
     /// What is stored of it.

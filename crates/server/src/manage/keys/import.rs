@@ -13,7 +13,7 @@ use admit_core::key::{Key, KeyPlan, KeySecret};
 use admit_core::name::{ApiUri, Label, ScopeName};
 use admit_core::policy::rule::Problem as Wrong;
 use admit_core::scope;
-use admit_core::secret::{Prefix, SecretKind};
+use admit_core::secret::{Prefix, SecretHash, SecretKind};
 use admit_core::time::Span;
 use admit_store::{Page, Tx};
 use axum::extract::State;
@@ -75,13 +75,26 @@ pub async fn post(
     let mut imported = 0;
     for batch in keys.chunks(BATCH) {
         let rows: Vec<_> = batch.iter().map(|key| terms.row(&app, &permit, key)).collect();
-        imported += insert(&app, &permit, &terms, rows).await?;
+        imported += insert(&app, &permit, &terms, rows, older_hashes(&app, &permit, batch)).await?;
     }
     let answer = Imported { imported, known: keys.len() - imported, problems };
     // Each batch is durable by itself: a repetition that comes before this finds them known.
     let body = serde_json::to_string(&answer).map_err(Problem::unavailable)?;
     work::write(&app, move |tx| pledge.keep(tx, StatusCode::OK, body.clone())).await?;
     Ok(Json(answer).into_response())
+}
+
+/// Under what each key would be stored if it was taken over before the last rotation of the master key.
+fn older_hashes(app: &App, access: &Access, batch: &[ImportedKey]) -> Vec<Vec<SecretHash>> {
+    let master = app.master.keys();
+    let older = &master.usable()[1..];
+    let of = |key: &ImportedKey| {
+        older
+            .iter()
+            .map(|master| master.lookup.hash_digest(access.realm_id(), SecretKind::ApiKey, &key.digest))
+            .collect()
+    };
+    batch.iter().map(of).collect()
 }
 
 fn wrong(path: &str, message: String) -> Problem {
@@ -116,6 +129,7 @@ async fn settle(app: &App, permit: Arc<Permit<KeysWrite>>, import: KeyImport) ->
     let drawn = event(&permit, app, "client.created", client);
     work::write_alone(app, permit.realm_id(), move |tx| {
         let (realm, now) = (permit.realm_id(), permit.now);
+        work::must_be_on_time(tx, now)?;
         let prefixes = prefixes(tx)?;
         let prefixes: Vec<_> = prefixes.iter().map(Prefix::as_str).collect();
         let pattern = Pattern::parse(&import.pattern, &prefixes).map_err(|problem| Problem::invalid(vec![problem]))?;
@@ -197,6 +211,8 @@ fn own_client(
 impl Terms {
     fn row(&self, app: &App, access: &Access, imported: &ImportedKey) -> (Grant, Key, KeySecret) {
         let (realm, now) = (access.realm_id(), access.now);
+        let master = app.master.keys();
+        let active = master.active();
         let id = app.id(now);
         let grant = Grant {
             id,
@@ -232,8 +248,8 @@ impl Terms {
             version: 1,
         };
         let secret = KeySecret {
-            hash: app.lookup.hash_digest(realm, SecretKind::ApiKey, &imported.digest),
-            lookup_key: app.lookup_number,
+            hash: active.lookup.hash_digest(realm, SecretKind::ApiKey, &imported.digest),
+            lookup_key: active.number,
             key: key.id,
             number: 1,
             hint: self.pattern.hint(),
@@ -249,11 +265,18 @@ async fn insert(
     access: &Access,
     terms: &Terms,
     rows: Vec<(Grant, Key, KeySecret)>,
+    older: Vec<Vec<SecretHash>>,
 ) -> Result<usize, Problem> {
     let drawn = event(access, app, "key.imported", terms.owner);
     let terms = terms.clone();
     work::write_alone(app, access.realm_id(), move |tx| {
-        let imported = tx.insert_imported_keys(&rows)?.iter().filter(|is_new| **is_new).count();
+        let mut new = Vec::with_capacity(rows.len());
+        for (row, older) in rows.iter().zip(&older) {
+            if tx.find_credential_among(row.0.realm, older)?.is_none() {
+                new.push(row.clone());
+            }
+        }
+        let imported = tx.insert_imported_keys(&new)?.iter().filter(|is_new| **is_new).count();
         let detail = json!({ "pattern": terms.pattern.as_str(), "imported": imported, "api": terms.uri, "scopes": terms.scopes });
         if imported > 0 {
             tx.insert_event(&Event { detail, ..drawn.clone() })?;

@@ -16,6 +16,7 @@ pub use create::LIVE_KEYS_MAX;
 use std::collections::BTreeSet;
 
 use admit_core::id::{KeyId, RealmId};
+use admit_core::key::state::{self, State};
 use admit_core::name::{ApiUri, ScopeName};
 use admit_core::scope::Rights;
 use admit_core::time::Time;
@@ -23,6 +24,7 @@ use admit_store::{IssuedKey, KeyFilter, Page, Tx};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::etag::IfMatch;
 use super::work::Stop;
 use crate::app::App;
 use crate::http::problem::Problem;
@@ -75,6 +77,19 @@ fn granted(issued: &IssuedKey) -> Rights {
 fn rights(api: Option<&ApiUri>, scopes: &[ScopeName]) -> Rights {
     let scopes = || scopes.iter().cloned().collect::<BTreeSet<_>>();
     api.filter(|_| !scopes().is_empty()).map(|api| (api.clone(), scopes())).into_iter().collect()
+}
+
+/// What may become of a key, as far as more than its own row says.
+fn state_of(tx: &mut Tx<'_>, issued: &IssuedKey, now: Time) -> Result<State, Stop> {
+    let lineage = tx.find_lineage(issued.key.realm, issued.grant.id)?;
+    Ok(lineage.map_or(State::Revoked, |lineage| state::state(&issued.key, &lineage, now)))
+}
+
+/// The key as the caller saw it, and not revoked: alone, with all of its owner, or with all of its realm.
+fn must_go_on(tx: &mut Tx<'_>, issued: &IssuedKey, seen: IfMatch, now: Time) -> Result<(), Stop> {
+    let state = state_of(tx, issued, now)?;
+    seen.judge_in(issued.key.version, state)?;
+    if state == State::Revoked { Err(revoked(issued).into()) } else { Ok(()) }
 }
 
 fn revoked(issued: &IssuedKey) -> Problem {

@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 
 use super::create::DrawnSecret;
 use super::view::{KeyView, view};
-use super::{find, granted, revoked};
+use super::{find, granted, must_go_on, revoked};
 use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::jobs::flush;
-use crate::manage::etag::{IfMatch, changed, with_etag};
+use crate::manage::etag::{IfMatch, changed, with_key_etag};
 use crate::manage::event::event;
 use crate::manage::guard::{Access, KeysWrite, Permit};
 use crate::manage::idempotency::{Begun, Once, Pledge};
@@ -60,12 +60,14 @@ pub async fn post(
     let (secret, event) = (DrawnSecret::draw(&app, &permit), event(&permit, &app, "key.rolled", ""));
     let key = secret.text.expose().to_owned();
     let rolled = work::write(&app, move |tx| {
+        work::must_be_on_time(tx, permit.now)?;
         let issued = find(tx, permit.realm_id(), &name, permit.now)?;
-        if_match.judge(issued.key.version)?;
+        must_go_on(tx, &issued, if_match, permit.now)?;
         Rolling { access: &permit, request, secret: &secret, event: &event }.run(tx, issued, &pledge)
     });
     let (view, old_secret_ends_at) = rolled.await?;
-    Ok(with_etag(view.version, Json(RolledKey { view, key, old_secret_ends_at })))
+    let (version, state, rolled) = (view.version, view.state, RolledKey { view, key, old_secret_ends_at });
+    Ok(with_key_etag(version, state, &rolled.view, Json(&rolled)))
 }
 
 struct Rolling<'r> {

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::jobs::flush;
-use crate::manage::etag::with_etag;
+use crate::manage::etag::with_key_etag;
 use crate::manage::filter::WithMetadata;
 use crate::manage::guard::{KeysRead, Permit};
 use crate::manage::page::{Ignored, List, Paging};
@@ -95,5 +95,5 @@ pub async fn get(
         view(tx, issued, permit.now)
     });
     let shown = shown.await?;
-    Ok(with_etag(shown.version, Json(shown)))
+    Ok(with_key_etag(shown.version, shown.state, &shown, Json(&shown)))
 }

@@ -1,5 +1,7 @@
 //! The audit: what is done to it is found, and what comes into it is bounded.
 
+mod refusal;
+mod retention;
 mod tamper;
 
 use admit::jobs;

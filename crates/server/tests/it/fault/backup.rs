@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 use super::program::{Program, bare, serve};
+use crate::outside;
 
 /// The tests' folder, with a store that is a file whatever the other tests run on.
 fn on_file(data: &Path) -> Command {
@@ -41,6 +42,14 @@ async fn key(program: &Program, name: &str) -> String {
 
 async fn revoke(program: &Program, name: &str) {
     program.manage("DELETE", &format!("/v1/realms/default/keys/{name}"), Value::Null).await.expect(204);
+}
+
+/// A server that ran, with its shop and a key that was made there.
+async fn begun(data: &Path) -> (Program, String) {
+    let program = start(data).await;
+    program.shop().await;
+    let ended = key(&program, "ended").await;
+    (program, ended)
 }
 
 /// A server that refuses to start, with what it says.
@@ -79,7 +88,7 @@ async fn nothing_that_was_revoked_comes_back_with_a_copy() {
     assert!(back.status.success(), "{}", said(&back));
     assert!(said(&back).contains("admit.db.before-") && said(&back).contains("Next: admit restore --accept"));
     let refused = refusal(&data);
-    assert!(refused.contains("put back from a copy") && refused.contains("Next: admit restore --accept"), "{refused}");
+    assert!(refused.contains("is a copy of a store") && refused.contains("Next: admit restore --accept"), "{refused}");
 
     let accepted = admit(&data, &["restore", "--accept"]);
     assert!(accepted.status.success() && said(&accepted).contains("in 2 realms"), "{}", said(&accepted));
@@ -99,23 +108,80 @@ async fn nothing_that_was_revoked_comes_back_with_a_copy() {
 }
 
 #[tokio::test]
-async fn a_store_that_went_back_behind_the_back_of_its_node_is_not_served() {
+async fn a_store_that_went_back_behind_the_back_of_its_node_is_not_served_however_often() {
     let Away { data, copy, _folder } = away();
-    let mut program = start(&data).await;
-    program.shop().await;
-    let ended = key(&program, "ended").await;
+    let (mut program, ended) = begun(&data).await;
     assert!(program.stop().await);
     std::fs::copy(data.join("admit.db"), &copy).unwrap();
     let mut program = start(&data).await;
     revoke(&program, "ended").await;
     assert!(program.stop().await);
+    for round in 0..2 {
+        std::fs::copy(&copy, data.join("admit.db")).unwrap();
+        let why = if round == 0 { "is older than it was" } else { "a copy from before one was accepted" };
+        let refused = refusal(&data);
+        assert!(refused.contains(why) && refused.contains("Next: admit restore --accept"), "{refused}");
+        assert!(admit(&data, &["restore", "--accept"]).status.success());
+        let mut program = start(&data).await;
+        assert_eq!(program.ask("GET", "/orders/1", &ended).await.code(), "revoked_credential", "{round}");
+        assert!(program.stop().await);
+    }
+}
 
-    std::fs::copy(&copy, data.join("admit.db")).unwrap();
-    let refused = refusal(&data);
-    assert!(refused.contains("is older than it was") && refused.contains("Next: admit restore --accept"), "{refused}");
-    assert!(admit(&data, &["restore", "--accept"]).status.success());
+#[tokio::test]
+async fn a_copy_in_another_folder_is_not_served_before_it_is_accepted() {
+    let Away { data, copy, _folder } = away();
+    let (mut program, ended) = begun(&data).await;
+    assert!(admit(&data, &["backup", copy.to_str().unwrap()]).status.success());
+    revoke(&program, "ended").await;
+    assert!(program.stop().await);
+    let other = data.with_file_name("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(&copy, other.join("admit.db")).unwrap();
+    std::fs::copy(data.join("master.key"), other.join("master.key")).unwrap();
+    let refused = refusal(&other);
+    assert!(refused.contains("is a copy of a store") && refused.contains("Next: admit restore --accept"), "{refused}");
+    assert!(admit(&other, &["restore", "--accept"]).status.success());
+    let program = start(&other).await;
+    assert_eq!(program.ask("GET", "/orders/1", &ended).await.code(), "revoked_credential");
+}
+
+#[tokio::test]
+async fn st_05_a_clock_that_is_behind_leaves_nothing_alive_by_an_acceptance() {
+    let Away { data, copy, _folder } = away();
+    let (mut program, ended) = begun(&data).await;
+    assert!(admit(&data, &["backup", copy.to_str().unwrap()]).status.success());
+    assert!(program.stop().await);
+    // As if everything in it had been made by a clock that is an hour ahead of the one that accepts it.
+    outside::issue_later(&copy, 3_600_000);
+    let accepted = admit(&data, &["restore", copy.to_str().unwrap(), "--accept"]);
+    assert!(accepted.status.success() && said(&accepted).contains("set the clock"), "{}", said(&accepted));
     let program = start(&data).await;
     assert_eq!(program.ask("GET", "/orders/1", &ended).await.code(), "revoked_credential");
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_that_this_master_key_was_not_made_for() {
+    let Away { data, copy, _folder } = away();
+    let (mut program, _) = begun(&data).await;
+    assert!(admit(&data, &["backup", copy.to_str().unwrap()]).status.success());
+    assert!(program.stop().await);
+    let other = data.with_file_name("other");
+    std::fs::create_dir(&other).unwrap();
+    assert!(start(&other).await.stop().await);
+    let refused = admit(&other, &["restore", copy.to_str().unwrap(), "--accept"]);
+    assert!(!refused.status.success() && said(&refused).contains("not the one that the store was made with"));
+    std::fs::copy(data.join("master.key"), other.join("master.key")).unwrap();
+    assert!(admit(&other, &["restore", "--accept"]).status.success());
+    assert!(start(&other).await.stop().await);
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_where_there_is_no_store() {
+    let Away { data, copy: _, _folder } = away();
+    let refused = admit(&data, &["restore", "--accept"]);
+    assert!(!refused.status.success() && said(&refused).contains("no server has begun there"), "{}", said(&refused));
+    assert!(!data.join("admit.db").exists());
 }
 
 #[tokio::test]

@@ -1,6 +1,12 @@
-//! What becomes of the server when machine, disk or process fail under it.
+//! What becomes of the server when machine, disk, clock, database or process fail under it.
 
 mod backup;
+mod clock;
 mod disk;
+mod full;
+mod history;
 mod kill;
+mod master;
+mod outage;
 pub mod program;
+mod tamper;

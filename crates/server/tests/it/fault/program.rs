@@ -50,6 +50,13 @@ impl Program {
         Self::run(serve(data), data).await
     }
 
+    /// The same over a database.
+    pub async fn start_on(data: &Path, url: &str) -> Self {
+        let mut command = serve(data);
+        command.env("ADMIT__STORE__URL", url);
+        Self::run(command, data).await
+    }
+
     /// The same with another command line.
     pub async fn run(mut command: Command, data: &Path) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

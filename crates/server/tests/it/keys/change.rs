@@ -127,12 +127,37 @@ async fn who_has_not_seen_the_latest_version_changes_nothing() {
         ("PATCH", path.clone(), json!({"metadata": {"a": 2}})),
         ("DELETE", path.clone(), Value::Null),
         ("POST", format!("{path}/roll"), json!({})),
+        ("POST", format!("{path}/disable"), Value::Null),
+        ("POST", format!("{path}/enable"), Value::Null),
+        ("POST", "/v1/realms/default/clients/ci/revoke-all".to_owned(), Value::Null),
+        ("POST", "/v1/realms/default/revoke-all".to_owned(), Value::Null),
     ] {
         let stale = manage_with(&app, method, &path, ("if-match", &seen), body).await;
         assert_eq!((stale.status, stale.code().as_str()), (412, "version_changed"), "{method} {path}: {}", stale.text);
     }
     assert_eq!(show(&app, "ci").await["metadata"], json!({"a": 1}));
     let any = manage_with(&app, "DELETE", &path, ("if-match", &first.header("etag")), Value::Null).await;
+    assert_eq!(any.status, 204, "{}", any.text);
+    let revoked = app.manage("GET", &path, Value::Null).await.header("etag");
+    assert_ne!(revoked, first.header("etag"), "what is revoked is another thing than what was seen");
+
+    let known = |tag: String| {
+        let app = &app;
+        let path = path.clone();
+        async move { manage_with(app, "GET", &path, ("if-none-match", &tag), Value::Null).await }
+    };
+    let unread = known(revoked.clone()).await;
+    assert_eq!((unread.status, unread.text.as_str(), unread.header("etag")), (304, "", revoked));
+    assert_eq!(known(seen).await.status, 200);
+    let client = app.manage("GET", "/v1/realms/default/clients/ci", Value::Null).await.header("etag");
+    let unread =
+        manage_with(&app, "GET", "/v1/realms/default/clients/ci", ("if-none-match", &client), Value::Null).await;
+    assert_eq!(unread.status, 304);
+    let grant = format!("/v1/realms/default/grants/{}", show(&app, "ci").await["grant"].as_str().unwrap());
+    let refused = manage_with(&app, "DELETE", &grant, ("if-match", "\"v1\""), Value::Null).await;
+    assert_eq!((refused.status, refused.code().as_str()), (412, "version_changed"));
+    assert!(refused.text.contains("A grant has no ETag"), "{}", refused.text);
+    let any = manage_with(&app, "DELETE", &grant, ("if-match", "*"), Value::Null).await;
     assert_eq!(any.status, 204, "{}", any.text);
 }
 

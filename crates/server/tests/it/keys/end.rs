@@ -33,6 +33,38 @@ async fn a_revoked_key_is_refused_from_the_answer_on() {
 }
 
 #[tokio::test]
+async fn what_ended_with_all_of_its_owner_or_realm_is_revoked_like_any_other() {
+    for path in ["clients/ci/revoke-all", "revoke-all"] {
+        let app = TestApp::new().await;
+        app.shop().await;
+        let key = app.key(json!({"name": "ci", "scopes": ["orders:read"]})).await;
+        assert_eq!(ask(&app, &secret(&key)).await, admitted());
+        let seen = app.manage("GET", &format!("{KEYS}/ci"), Value::Null).await.header("etag");
+        app.clock.advance(admit_core::time::Span::seconds(1));
+        app.manage("POST", &format!("/v1/realms/default/{path}"), Value::Null).await.expect(200);
+        assert_eq!(ask(&app, &secret(&key)).await, refused("revoked_credential"));
+        assert_eq!(app.last_reason(), Some(Reason::IssuedBeforeCutoff), "{path}");
+
+        assert_eq!(show(&app, "ci").await["state"], "revoked", "{path}");
+        assert_ne!(app.manage("GET", &format!("{KEYS}/ci"), Value::Null).await.header("etag"), seen);
+        let live = app.manage("GET", KEYS, Value::Null).await.expect(200);
+        assert_eq!(live["items"], json!([]), "{path}: not among the live ones");
+        let all = app.manage("GET", &format!("{KEYS}?state=all"), Value::Null).await.expect(200);
+        assert_eq!(all["items"][0]["state"], "revoked");
+        let grants = app.manage("GET", "/v1/realms/default/grants", Value::Null).await.expect(200);
+        assert_eq!(grants["items"][0]["state"], "revoked", "{path}");
+        for (method, rest) in [("POST", "/enable"), ("POST", "/disable"), ("POST", "/roll"), ("PATCH", "")] {
+            let reply = app.manage(method, &format!("{KEYS}/ci{rest}"), json!({})).await;
+            assert_eq!((reply.status, reply.code().as_str()), (409, "key_revoked"), "{path} {rest}");
+            assert!(reply.text.contains("is revoked, which cannot be undone"), "{}", reply.text);
+        }
+        let fresh = app.shop_key("ci", &["orders:read"]).await;
+        assert_eq!(ask(&app, &fresh).await, admitted(), "{path}: what is made later lives");
+        assert_eq!(show(&app, "ci").await["state"], "active", "the name means the live one");
+    }
+}
+
+#[tokio::test]
 async fn a_revoked_grant_ends_its_key() {
     let app = TestApp::new().await;
     app.shop().await;

@@ -4,6 +4,7 @@ mod change;
 mod end;
 mod import;
 mod life;
+mod master;
 mod owner;
 mod usage;
 

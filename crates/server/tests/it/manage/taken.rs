@@ -10,11 +10,11 @@ const REALM: &str = "/v1/realms/default";
 async fn a_second_one_is_told_what_is_taken_and_what_to_do() {
     let app = TestApp::new().await;
     let rows = [
-        ("/apis", json!({"uri": "https://a.test"}), "URI", "admit api show 'https://a.test'"),
-        ("/clients", json!({"name": "shop", "type": "service"}), "name", "admit client show 'shop'"),
-        ("/users", json!({"name": "alice", "email": "alice@example.com"}), "name", "admit user show 'alice'"),
-        ("/roles", json!({"name": "clerk"}), "name", "admit role show 'clerk'"),
-        ("/rules", json!({"name": "no", "deny": true, "match": {"path": "/a"}}), "name", "admit rule show 'no'"),
+        ("/apis", json!({"uri": "https://a.test"}), "URI", "admit api show https://a.test"),
+        ("/clients", json!({"name": "shop", "type": "service"}), "name", "admit client show shop"),
+        ("/users", json!({"name": "alice", "email": "alice@example.com"}), "name", "admit user show alice"),
+        ("/roles", json!({"name": "clerk"}), "name", "admit role show clerk"),
+        ("/rules", json!({"name": "no", "deny": true, "match": {"path": "/a"}}), "name", "admit rule show no"),
     ];
     for (path, body, what, next) in rows {
         let path = format!("{REALM}{path}");
@@ -23,7 +23,7 @@ async fn a_second_one_is_told_what_is_taken_and_what_to_do() {
     }
     let bob = json!({"name": "bob", "email": "Alice@Example.com"});
     let refused = app.manage("POST", &format!("{REALM}/users"), bob).await;
-    assert_taken(&refused, "e-mail address", "admit user show 'Alice@Example.com'");
+    assert_taken(&refused, "e-mail address", "admit user show Alice@Example.com");
 
     let made = [("/clients", json!({"name": "second", "type": "service"})), ("/users", json!({"name": "carol"}))];
     for ((path, body), taken) in made.into_iter().zip(["shop", "alice"]) {

@@ -82,6 +82,14 @@ async fn spread(program: &Program, canary: &str, answers: &mut Vec<Reply>) {
             ];
             answers.extend(program.try_send("GET", "/check/forward", &headers, Value::Null).await);
         }
+        let headers = [
+            ("x-original-method", canary),
+            ("x-original-uri", "/orders/1"),
+            ("x-forwarded-host", "shop.test"),
+            ("x-forwarded-proto", "https"),
+            (*name, value.as_str()),
+        ];
+        answers.extend(program.try_send("GET", "/check/nginx", &headers, Value::Null).await);
         for path in ["/v1/realms", "/v1/realms/default/keys", "/v1/whoami", "/nowhere"] {
             answers.extend(program.try_send("GET", path, &[(*name, value.as_str())], Value::Null).await);
             answers.extend(
@@ -156,10 +164,22 @@ async fn lo_02_ak_04_no_secret_turns_up_anywhere() {
     let mut all = canaries.0;
     all.extend([("the operator key", program.operator.clone()), ("the master key", master_key)]);
     let canaries = Canaries(all);
+    // What was refused is in the audit a second later.
+    let refused = "/v1/realms/default/events?limit=200&kind=access.refused";
+    let mut told = Value::Null;
+    for _ in 0..100 {
+        told = program.manage("GET", refused, Value::Null).await.expect(200);
+        if told["items"][0].is_object() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(told.to_string().contains("revoked") && told.to_string().contains("unknown_secret"), "{told}");
 
     for path in [
         "/v1/realms/default/decisions?limit=200",
         "/v1/realms/default/events?limit=200",
+        refused,
         "/v1/realms/default/export",
         "/v1/realms/default/keys?state=all",
         "/v1/realms/default/keys/live",

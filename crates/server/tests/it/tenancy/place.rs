@@ -59,6 +59,7 @@ async fn the_path_that_the_gateway_calls_selects_the_realm() {
     );
     let nowhere = ask(&app, "/realms/nowhere/check/nginx", &own).await;
     assert_eq!((nowhere.status, nowhere.code().as_str()), (403, "no_rule"));
+    assert!(nowhere.text.contains("There is no realm of the name"), "{}", nowhere.text);
     for door in ["/realms/ACME/check/nginx", "/realms/acme%2f/check/nginx", "/realms//check/nginx"] {
         assert_ne!(ask(&app, door, &acme).await.status, 200, "{door}");
     }
@@ -109,6 +110,48 @@ async fn a_realm_is_served_on_its_own_host_and_names_its_issuer() {
     assert_eq!(docs("id.bravo.test").await, 200);
     let taken = app.manage("PATCH", "/v1/realms/acme", json!({"host": "id.bravo.test"})).await;
     assert_eq!((taken.status, taken.code().as_str()), (409, "already_exists"), "{}", taken.text);
+}
+
+/// Contract §3: an issuer, its `/check` included, may live on a host of its own.
+#[tokio::test]
+async fn a_gateway_that_calls_a_realm_s_own_host_is_judged_in_that_realm() {
+    let (app, own, acme) = realms().await;
+    app.manage("PATCH", "/v1/realms/acme", json!({"host": "auth.acme.test"})).await.expect(200);
+    let ask = async |door: &str, key: &str, host: &str, forwarded: &str| {
+        let bearer = format!("Bearer {key}");
+        let headers = [
+            ("host", host),
+            ("x-original-method", "GET"),
+            ("x-original-uri", "/orders/1"),
+            ("x-forwarded-method", "GET"),
+            ("x-forwarded-uri", "/orders/1"),
+            ("x-forwarded-host", forwarded),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("authorization", bearer.as_str()),
+        ];
+        let reply = app.send("GET", door, &headers, None).await;
+        (reply.status, reply.header("admit-realm"), reply.header("www-authenticate"))
+    };
+    for door in ["/check/nginx", "/check/forward", "/check/caddy"] {
+        for host in ["auth.acme.test", "AUTH.acme.test:8443"] {
+            let (status, realm, _) = ask(door, &acme, host, "shop.test").await;
+            assert_eq!((status, realm.as_str()), (200, "acme"), "{door} {host}");
+            let (status, _, challenge) = ask(door, &own, host, "shop.test").await;
+            assert_eq!(status, 401, "{door} {host}: a key of default is nothing here");
+            assert!(challenge.starts_with("Bearer realm=\"acme\""), "{challenge}");
+        }
+        let (status, realm, _) = ask(door, &own, "admit.internal", "shop.test").await;
+        assert_eq!((status, realm.as_str()), (200, "default"), "a host of nobody is whatever the gateway calls us");
+        let (status, _, challenge) = ask(door, &acme, "auth.acme.test", "AUTH.acme.test:443").await;
+        assert_eq!(status, 401, "{door}: a host that the client chose selects nothing");
+        assert!(challenge.starts_with("Bearer realm=\"default\""), "{challenge}");
+    }
+    let (status, realm, _) = ask("/realms/default/check/nginx", &own, "auth.acme.test", "shop.test").await;
+    assert_eq!((status, realm.as_str()), (200, "default"), "a path that names a realm goes first");
+    app.manage("PATCH", "/v1/realms/acme", json!({"host": null})).await.expect(200);
+    let (status, _, _) = ask("/check/nginx", &acme, "auth.acme.test", "shop.test").await;
+    assert_eq!(status, 401, "given up");
 }
 
 #[tokio::test]

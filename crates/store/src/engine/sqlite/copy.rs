@@ -15,8 +15,8 @@ use super::translate;
 use crate::error::{Error, Result};
 use crate::migrate;
 
-/// Where a copy keeps when it was made.
-const MADE_AT: &str = "backup_at";
+/// Where a copy keeps when it was made, and so that it is one.
+pub const MADE_AT: &str = "backup_at";
 
 /// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, ffi};
 
 pub(super) use self::connection::limit_pages;
-pub use self::copy::{Copied, back_up, inspect, put_back};
+pub use self::copy::{Copied, MADE_AT, back_up, inspect, put_back};
 use self::reader::Query;
 use self::writer::Writer;
 use super::queue::{QUEUE, Queue, closed, spawn};

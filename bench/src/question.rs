@@ -1,0 +1,138 @@
+//! What is asked, with room for a credential, and how the answer is read.
+//!
+//! Reads as much of HTTP/1.1 as the servers here answer: a status, then a body by `Content-Length` or in chunks.
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+/// The largest answer that is read.
+pub const ANSWER_MAX: usize = 16 * 1024;
+
+/// The bytes of a request, and where the credential stands in them.
+#[derive(Clone)]
+pub struct Question {
+    bytes: Vec<u8>,
+    key_at: usize,
+    key_len: usize,
+    is_to_gateway: bool,
+}
+
+impl Question {
+    /// What nginx asks Admit: the true request in `X-Original-…`.
+    pub fn check(key_len: usize) -> Self {
+        let head = "GET /check/nginx HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nX-Original-Method: GET\r\n\
+            X-Original-URI: /orders/42\r\nX-Forwarded-Host: shop.test\r\nX-Forwarded-Proto: https\r\n\
+            X-Forwarded-For: 203.0.113.9\r\n";
+        Self::bearer(head, key_len)
+    }
+
+    /// What a client asks a gateway.
+    pub fn plain(key_len: usize) -> Self {
+        let question = Self::bearer("GET /orders/42 HTTP/1.1\r\nHost: shop.test\r\n", key_len);
+        Self { is_to_gateway: true, ..question }
+    }
+
+    fn bearer(head: &str, key_len: usize) -> Self {
+        let before = format!("{head}Authorization: Bearer ");
+        let bytes = format!("{before}{}\r\n\r\n", "x".repeat(key_len)).into_bytes();
+        Self { bytes, key_at: before.len(), key_len, is_to_gateway: false }
+    }
+
+    /// The bytes to send.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The room for the credential.
+    pub fn key_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.key_at..][..self.key_len]
+    }
+
+    /// True where the other side ends a connection after so many requests, as gateways do; Admit must not.
+    pub fn may_be_hung_up(&self) -> bool {
+        self.is_to_gateway
+    }
+
+    /// The same with this credential, which must be as long as the room for it.
+    pub fn with(mut self, key: &str) -> Self {
+        self.key_mut().copy_from_slice(key.as_bytes());
+        self
+    }
+}
+
+/// Reads one answer into the buffer and returns its status.
+pub async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<u16> {
+    answer.clear();
+    let mut extent = Extent::Unknown;
+    while !extent.is_complete(answer) {
+        if answer.len() >= ANSWER_MAX {
+            return Err(std::io::Error::other("an answer is too long"));
+        }
+        if stream.read_buf(answer).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if extent == Extent::Unknown {
+            extent = Extent::of(answer);
+        }
+    }
+    if matches!(extent, Extent::Bytes(len) if len != answer.len()) {
+        return Err(std::io::Error::other("more came than one answer"));
+    }
+    let digits = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| std::io::Error::other("an answer is not HTTP"))
+}
+
+/// How much belongs to an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Its head is not there yet.
+    Unknown,
+    /// So many bytes in all.
+    Bytes(usize),
+    /// Up to the empty chunk.
+    Chunks,
+}
+
+impl Extent {
+    fn of(answer: &[u8]) -> Self {
+        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return Self::Unknown };
+        let head_len = end + 4;
+        let lines = || answer[..head_len].split(|byte| *byte == b'\n').skip(1);
+        let value = |name: &[u8]| {
+            let mut found = lines().filter(|line| line.len() > name.len());
+            let line = found.find(|line| line[..name.len()].eq_ignore_ascii_case(name))?;
+            std::str::from_utf8(&line[name.len()..]).ok().map(str::trim)
+        };
+        if value(b"transfer-encoding:") == Some("chunked") {
+            return Self::Chunks;
+        }
+        Self::Bytes(head_len + value(b"content-length:").and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    fn is_complete(self, answer: &[u8]) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Bytes(len) => answer.len() >= len,
+            Self::Chunks => answer.ends_with(b"\r\n0\r\n\r\n"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_an_answer_is_read_from_its_head() {
+        assert_eq!(Extent::of(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel"), Extent::Bytes(43));
+        assert_eq!(Extent::of(b"HTTP/1.1 204 No Content\r\n\r\n"), Extent::Bytes(27));
+        assert_eq!(Extent::of(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), Extent::Chunks);
+        assert_eq!(Extent::of(b"HTTP/1.1 200 OK\r\ncont"), Extent::Unknown);
+    }
+
+    #[test]
+    fn the_room_for_the_key_is_where_it_says() {
+        let question = Question::check(4).with("abcd");
+        assert!(question.bytes().ends_with(b"\r\nAuthorization: Bearer abcd\r\n\r\n"));
+    }
+}

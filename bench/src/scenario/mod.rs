@@ -1,0 +1,42 @@
+//! The scenarios, one file each, named as in the page about figures.
+
+use crate::{Plan, Result};
+
+mod w1;
+mod w10;
+mod w11;
+mod w13;
+mod w15;
+mod w16;
+mod w17;
+mod w18;
+mod w3c;
+
+/// What runs a scenario and shows its table.
+type Run = fn(&Plan) -> Result<()>;
+
+/// Each with its name and what it asks.
+pub const SCENARIOS: [(&str, &str, Run); 9] = [
+    ("w1", "/check with an API key, beside hyper, axum and better-auth", w1::run),
+    ("w3c", "/check with what nobody has: unknown keys, garbage", w3c::run),
+    ("w10", "/check while 500 keys per second are created and revoked", w10::run),
+    ("w11", "/check over a thousand, a million and ten million keys", w11::run),
+    ("w13", "behind nginx and Caddy, beside an axum stub behind the same", w13::run),
+    ("w15", "memory: idle, with all keys, after a minute of load", w15::run),
+    ("w16", "from the start of the program to the first admitted request", w16::run),
+    ("w17", "rate limits: what they cost, and whether they are exact", w17::run),
+    ("w18", "twice the load that it can take, and afterwards", w18::run),
+];
+
+/// Runs what is planned. One that fails does not hold up the next.
+pub fn run(plan: &Plan) -> Result<()> {
+    let mut failures = Vec::new();
+    for (name, _, run) in SCENARIOS.iter().filter(|(name, ..)| plan.scenarios.iter().any(|planned| planned == name)) {
+        eprintln!("== {name}");
+        if let Err(message) = run(plan) {
+            eprintln!("{name}: {message}");
+            failures.push(*name);
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(format!("no figures for {}", failures.join(", "))) }
+}
