@@ -111,6 +111,8 @@ pub struct Derived {
     pub lookup: LookupKey,
     /// Authenticates pagination cursors.
     pub cursor: hmac::Key,
+    /// Makes the tokens that forms carry.
+    pub form: hmac::Key,
     /// Seals the audit.
     pub audit: seal::Keys,
     check: [u8; 32],
@@ -122,6 +124,7 @@ impl Derived {
             number,
             lookup: key.lookup_key(),
             cursor: key.cursor_key(),
+            form: key.form_key(),
             audit: seal::Keys::new(key, number),
             check: key.check_value(),
         }

@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::http::certificate;
 use crate::jobs::notice::Notices;
 use crate::jobs::refusal::Refusals;
+use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
@@ -69,6 +70,8 @@ pub struct State {
     pub notices: Notices,
     /// Refusals on their way there.
     pub refusals: Refusals,
+    /// Mails on their way.
+    pub mail: Post,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
@@ -146,6 +149,7 @@ impl App {
             records: Ring::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
+            mail: Post::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             operator,

@@ -4,6 +4,7 @@
 //! its key path. Users, clients, keys and rules are data, not configuration. See the reference in the book.
 
 mod listen;
+pub mod mail;
 mod raw;
 mod resolve;
 mod telemetry;
@@ -49,6 +50,8 @@ pub struct Config {
     pub default_limit: Option<(Per, Limit)>,
     /// How many unknown credentials one source network may try, and one realm in all.
     pub unknown: UnknownBudget,
+    /// Where mails go; nowhere unless set.
+    pub mail: Option<mail::MailServer>,
     /// How logs are written.
     pub log: LogFormat,
     /// Where traces go; nowhere unless set.

@@ -1,4 +1,4 @@
-//! What goes on beside requests: flushing counters, notices and refusals, sealing the audit, sweeping old rows, announcing
+//! What goes on beside requests: sending mails, flushing counters, notices and refusals, sealing the audit, sweeping old rows, announcing
 //! the end of keys.
 
 pub mod checkpoint;
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::mail;
 use crate::master;
 use crate::serve::restore;
 
@@ -39,6 +40,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
+    jobs.spawn(mail::run(app.clone(), stop.clone()));
     #[cfg(feature = "otel")]
     jobs.spawn({
         let (app, stop) = (app.clone(), stop.clone());

@@ -1,6 +1,7 @@
 //! What `/metrics` shows. Labels come from closed lists only, so that no caller can make them grow.
 
 mod latency;
+mod mail;
 mod process;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::app::App;
 use crate::check::Door;
 use crate::http::Cut;
 use latency::Latency;
+use mail::Mails;
 
 type Labels = [(&'static str, &'static str); 2];
 type Label = [(&'static str, &'static str); 1];
@@ -52,6 +54,8 @@ pub struct Metrics {
     pub handshakes_failed: Counter,
     /// Requests that were refused because a queue or a share was full.
     pub overloaded: Counter,
+    /// Mails.
+    pub mail: Mails,
     cuts: Vec<Counter>,
     certificate_end: Gauge,
     entries: Gauge,
@@ -89,6 +93,7 @@ impl Metrics {
         let cut = Family::<Label, Counter>::default();
         let cuts = Cut::ALL.map(|why| cut.get_or_create(&[("why", why.as_str())]).clone()).to_vec();
         registry.register("connections_cut", "Connections ended because a time ran out", cut);
+        let mail = Mails::register(registry);
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -126,6 +131,7 @@ impl Metrics {
         let ending = ["1", "7", "30"].map(|days| within.get_or_create(&[("days", days)]).clone());
         Self {
             registry: root,
+            mail,
             latency,
             ending,
             next_end,
@@ -188,6 +194,7 @@ impl Metrics {
         self.writer_queue.set(size(app.store.queued()));
         self.changes.set(app.epochs.position());
         self.pending_usage.set(size(app.usage.pending()));
+        self.mail.waiting.set(size(app.mail.count()));
         self.realms.set(size(app.directory.count()));
         self.certificate_end.set(app.certificate.get().map_or(0, |pair| pair.ends_at().unix_ms() / 1000));
         let mut text = String::new();
