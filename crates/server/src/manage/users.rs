@@ -223,6 +223,8 @@ pub fn new(id: UserId, realm: RealmId, spec: UserSpec, now: Time) -> User {
         created_at: now,
         updated_at: now,
         version: 1,
+        email_verified_at: None,
+        erased_at: None,
     }
 }
 
