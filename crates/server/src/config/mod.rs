@@ -4,6 +4,7 @@
 //! its key path. Users, clients, keys and rules are data, not configuration. See the reference in the book.
 
 mod listen;
+mod login;
 pub mod mail;
 mod raw;
 mod resolve;
@@ -20,6 +21,7 @@ use admit_core::time::Span;
 use admit_store::Location;
 
 pub use listen::Listen;
+pub use login::Login;
 pub use resolve::public_authority;
 pub use telemetry::Telemetry;
 
@@ -52,6 +54,8 @@ pub struct Config {
     pub unknown: UnknownBudget,
     /// Where mails go; nowhere unless set.
     pub mail: Option<mail::MailServer>,
+    /// How people sign in.
+    pub login: Login,
     /// How logs are written.
     pub log: LogFormat,
     /// Where traces go; nowhere unless set.
@@ -179,6 +183,7 @@ impl Config {
         compare("store.url", self.store == new.store);
         compare("cache.max_bytes", self.cache_max_bytes == new.cache_max_bytes);
         compare("ops.listen", self.ops_listen == new.ops_listen);
+        compare("login.hash_threads", self.login.hash_threads == new.login.hash_threads);
         compare("log.format", self.log == new.log);
         compare("telemetry", self.telemetry == new.telemetry);
         keys

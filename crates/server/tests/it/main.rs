@@ -23,6 +23,7 @@ mod nodes;
 #[path = "../../../store/tests/contract/outside.rs"]
 mod outside;
 mod pages;
+mod people;
 mod program;
 mod secrecy;
 mod store;
