@@ -62,11 +62,13 @@ pub enum SecretKind {
     ClientSecret,
     /// The key that `serve` writes at each start.
     OperatorKey,
+    /// A browser in which somebody signed in before.
+    Device,
 }
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 7] = [
+    pub const RESERVED: [(&'static str, Self); 8] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -74,6 +76,7 @@ impl SecretKind {
         ("admit_dc", Self::DeviceCode),
         ("admit_cs", Self::ClientSecret),
         ("admit_op", Self::OperatorKey),
+        ("admit_dv", Self::Device),
     ];
 
     /// The kind that text with this prefix has.
@@ -92,6 +95,7 @@ impl SecretKind {
             Self::DeviceCode => 6,
             Self::ClientSecret => 7,
             Self::OperatorKey => 8,
+            Self::Device => 9,
         }
     }
 }

@@ -211,6 +211,7 @@ mod tests {
         ("role", crate::role::SQL),
         ("rule", crate::rule::SQL),
         ("seal", crate::seal::SQL),
+        ("session", crate::session::SQL),
         ("sweep", crate::sweep::SQL),
         ("usage", crate::usage::SQL),
         ("user", crate::user::SQL),

@@ -27,6 +27,7 @@ mod realm;
 mod role;
 mod rule;
 mod seal;
+mod session;
 mod sweep;
 mod usage;
 mod user;
@@ -48,6 +49,7 @@ pub use grant::GrantFilter;
 pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, RollEnds};
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
+pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use usage::{LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.

@@ -10,8 +10,12 @@ const BATCHES_MAX: usize = 1000;
 /// Sweeps once.
 pub async fn run(app: &App) {
     let now = app.now();
-    let kinds: [fn(&mut Tx<'_>, admit_core::time::Time) -> Result<usize>; 3] =
-        [|tx, now| tx.sweep_changes(now), |tx, now| tx.sweep_usage(now), |tx, now| tx.sweep_idempotency(now)];
+    let kinds: [fn(&mut Tx<'_>, admit_core::time::Time) -> Result<usize>; 4] = [
+        |tx, now| tx.sweep_changes(now),
+        |tx, now| tx.sweep_usage(now),
+        |tx, now| tx.sweep_idempotency(now),
+        |tx, now| tx.sweep_sessions(now),
+    ];
     for sweep in kinds {
         for _ in 0..BATCHES_MAX {
             match app.store.write(move |tx| sweep(tx, now).map(End::Commit)).await {

@@ -16,6 +16,7 @@ mod gateway;
 mod hand;
 mod input;
 mod keys;
+mod login;
 mod manage;
 mod nodes;
 #[path = "../../../store/tests/contract/outside.rs"]

@@ -20,6 +20,7 @@ mod race;
 mod realm;
 mod rule;
 mod seal;
+mod session;
 mod sqlite;
 mod subject;
 mod sweep;
