@@ -64,11 +64,13 @@ pub enum SecretKind {
     OperatorKey,
     /// A browser in which somebody signed in before.
     Device,
+    /// What a mailed link carries.
+    Link,
 }
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 8] = [
+    pub const RESERVED: [(&'static str, Self); 9] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -77,6 +79,7 @@ impl SecretKind {
         ("admit_cs", Self::ClientSecret),
         ("admit_op", Self::OperatorKey),
         ("admit_dv", Self::Device),
+        ("admit_ln", Self::Link),
     ];
 
     /// The kind that text with this prefix has.
@@ -96,6 +99,7 @@ impl SecretKind {
             Self::ClientSecret => 7,
             Self::OperatorKey => 8,
             Self::Device => 9,
+            Self::Link => 10,
         }
     }
 }

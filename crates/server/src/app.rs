@@ -30,6 +30,8 @@ use crate::config::Config;
 use crate::http::certificate;
 use crate::jobs::notice::Notices;
 use crate::jobs::refusal::Refusals;
+use crate::jobs::sign_in::Failures;
+use crate::login::hashing::Hashing;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
@@ -72,6 +74,10 @@ pub struct State {
     pub notices: Notices,
     /// Refusals on their way there.
     pub refusals: Refusals,
+    /// Failed sign-ins on their way there.
+    pub failures: Failures,
+    /// Where passwords are hashed.
+    pub hashing: Hashing,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
@@ -106,6 +112,8 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     /// The keys behind all hashes.
     pub master: Keys,
+    /// Where passwords are hashed.
+    pub hashing: Hashing,
     /// The operator key of this start.
     pub operator_key: Secret,
     /// The realm of operators.
@@ -150,6 +158,8 @@ impl App {
             records: Ring::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
+            failures: Failures::default(),
+            hashing: parts.hashing,
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             operator,

@@ -1,9 +1,10 @@
 //! How people prove who they are, what is kept of it, and what it leads to.
 //!
-//! Pure: hashing takes its salt and its memory as arguments. Who may try how often is not here.
+//! Pure: hashing takes its salt and its memory as arguments.
 
 pub mod browser;
 pub mod cookie;
+pub mod guard;
 pub mod hash;
 pub mod identifier;
 pub mod password;

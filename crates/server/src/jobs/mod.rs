@@ -1,14 +1,17 @@
-//! What goes on beside requests: flushing counters, last uses, notices and refusals, sealing the audit, sweeping old rows, announcing
-//! the end of keys.
+//! What goes on beside requests: flushing counters, last uses, notices, refusals and failed sign-ins, sealing the audit,
+//! sweeping old rows, announcing the end of keys.
 
 pub mod activity;
 pub mod checkpoint;
 pub mod expiry;
 pub mod flush;
+pub mod forget;
+pub mod minute;
 pub mod notice;
 pub mod refusal;
 pub mod retention;
 pub mod seal;
+pub mod sign_in;
 pub mod sweep;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::login::naming;
 use crate::master;
 use crate::serve::restore;
 
@@ -53,6 +57,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         notice::write(app).await;
         refusal::write(app).await;
         activity::write(app).await;
+        sign_in::write(app).await;
     }));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     let told = AtomicI64::new(0);
@@ -70,7 +75,10 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     }));
     jobs.spawn({
         let app = app.clone();
-        async move { expiry::count(&app).await }
+        async move {
+            expiry::count(&app).await;
+            naming::complete(&app).await;
+        }
     });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
@@ -87,6 +95,7 @@ pub async fn finish(app: &App) {
     activity::write(app).await;
     notice::write(app).await;
     refusal::write_all(app).await;
+    sign_in::write_all(app).await;
     seal::run(app).await;
     checkpoint::note(app).await;
     restore::note(app).await;

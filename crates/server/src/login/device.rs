@@ -50,19 +50,18 @@ pub async fn remember(app: &App, realm: &Realm, user: UserId, seen: Seen, now: T
     Ok(secret)
 }
 
-/// Whether the browser of a request is one that this person is known by. One read of the store where the cookie reads as one
-/// of ours, for a unit of the budget of unknown credentials.
-pub fn is_known(
+/// Who is known by the browser of a request. One read of the store where the cookie reads as one of ours, for a unit of the
+/// budget of unknown credentials.
+pub fn of_request(
     app: &App,
     realm: &Realm,
-    user: UserId,
     headers: &HeaderMap,
     ip: Option<IpAddr>,
     now: Time,
-) -> Result<bool, Reason> {
+) -> Result<Option<UserId>, Reason> {
     let is_secure = is_secure_issuer(app, realm);
     let Some(shown) = names::present(headers, Cookie::Device, &realm.name, is_secure, SecretKind::Device) else {
-        return Ok(false);
+        return Ok(None);
     };
     let (budget, source) = (app.config.load().unknown, ip.map(address::network));
     if !app.limiter.take_unknown(&budget, realm.id, source, app.clock.monotonic_us()) {
@@ -71,9 +70,10 @@ pub fn is_known(
     let hashes = app.master.keys().hashes(realm.id, SecretKind::Device, &shown.text);
     let found = app.store.point(|tx| tx.find_session_among(realm.id, GrantKind::Device, &hashes));
     let found = found.map_err(|error| crate::authn::resolve::unreadable(&error))?;
-    let Some(found) = found else { return Ok(false) };
+    let Some(found) = found else { return Ok(None) };
     app.limiter.give_back_unknown(&budget, realm.id, source);
     let line = &found.line;
     let is_live = line.lineage.halted().is_none() && line.lineage.expires_at().is_none_or(|end| end > now);
-    Ok(is_live && line.session.user == user && line.lineage.grant.kind == GrantKind::Device)
+    let is_device = line.lineage.grant.kind == GrantKind::Device;
+    Ok((is_live && is_device).then_some(line.session.user))
 }

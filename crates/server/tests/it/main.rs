@@ -21,6 +21,7 @@ mod manage;
 mod nodes;
 #[path = "../../../store/tests/contract/outside.rs"]
 mod outside;
+mod people;
 mod program;
 mod secrecy;
 mod store;

@@ -5,6 +5,7 @@
 #[macro_use]
 mod fixture;
 
+mod account;
 mod cluster;
 mod engine;
 mod event;

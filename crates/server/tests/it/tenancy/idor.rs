@@ -116,6 +116,13 @@ fn calls(kind: &str, id: &str) -> Vec<(&'static str, String, Value)> {
         "clients" | "users" => {
             calls.push(("PATCH", path.clone(), json!({"disabled": true})));
             calls.push(("POST", format!("{path}/revoke-all"), Value::Null));
+            if kind == "users" {
+                let stolen = json!({"password": "vivid otter cancels tuesday"});
+                calls.push(("PUT", format!("{path}/password"), stolen));
+                for verb in ["unlock", "verify-email", "erase"] {
+                    calls.push(("POST", format!("{path}/{verb}"), Value::Null));
+                }
+            }
         }
         "roles" => calls.push(("PATCH", path, json!({"description": "stolen"}))),
         "apis" => calls.push(("PATCH", path, json!({"scopes": {}}))),
