@@ -16,6 +16,7 @@ use admit_core::time::{Span, Time};
 use admit_store::Store;
 use arc_swap::ArcSwap;
 
+use crate::authn::activity::Activity;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
@@ -66,6 +67,8 @@ pub struct State {
     pub lanes: Lanes,
     /// Counters on their way to the store.
     pub usage: Usage,
+    /// Last uses of sessions on their way there.
+    pub activity: Activity,
     /// The latest refusals.
     pub records: Ring,
     /// Security notices on their way to the audit.
@@ -154,6 +157,7 @@ impl App {
             limiter: Limiter::default(),
             lanes: Lanes::default(),
             usage: Usage::default(),
+            activity: Activity::default(),
             records: Ring::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),

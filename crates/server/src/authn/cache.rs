@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use admit_core::id::RealmId;
+use admit_core::login::session::SignIn;
 use admit_core::name::{RoleName, ScopeName};
 use admit_core::principal::{Principal, Profile, Standing};
 use hashbrown::HashTable;
@@ -162,7 +163,13 @@ fn cost_of(principal: &Principal) -> usize {
         0..=2 => cost_of_standing(&principal.standing),
         _ => 0,
     };
-    own + profile + standing
+    let sign_in = principal.sign_in.as_ref().map_or(0, |sign_in| {
+        let host = sign_in.host.as_ref().map_or(0, |host| host.len());
+        let there = sign_in.standings.iter().filter(|standing| Arc::strong_count(standing) <= 2);
+        let shared = sign_in.standings.len() * size_of::<Arc<Standing>>();
+        size_of::<SignIn>() + host + shared + there.map(|standing| cost_of_standing(standing)).sum::<usize>()
+    });
+    own + profile + standing + sign_in
 }
 
 fn cost_of_standing(standing: &Standing) -> usize {
@@ -243,6 +250,7 @@ mod tests {
             rolled: false,
             halted: None,
             profile: None,
+            sign_in: None,
         })
     }
 

@@ -17,6 +17,7 @@ mod gateway;
 mod hand;
 mod input;
 mod keys;
+mod login;
 mod mail;
 mod manage;
 mod nodes;
