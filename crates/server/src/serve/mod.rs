@@ -5,6 +5,7 @@ mod first;
 mod listeners;
 pub mod ops;
 pub mod pages;
+mod person;
 pub mod restore;
 
 use std::path::{Path, PathBuf};

@@ -39,6 +39,16 @@ impl Tab {
         assert_eq!(document["params"]["response"]["status"], status, "{url}");
     }
 
+    /// A page is expected to answer with a status that the browser takes for an error.
+    pub fn expect(&mut self, url: &str, status: u16) {
+        self.expected.push((url.to_owned(), status));
+    }
+
+    /// Waits until the page is there that was just asked for.
+    pub async fn loaded(&mut self) {
+        self.wait_until_loaded().await;
+    }
+
     /// Does what leads to another page, and waits until that is there.
     pub async fn click(&mut self, selector: &str) {
         self.forget_loads();
@@ -65,6 +75,7 @@ impl Tab {
             "Enter" => 13,
             other => panic!("no code for {other}"),
         };
+        self.forget_loads();
         for kind in ["keyDown", "keyUp"] {
             let mut event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
             if kind == "keyDown" && key == "Enter" {
