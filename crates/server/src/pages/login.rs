@@ -1,11 +1,13 @@
 //! `/login`: the form, and its twin in JSON.
 //!
-//! One answer for everybody who fails, whoever he is and whatever was wrong.
+//! One answer for everybody who fails, whoever he is and whatever was wrong. Whom a protected host sent here goes back there
+//! once he is signed in; see `login::site`.
 
 use admit_core::check::code::Reason;
 use admit_core::form::Form;
 use admit_core::login::cookie::Cookie;
 use admit_core::login::session::{DEVICE_LIFE, Factor};
+use admit_core::login::site::Trip;
 use admit_core::secret::Secret;
 use admit_core::time::Span;
 use askama::Template;
@@ -18,12 +20,12 @@ use serde_json::json;
 
 use super::form::{Query, Sent, is_form};
 use super::visit::{Visit, go, with_cookies};
-use super::{Frame, page};
+use super::{Frame, Message, page, page_on_to};
 use crate::http::json::Json;
 use crate::http::problem::Problem;
-use crate::login::device;
 use crate::login::session::{self, Begun, Entry};
 use crate::login::verify::{self, Asker, Proved, Refused};
+use crate::login::{device, site};
 use crate::mail;
 
 /// What one signs in for, where it is a page of ours: closed, so that no address can be slipped in.
@@ -45,16 +47,24 @@ struct LoginPage<'p> {
 
 /// What the browser is here for.
 struct Errand<'e> {
+    state: &'e str,
     purpose: &'e str,
+    trip: Option<Trip>,
 }
 
 impl<'e> Errand<'e> {
-    fn of(purpose: &'e str) -> Self {
-        Self { purpose: if PURPOSES.iter().any(|(known, _)| *known == purpose) { purpose } else { "" } }
+    fn of(visit: &Visit, state: &'e str, purpose: &'e str) -> Self {
+        let trip = site::arrive(&visit.app, &visit.realm, state, visit.now);
+        let state = if trip.is_some() { state } else { "" };
+        let purpose = if PURPOSES.iter().any(|(known, _)| *known == purpose) { purpose } else { "" };
+        Self { state, purpose, trip }
     }
 
-    /// Where it goes on for who is signed in.
+    /// Where it goes on for who is signed in. Back to a host by this page once more: it sees the new cookie.
     fn next(&self, visit: &Visit) -> String {
+        if !self.state.is_empty() {
+            return visit.path(&format!("/login?state={}", self.state));
+        }
         let path = PURPOSES.iter().find(|(known, _)| *known == self.purpose).map_or("/account", |(_, path)| path);
         visit.path(path)
     }
@@ -62,11 +72,17 @@ impl<'e> Errand<'e> {
 
 /// `GET /login`
 pub async fn get(visit: Visit, query: Query) -> Result<Response, Problem> {
-    let errand = Errand::of(query.text("for"));
-    if let Some(signed_in) = visit.signed_in()?
-        && (errand.purpose.is_empty() || signed_in.is_fresh)
-    {
-        return Ok(go(&errand.next(&visit)));
+    let errand = Errand::of(&visit, query.text("state"), query.text("for"));
+    if errand.trip.as_ref().is_some_and(Trip::is_loop) {
+        return Ok(show_loop(&visit));
+    }
+    if let Some(signed_in) = visit.signed_in()? {
+        if let Some(trip) = &errand.trip {
+            return Ok(go(&site::hand_off(&visit.app, &visit.realm, &signed_in, trip, visit.now).await?));
+        }
+        if errand.purpose.is_empty() || signed_in.is_fresh {
+            return Ok(go(&errand.next(&visit)));
+        }
     }
     Ok(show(&visit, &errand, "", String::new(), StatusCode::OK))
 }
@@ -99,7 +115,7 @@ struct Shown {
 
 async fn by_form(visit: Visit, mut form: Form) -> Result<Response, Problem> {
     let password = form.take("password");
-    let errand = Errand::of(form.text("for"));
+    let errand = Errand::of(&visit, form.text("state"), form.text("for"));
     visit.judge(&form)?;
     let identifier = form.text("identifier");
     match prove(&visit, identifier, &password).await {
@@ -156,14 +172,23 @@ fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, sta
         frame: visit.frame(),
         base: &visit.base,
         token: ticket.token,
-        state: "",
+        state: errand.state,
         purpose: errand.purpose,
         identifier,
         error,
         is_again: !errand.purpose.is_empty(),
         has_mail: mail::is_there(&visit.app),
     };
-    with_cookies(page(status, &shown), ticket.cookie)
+    let origin = errand.trip.as_ref().map(Trip::origin);
+    with_cookies(page_on_to(status, &shown, origin.as_deref()), ticket.cookie)
+}
+
+/// The browser came round once too often: it keeps no cookie there, and going on would never end.
+fn show_loop(visit: &Visit) -> Response {
+    let words = visit.words;
+    let next = Some((words.say("login.loop_next"), visit.path("/account")));
+    let (title, text) = (words.say("login.loop_title"), words.say("login.loop").to_owned());
+    page(StatusCode::BAD_REQUEST, &Message { frame: visit.frame(), title, text, next })
 }
 
 /// What the page says of a refusal: its status, the sentence, and when to come back.

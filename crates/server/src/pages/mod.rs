@@ -80,8 +80,9 @@ impl Frame {
 
 /// How many colours the style sheet has.
 const HUES: usize = 6;
+/// What a form may lead to stands last, so that an origin can be added.
 const POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 /// A few words and where to go from here.
 #[derive(Template)]
@@ -95,6 +96,11 @@ pub struct Message {
 
 /// Renders a page.
 pub fn page(status: StatusCode, template: &impl Template) -> Response {
+    page_on_to(status, template, None)
+}
+
+/// The same where what comes of its form may lead to another origin: browsers follow a form nowhere else.
+pub fn page_on_to(status: StatusCode, template: &impl Template, origin: Option<&str>) -> Response {
     let text = match template.render() {
         Ok(text) => text,
         Err(error) => return Problem::unavailable(error).into_response(),
@@ -103,7 +109,8 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    let wider = origin.and_then(|origin| HeaderValue::try_from(format!("{POLICY} {origin}")).ok());
+    headers.insert(CONTENT_SECURITY_POLICY, wider.unwrap_or(HeaderValue::from_static(POLICY)));
     response
 }
 

@@ -91,11 +91,6 @@ impl Tab {
         text.as_str().unwrap_or_else(|| panic!("no {selector}: {text}")).trim().to_owned()
     }
 
-    /// Whether there is such an element.
-    pub async fn has(&mut self, selector: &str) -> bool {
-        self.evaluate(&format!("!!document.querySelector({selector:?})")).await == true
-    }
-
     /// Where one is.
     pub async fn url(&mut self) -> String {
         self.evaluate("location.href").await.as_str().unwrap_or_default().to_owned()

@@ -214,3 +214,69 @@ async fn se_08_a_session_ends_however_busy_it_is() {
     app.clock.advance(Span::days(1));
     assert_eq!(alice.get("/account").await.status, 303, "the absolute end never moves");
 }
+
+/// What a browser that goes to a page of `shop.test` is told by its gateway.
+async fn invited(app: &TestApp, cookies: &str) -> (String, String) {
+    let headers = [
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-uri", "/orders?page=2"),
+        ("x-forwarded-host", "shop.test:8080"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("sec-fetch-mode", "navigate"),
+        ("cookie", cookies),
+    ];
+    let refused = app.send("GET", "/check/forward", &headers, None).await;
+    let login = refused.header("admit-login");
+    let path = login.strip_prefix(&app.url).unwrap_or_else(|| panic!("{} {login}", refused.status)).to_owned();
+    (path, refused.header("set-cookie").split(';').next().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn who_signs_in_for_a_protected_host_is_sent_back_there() {
+    let (app, password) = TestApp::demo().await;
+    let rule = json!({"name": "shop", "match": {"host": "shop.test", "path": "/**"}, "require": {"authenticated": true},
+        "login": true, "audience": "any"});
+    app.rule(rule).await;
+    let (login, _) = invited(&app, "").await;
+    let mut alice = Person::new(&app);
+    let page = alice.get(&login).await;
+    assert!(page.header("content-security-policy").ends_with("form-action 'self' http://shop.test:8080"), "{page:?}");
+    let state = alice.value("state");
+    let fields = [("identifier", ALICE), ("password", password.as_str()), ("state", state.as_str())];
+    let done = alice.submit("/login", &fields).await;
+    assert_eq!((done.status, done.header("location")), (303, login.clone()));
+    let back = alice.get(&login).await.header("location");
+    assert!(back.starts_with("http://shop.test:8080/.admit/callback?code=admit_"), "{back}");
+    let forged = alice.get("/login?state=AAAA").await;
+    assert_eq!(forged.header("location"), "/account", "se_11: a trip of somebody else's making leads nowhere");
+
+    let (mut kept, mut rounds) = (String::new(), 0);
+    loop {
+        let (login, cookie) = invited(&app, &kept).await;
+        if !cookie.is_empty() {
+            kept = cookie;
+        }
+        let page = alice.get(&login).await;
+        rounds += 1;
+        assert!(rounds < 6, "it never ends");
+        if page.status == 400 {
+            assert!(page.text.contains("This goes round in circles"), "{}", page.text);
+            break;
+        }
+        let code = page.header("location").replace("http://shop.test:8080", "");
+        let headers = [
+            ("x-forwarded-host", "shop.test:8080"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("cookie", kept.as_str()),
+        ];
+        let came = app.send("GET", &code, &headers, None).await;
+        let next = came
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .map(|line| line.to_str().unwrap().split(';').next().unwrap().to_owned());
+        kept = next.filter(|cookie| !cookie.starts_with("admit-site.")).last().unwrap_or(kept);
+    }
+}
