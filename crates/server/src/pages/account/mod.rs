@@ -109,7 +109,7 @@ async fn show(visit: Visit, query: Query) -> Result<Response, Problem> {
         done,
         name: user.spec.name.to_string(),
         email: user.spec.email.as_ref().map(ToString::to_string).unwrap_or_default(),
-        roles: signed_in.principal.standing.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        roles: user.spec.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         sessions: sessions.iter().map(line).collect(),
         devices: devices.iter().map(line).collect(),
         keys,
