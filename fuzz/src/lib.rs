@@ -17,6 +17,9 @@ use admit_core::document::Document;
 use admit_core::id::{ApiId, ClientId, GrantId, KeyId, RealmId, RequestId, RoleId, RuleId, SubjectId, UserId};
 use admit_core::key::import::{KeyImport, Pattern};
 use admit_core::limit::Rate;
+use admit_core::login::hash::Stored;
+use admit_core::login::identifier::Identifier;
+use admit_core::login::password::{LETTERS_MAX, Password};
 use admit_core::master::{KEYS_MAX, Known, Ring};
 use admit_core::metadata::MetadataFilter;
 use admit_core::name::{ApiUri, ExternalId, Label, RealmName, RoleName, ScopeName};
@@ -24,7 +27,8 @@ use admit_core::policy::host::HostPattern;
 use admit_core::policy::index::{Policy, Target};
 use admit_core::policy::pattern::PathPattern;
 use admit_core::policy::rule::{Demand, RawRule};
-use admit_core::secret;
+use admit_core::seal::{self, Place, SealKey};
+use admit_core::secret::{self, MasterKey};
 use admit_core::time::{Span, Time};
 use admit_core::trial::Case;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -33,7 +37,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub type Run = fn(&[u8]);
 
 /// Every target.
-pub const TARGETS: [(&str, Run); 15] = [
+pub const TARGETS: [(&str, Run); 16] = [
     ("path", path),
     ("host", host),
     ("request", request),
@@ -49,6 +53,7 @@ pub const TARGETS: [(&str, Run); 15] = [
     ("certificate", certificate),
     ("metadata", metadata),
     ("master", master),
+    ("login", login),
 ];
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -293,4 +298,20 @@ pub fn master(data: &[u8]) {
     if let Some(known) = Known::read(data) {
         assert_eq!(Known::read(&known.octets()), Some(known));
     }
+}
+
+/// What people type and what is kept of it. A form is its own form, a password too; nothing opens that was not sealed.
+pub fn login(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(form) = Identifier::parse(&text) {
+        assert_eq!(Identifier::parse(form.as_str()).as_ref(), Ok(&form), "{text:?}");
+    }
+    if let Ok(password) = Password::parse(&text) {
+        assert!(password.expose().chars().count() <= LETTERS_MAX);
+        assert_eq!(Password::parse(password.expose()).as_ref(), Ok(&password), "{text:?}");
+    }
+    let _ = Stored::parse(&text);
+    let key = SealKey::new(&MasterKey::new([7; 32]), 1);
+    let place = Place { table: "password", column: "sealed", row: &[1; 16], realm: RealmId::from_bytes([2; 16]) };
+    assert!(seal::open([&key], &place, data).is_err());
 }

@@ -24,6 +24,7 @@ pub mod principal;
 pub mod realm;
 pub mod role;
 pub mod scope;
+pub mod seal;
 pub mod secret;
 pub mod shell;
 pub mod time;

@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::audit::seal;
 use crate::id::RealmId;
+use crate::login::guard::NobodyKey;
+use crate::seal::{self as sealing, NotOpened, Place, SealKey};
 use crate::secret::{LookupKey, MasterKey, SecretHash, SecretKind};
 use crate::time::{Span, Time};
 
@@ -113,6 +115,10 @@ pub struct Derived {
     pub cursor: hmac::Key,
     /// Seals the audit.
     pub audit: seal::Keys,
+    /// Seals what is kept and must not be read.
+    pub seal: SealKey,
+    /// Counts guesses at names that are nobody's.
+    pub nobody: NobodyKey,
     check: [u8; 32],
 }
 
@@ -123,6 +129,8 @@ impl Derived {
             lookup: key.lookup_key(),
             cursor: key.cursor_key(),
             audit: seal::Keys::new(key, number),
+            seal: SealKey::new(key, number),
+            nobody: NobodyKey::new(key),
             check: key.check_value(),
         }
     }
@@ -310,6 +318,11 @@ impl Keys {
     /// Under what a secret may be stored, the active key's hash first.
     pub fn hashes(&self, realm: RealmId, kind: SecretKind, text: &str) -> Vec<SecretHash> {
         self.usable.iter().map(|key| key.lookup.hash(realm, kind, text)).collect()
+    }
+
+    /// Opens a sealed value, whichever of the keys that count it was sealed with.
+    pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+        sealing::open(self.usable.iter().map(|key| &key.seal), place, sealed)
     }
 
     /// What verifies the seals of the audit.

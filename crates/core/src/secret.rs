@@ -62,11 +62,15 @@ pub enum SecretKind {
     ClientSecret,
     /// The key that `serve` writes at each start.
     OperatorKey,
+    /// A browser in which somebody signed in before.
+    Device,
+    /// What a mailed link carries.
+    Link,
 }
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 7] = [
+    pub const RESERVED: [(&'static str, Self); 9] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -74,6 +78,8 @@ impl SecretKind {
         ("admit_dc", Self::DeviceCode),
         ("admit_cs", Self::ClientSecret),
         ("admit_op", Self::OperatorKey),
+        ("admit_dv", Self::Device),
+        ("admit_ln", Self::Link),
     ];
 
     /// The kind that text with this prefix has.
@@ -92,6 +98,8 @@ impl SecretKind {
             Self::DeviceCode => 6,
             Self::ClientSecret => 7,
             Self::OperatorKey => 8,
+            Self::Device => 9,
+            Self::Link => 10,
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Users: people. What they sign in with comes with its own module; here is who they are and what they may.
+//! Users: people. What they sign in with is in [`crate::login`]; here is who they are, how they are called and what they may.
 
 use serde::{Deserialize, Serialize};
 
 use crate::api::check_metadata;
 use crate::id::{OrgId, RealmId, UserId};
+use crate::login::identifier::Identifier;
 use crate::metadata;
-use crate::name::{ExternalId, Label, RoleName};
+use crate::name::{BadName, ExternalId, Label, RoleName};
 use crate::policy::rule::Problem;
 use crate::role;
 use crate::time::Time;
@@ -31,6 +32,10 @@ pub struct User {
     pub updated_at: Time,
     /// Counts its changes; the ETag.
     pub version: i64,
+    /// Since when it is known that the address is his; a proof of another address is none.
+    pub email_verified_at: Option<Time>,
+    /// When everything personal was taken away; what is left says only that this id was somebody's.
+    pub erased_at: Option<Time>,
 }
 
 /// What an operator says of a person.
@@ -56,7 +61,30 @@ pub struct UserSpec {
 /// The longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3).
 pub const EMAIL_MAX: usize = 254;
 
+/// A text by which a person can be named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// The field that has it: `name` or `email`.
+    pub field: &'static str,
+    /// As it is written.
+    pub text: Label,
+    /// Its one form, by which it is found.
+    pub form: Result<Identifier, BadName>,
+}
+
 impl UserSpec {
+    /// By what this person can sign in.
+    pub fn namings(&self) -> Vec<Naming> {
+        let of = |field, text: &Label| Naming { field, text: text.clone(), form: Identifier::parse(text.as_str()) };
+        std::iter::once(of("name", &self.name)).chain(self.email.iter().map(|email| of("email", email))).collect()
+    }
+
+    /// What is left of a person who is forgotten: a name that is nobody's, for the row has to have one.
+    pub fn erased(id: UserId) -> Self {
+        let name = Label::parse(&id.to_string()).unwrap_or_else(|_| Label::unnamed());
+        Self { name, email: None, roles: Vec::new(), external_id: None, metadata: serde_json::Value::Null }
+    }
+
     /// The person with the roles in order, or everything that is wrong.
     ///
     /// Names and addresses stand for one another wherever a person is named, so a name with `@` in it must be that
@@ -123,6 +151,18 @@ mod tests {
         assert_eq!(refused(user("bob@example.com", Some("alice@example.com"))), ["name"]);
         assert_eq!(refused(user("bob@example.com", None)), ["name"]);
         assert_eq!(refused(user("usr_1", None)), ["name"]);
+    }
+
+    #[test]
+    fn pw_06_a_name_and_an_address_have_one_form_each() {
+        let forms = |spec: UserSpec| {
+            spec.namings().into_iter().map(|naming| naming.form.map(|form| form.to_string())).collect::<Vec<_>>()
+        };
+        let alice = user("Ａlice Smith", Some("Alice@EXAMPLE.com"));
+        assert_eq!(forms(alice), [Ok("alice smith".to_owned()), Ok("alice@example.com".to_owned())]);
+        assert!(forms(user("two  spaces", None))[0].is_err());
+        let gone = UserSpec::erased(UserId::from_bytes([7; 16]));
+        assert_eq!((gone.email, UserId::looks_like(gone.name.as_str())), (None, true));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use admit_core::time::{Span, Time};
 use admit_store::Store;
 use arc_swap::ArcSwap;
 
+use crate::authn::activity::Activity;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
@@ -29,6 +30,8 @@ use crate::config::Config;
 use crate::http::certificate;
 use crate::jobs::notice::Notices;
 use crate::jobs::refusal::Refusals;
+use crate::jobs::sign_in::Failures;
+use crate::login::hashing::Hashing;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
@@ -63,12 +66,18 @@ pub struct State {
     pub lanes: Lanes,
     /// Counters on their way to the store.
     pub usage: Usage,
+    /// Last uses of sessions on their way there.
+    pub activity: Activity,
     /// The latest refusals.
     pub records: Ring,
     /// Security notices on their way to the audit.
     pub notices: Notices,
     /// Refusals on their way there.
     pub refusals: Refusals,
+    /// Failed sign-ins on their way there.
+    pub failures: Failures,
+    /// Where passwords are hashed.
+    pub hashing: Hashing,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
@@ -103,6 +112,8 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     /// The keys behind all hashes.
     pub master: Keys,
+    /// Where passwords are hashed.
+    pub hashing: Hashing,
     /// The operator key of this start.
     pub operator_key: Secret,
     /// The realm of operators.
@@ -143,9 +154,12 @@ impl App {
             limiter: Limiter::default(),
             lanes: Lanes::default(),
             usage: Usage::default(),
+            activity: Activity::default(),
             records: Ring::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
+            failures: Failures::default(),
+            hashing: parts.hashing,
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             operator,

@@ -1,4 +1,5 @@
-//! The audit. An event is written in the transaction that it describes and never changed; sealing is a job of its own.
+//! The audit. An event is written in the transaction that it describes and never changed, but for a detail that has to be
+//! forgotten; sealing is a job of its own.
 
 use admit_core::audit::Event;
 use admit_core::id::RealmId;
@@ -31,6 +32,8 @@ statements! {
     /// The seal of an event or, where that is gone, of the next one that has a seal.
     PLACE = "SELECT seal_number FROM event WHERE number >= $after AND (seal_number IS NOT NULL OR number = $after)
         ORDER BY number LIMIT 1";
+    /// Only what was looked at is replaced.
+    UPDATE_DETAIL = "UPDATE event SET detail = $new WHERE number = $number AND detail = $old";
     LIST_LATEST = events!("v.number < $before ORDER BY v.number DESC");
 }
 
@@ -74,6 +77,11 @@ impl Tx<'_> {
             }
         });
         self.each(INSERT_MANY, &sets.collect::<Vec<_>>()).map(drop)
+    }
+
+    /// Puts something else in the place of a detail: for what must be forgotten. False: it is another by now.
+    pub fn update_event_detail(&mut self, number: i64, old: &str, new: &str) -> Result<bool> {
+        Ok(self.execute(UPDATE_DETAIL, named! { number, old: *old, new: *new })? == 1)
     }
 
     /// What came after the event of this number, to follow: in the order of the seals, so that what is committed late is not

@@ -16,13 +16,14 @@ use crate::value::{FromRow, Row, json};
 /// The columns of [`User`], of a table called `u`.
 macro_rules! user_columns {
     () => {
-        "u.id, u.realm_id, u.org_id, u.spec, u.disabled_at, u.valid_after, u.created_at, u.updated_at, u.version"
+        "u.id, u.realm_id, u.org_id, u.spec, u.disabled_at, u.valid_after, u.created_at, u.updated_at, u.version, \
+         u.email_verified_at, u.erased_at"
     };
 }
 pub(crate) use user_columns;
 
 /// How many columns that is.
-pub(crate) const WIDTH: usize = 9;
+pub(crate) const WIDTH: usize = 11;
 
 statements! {
     FIND = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm AND u.id = $id");
@@ -31,14 +32,21 @@ statements! {
     FIND_BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm
         AND u.email_folded = $email_folded");
     LIST = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm
-        AND (u.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("u.spec"),
+        AND u.erased_at IS NULL AND (u.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("u.spec"),
         " AND u.id > $after ORDER BY u.id LIMIT $limit");
     INSERT = "INSERT INTO user_account (id, realm_id, org_id, name, email_folded, external_id, spec, disabled_at, valid_after,
         created_at, updated_at, version) VALUES ($id, $realm, $org, $name, $email_folded, $external_id, $spec, $disabled_at,
         $valid_after, $created_at, $updated_at, $version)";
-    UPDATE = "UPDATE user_account SET org_id = $org, name = $name, email_folded = $email_folded, external_id = $external_id, spec = $spec,
+    /// Another address is not known to be his.
+    UPDATE = "UPDATE user_account SET email_verified_at = CASE WHEN email_folded = $email_folded THEN CAST($email_verified_at AS BIGINT) END,
+        org_id = $org, name = $name, email_folded = $email_folded, external_id = $external_id, spec = $spec,
         disabled_at = $disabled_at, valid_after = $valid_after, updated_at = $now, version = version + 1
         WHERE realm_id = $realm AND id = $id AND version = $version";
+    ERASE = "UPDATE user_account SET name = $name, email_folded = NULL, email_verified_at = NULL, external_id = NULL, spec = $spec,
+        disabled_at = COALESCE(disabled_at, $now), valid_after = $now, erased_at = $now, updated_at = $now, version = version + 1
+        WHERE realm_id = $realm AND id = $id AND erased_at IS NULL";
+    /// From where somebody was signed in last.
+    ERASE_TRACES = "UPDATE session SET last_ip = NULL, last_agent = NULL WHERE realm_id = $realm AND user_id = $id";
     DELETE = "DELETE FROM user_account WHERE realm_id = $realm AND id = $id";
     /// Writes nothing new; on engines with many writers it makes those who count what this user owns wait for one another.
     LOCK = "UPDATE user_account SET updated_at = updated_at WHERE realm_id = $realm AND id = $id";
@@ -92,21 +100,24 @@ impl Tx<'_> {
                 id, realm, org, name, email_folded, external_id, spec, disabled_at, valid_after, created_at, updated_at, version
             },
         )?;
+        self.keep_sign_in_names(user)?;
         self.hold_roles(*realm, SubjectId::User(*id), &user.spec.roles)?;
         self.change(ChangeKind::User, *realm, id.bytes(), *created_at)
     }
 
-    /// Everything. None where its version is not the one given: somebody was first.
+    /// Everything; an address that is another than before is not verified. None where its version is not the one given: somebody was first.
     pub fn update_user(&mut self, realm: RealmId, user: &User, now: Time) -> Result<Option<User>> {
-        let User { id, org, disabled_at, valid_after, version, .. } = user;
+        let User { id, org, disabled_at, valid_after, version, email_verified_at, .. } = user;
         let UserSpec { name, email, external_id, .. } = &user.spec;
         let email_folded = email.as_ref().map(|email| folded(email.as_str()));
         let spec = stored(&user.spec)?;
-        let named =
-            named! { realm, id, org, name, email_folded, external_id, spec, disabled_at, valid_after, version, now };
+        let named = named! {
+            realm, id, org, name, email_folded, email_verified_at, external_id, spec, disabled_at, valid_after, version, now
+        };
         if self.execute(UPDATE, named)? == 0 {
             return Ok(None);
         }
+        self.keep_sign_in_names(&User { realm, ..user.clone() })?;
         self.hold_roles(realm, SubjectId::User(*id), &user.spec.roles)?;
         self.change(ChangeKind::User, realm, id.bytes(), now)?;
         self.find_user(realm, *id)
@@ -117,9 +128,34 @@ impl Tx<'_> {
         if self.execute(DELETE, named! { realm, id })? == 0 {
             return Ok(false);
         }
+        self.forget_credentials(realm, id, now)?;
         self.hold_roles(realm, SubjectId::User(id), &[])?;
         self.change(ChangeKind::User, realm, id.bytes(), now)?;
         Ok(true)
+    }
+
+    /// Takes away everything personal; the row stays, so that what names the id names somebody. False: there is no such
+    /// person, or no longer.
+    pub fn erase_user(&mut self, realm: RealmId, id: UserId, now: Time) -> Result<bool> {
+        let spec = UserSpec::erased(id);
+        let (name, spec) = (spec.name.clone(), stored(&spec)?);
+        if self.execute(ERASE, named! { realm, id, name, spec, now })? == 0 {
+            return Ok(false);
+        }
+        self.execute(ERASE_TRACES, named! { realm, id })?;
+        self.forget_credentials(realm, id, now)?;
+        self.hold_roles(realm, SubjectId::User(id), &[])?;
+        self.change(ChangeKind::User, realm, id.bytes(), now)?;
+        Ok(true)
+    }
+
+    /// What somebody signs in by and with, and what was counted of his failures.
+    fn forget_credentials(&mut self, realm: RealmId, id: UserId, now: Time) -> Result<()> {
+        self.forget_sign_in_names(realm, id)?;
+        self.delete_password(realm, id, now)?;
+        self.delete_all_shorts_of(realm, id)?;
+        self.clear_guesses(realm, id.into())?;
+        self.revoke_sign_ins(realm, id, None, now).map(drop)
     }
 
     /// The user or client of this id.
@@ -169,6 +205,8 @@ impl FromRow for User {
             created_at: row.time(6)?,
             updated_at: row.time(7)?,
             version: row.int(8)?,
+            email_verified_at: row.optional_time(9)?,
+            erased_at: row.optional_time(10)?,
         })
     }
 }

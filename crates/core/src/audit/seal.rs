@@ -178,6 +178,11 @@ impl Keys {
         format!("{}{}{}", ERASED.0, HEXLOWER.encode(&self.detail_digest(id, detail)), ERASED.1)
     }
 
+    /// Whether a detail is what [`Self::erase`] leaves.
+    pub fn is_erased(detail: &str) -> bool {
+        erased(detail).is_some()
+    }
+
     /// Bound to the event, so that equal details are not seen to be equal. That of an erased detail is what stands there.
     fn detail_digest(&self, id: EventId, detail: &str) -> Mac {
         if let Some(digest) = erased(detail) {

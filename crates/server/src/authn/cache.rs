@@ -8,8 +8,10 @@
 use std::sync::Arc;
 
 use admit_core::id::RealmId;
+use admit_core::login::session::SignIn;
 use admit_core::name::{RoleName, ScopeName};
 use admit_core::principal::{Principal, Profile, Standing};
+use admit_core::secret::SecretKind;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
@@ -29,14 +31,15 @@ impl Tagger {
         Self([(keys[0], keys[1]), (keys[2], keys[3])])
     }
 
-    /// The tag of a secret's text in a realm.
+    /// The tag of a secret's text in a realm. A text that two kinds may have (keys that were imported have any form) has two.
     #[expect(deprecated, reason = "the standard library's SipHash-2-4 with chosen keys has no other name")]
-    pub fn tag(&self, realm: RealmId, text: &str) -> Tag {
+    pub fn tag(&self, realm: RealmId, kind: SecretKind, text: &str) -> Tag {
         use std::hash::{Hasher, SipHasher};
         let mut tag = [0; 16];
         for ((first, second), half) in self.0.iter().zip(tag.chunks_exact_mut(8)) {
             let mut hasher = SipHasher::new_with_keys(*first, *second);
             hasher.write(realm.bytes());
+            hasher.write_u8(kind as u8);
             hasher.write(text.as_bytes());
             half.copy_from_slice(&hasher.finish().to_le_bytes());
         }
@@ -181,7 +184,13 @@ fn cost_of(principal: &Principal) -> usize {
         0..=2 => cost_of_standing(&principal.standing),
         _ => 0,
     };
-    own + profile + standing
+    let sign_in = principal.sign_in.as_ref().map_or(0, |sign_in| {
+        let host = sign_in.host.as_ref().map_or(0, |host| host.len());
+        let there = sign_in.standings.iter().filter(|standing| Arc::strong_count(standing) <= 2);
+        let shared = sign_in.standings.len() * size_of::<Arc<Standing>>();
+        size_of::<SignIn>() + host + shared + there.map(|standing| cost_of_standing(standing)).sum::<usize>()
+    });
+    own + profile + standing + sign_in
 }
 
 fn cost_of_standing(standing: &Standing) -> usize {
@@ -262,13 +271,14 @@ mod tests {
             rolled: false,
             halted: None,
             profile: None,
+            sign_in: None,
         })
     }
 
     static SHARED: std::sync::LazyLock<Arc<Standing>> = std::sync::LazyLock::new(Arc::default);
 
     fn tag(number: u32) -> Tag {
-        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), &number.to_string())
+        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), SecretKind::ApiKey, &number.to_string())
     }
 
     fn revocation(id: [u8; 16], number: i64) -> Change {
@@ -352,12 +362,15 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_depends_on_realm_text_and_keys() {
+    fn a_tag_depends_on_realm_kind_text_and_keys() {
         let (a, b) = (RealmId::from_bytes([1; 16]), RealmId::from_bytes([2; 16]));
+        let (key, session) = (SecretKind::ApiKey, SecretKind::Session);
         let tagger = Tagger::new([1, 2, 3, 4]);
-        assert_eq!(tagger.tag(a, "x"), tagger.tag(a, "x"));
-        for other in [tagger.tag(b, "x"), tagger.tag(a, "y"), Tagger::new([1, 2, 3, 5]).tag(a, "x")] {
-            assert_ne!(tagger.tag(a, "x"), other);
+        let tag = tagger.tag(a, key, "x");
+        assert_eq!(tag, tagger.tag(a, key, "x"));
+        let strange = Tagger::new([1, 2, 3, 5]).tag(a, key, "x");
+        for other in [tagger.tag(b, key, "x"), tagger.tag(a, session, "x"), tagger.tag(a, key, "y"), strange] {
+            assert_ne!(tag, other);
         }
     }
 

@@ -77,6 +77,7 @@ impl Unknown {
 #[cfg(test)]
 mod tests {
     use admit_core::id::RealmId;
+    use admit_core::secret::SecretKind;
     use admit_store::{Change, ChangeKind};
 
     use super::super::cache::Tagger;
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     fn tag(number: u32) -> Tag {
-        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), &number.to_string())
+        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), SecretKind::ApiKey, &number.to_string())
     }
 
     /// As if the text had the hashes of these names under the master keys in use.

@@ -108,7 +108,8 @@ impl Limiter {
         })
     }
 
-    fn give_back(&self, realm: RealmId, counted: &impl Hash, limit: &Limit, now_us: i64) {
+    /// Takes back what [`Self::take`] counted.
+    pub fn give_back(&self, realm: RealmId, counted: &impl Hash, limit: &Limit, now_us: i64) {
         self.with(realm, counted, now_us, |tat| limit::give_back(limit, tat));
     }
 

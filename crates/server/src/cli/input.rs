@@ -7,9 +7,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::IpAddr;
 use std::path::Path;
 
+use admit_core::secret::Secret;
 use admit_core::time::Span;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -186,6 +188,21 @@ pub fn credential(context: &Context) -> Result<Option<String>, Failure> {
     let text = read_text(open(context, Path::new("-"))?, CREDENTIAL_MAX);
     let text = text.map_err(|why| Failure::usage(format!("the credential on stdin {why}")))?;
     Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
+}
+
+/// Reads a password, or `what` else is called so, from stdin: all of it but the end of its line. There must be one.
+pub fn password(context: &Context, what: &str) -> Result<Secret, Failure> {
+    if context.input_is_terminal {
+        let next = "admit user set-password USER < FILE, or --generate";
+        return Err(Failure::usage(format!("{what} comes from stdin, where it stays out of sight. Next: {next}")));
+    }
+    let text = read_text(open(context, Path::new("-"))?, CREDENTIAL_MAX);
+    let text = Zeroizing::new(text.map_err(|why| Failure::usage(format!("{what} on stdin {why}")))?);
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() {
+        return Err(Failure::usage(format!("{what} on stdin is empty")));
+    }
+    Ok(Secret::new(line))
 }
 
 /// Reads text up to a limit.

@@ -1,10 +1,14 @@
-//! `admit user …`: people. What they sign in with is not here.
+//! `admit user …`: people, and what they sign in with.
 
-use serde_json::Value;
+use admit_core::secret::Secret;
+use data_encoding::BASE32_NOPAD;
+use http::Method;
+use serde_json::{Value, json};
 
+use crate::app;
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::input::{Extras, fields, some_list};
+use crate::cli::input::{self, Extras, fields, some_list};
 use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
 use crate::cli::table::Column;
 
@@ -40,18 +44,44 @@ pub enum Command {
     /// Switch a user on again
     #[command(before_help = "Examples:\n  admit user enable alice")]
     Enable(Which),
+    /// Give a user a password, from stdin or a new one
+    #[command(
+        before_help = "Examples:\n  admit user set-password alice < password.txt\n  admit user set-password alice --generate"
+    )]
+    SetPassword(SetPassword),
+    /// Forget failed sign-ins, so that devices that are not known may try again
+    #[command(before_help = "Examples:\n  admit user unlock alice")]
+    Unlock(Which),
+    /// Say that the e-mail address is the user's
+    #[command(before_help = "Examples:\n  admit user verify-email alice@example.com")]
+    VerifyEmail(Which),
     /// End everything that was issued to a user so far
     #[command(before_help = "Examples:\n  admit user revoke-all alice")]
     RevokeAll(Which),
     /// Delete a user and his keys
     #[command(before_help = "Examples:\n  admit user delete alice")]
     Delete(Which),
+    /// Take away everything personal, in the audit too; only the id stays
+    #[command(before_help = "Examples:\n  admit user erase alice")]
+    Erase(Which),
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Which {
     /// The name, e-mail address or id
     user: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SetPassword {
+    /// The name, e-mail address or id
+    user: String,
+    /// Draw a password and print it
+    #[arg(long, conflicts_with = "hash")]
+    generate: bool,
+    /// Stdin is the hash that another system kept: Argon2, bcrypt, PBKDF2 or scrypt
+    #[arg(long)]
+    hash: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,6 +131,22 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         }
         Command::Disable(which) => noun::disable(context, &NOUN, &path(&[&which.user])?).await,
         Command::Enable(which) => noun::enable(context, &NOUN, &path(&[&which.user])?).await,
+        Command::SetPassword(set) => set_password(context, &path(&[&set.user, "password"])?, &set).await,
+        Command::Unlock(Which { user }) => {
+            let answer = context.server()?.post(&path(&[&user, "unlock"])?, &json!({})).await?;
+            noun::print(context, &answer);
+            let done = if answer["was_locked"] == true { "is unlocked" } else { "was not locked" };
+            context.output.note(&format!("user {user} {done}"));
+            Ok(())
+        }
+        Command::VerifyEmail(Which { user }) => {
+            noun::act(context, &path(&[&user, "verify-email"])?, &format!("the address of user {user} is verified"))
+                .await
+        }
+        Command::Erase(Which { user }) => {
+            let done = format!("everything personal of user {user} is gone");
+            noun::act(context, &path(&[&user, "erase"])?, &done).await
+        }
         Command::RevokeAll(Which { user }) => {
             let done = format!("everything issued to user {user} so far is revoked");
             noun::act(context, &path(&[&user, "revoke-all"])?, &done).await
@@ -109,6 +155,30 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             noun::delete(context, &path(&[&user])?, &format!("user {user} deleted")).await
         }
     }
+}
+
+async fn set_password(context: &Context, path: &str, set: &SetPassword) -> Result<(), Failure> {
+    let (field, what) = if set.hash { ("password_hash", "the hash") } else { ("password", "the password") };
+    let chosen = if set.generate { generated() } else { input::password(context, what)? };
+    let answer = context.server()?.send(Method::PUT, path, Some(&json!({ field: chosen.expose() }))).await?.body;
+    if set.generate && context.output.json {
+        context.output.json(&json!({ "password": chosen.expose(), "sign_ins_ended": answer["sign_ins_ended"] }));
+    } else if set.generate {
+        context.output.line(chosen.expose());
+    } else {
+        noun::print(context, &answer);
+    }
+    let shown = if set.generate { ", shown this once" } else { "" };
+    context.output.note(&format!("the password of user {} is set{shown}; he is signed out everywhere", set.user));
+    Ok(())
+}
+
+/// 125 bits in groups that can be read aloud.
+fn generated() -> Secret {
+    let mut digits = BASE32_NOPAD.encode(&app::random::<16>()).to_lowercase();
+    digits.truncate(25);
+    let groups: Vec<&str> = [0, 5, 10, 15, 20].iter().map(|place| &digits[*place..place + 5]).collect();
+    Secret::new(groups.join("-"))
 }
 
 impl Create {
@@ -151,6 +221,40 @@ mod tests {
         assert_eq!(console.requests()[0].line, "GET /v1/realms/default/users/alice%40example.com HTTP/1.1");
         let patch = json!({"roles": ["staff", "operator"], "metadata": {"team": "a", "desk": "4"}});
         assert_eq!(console.requests()[1].json(), patch);
+    }
+
+    #[tokio::test]
+    async fn a_password_comes_from_stdin_as_it_is_or_is_drawn() {
+        let set = || Reply::json(200, json!({"sign_ins_ended": 2}));
+        let console = Console::new([set(), set(), set()]).await.with_input(" with a space \n");
+        let ran = console.run("user set-password alice").await;
+        assert_eq!((ran.exit, ran.out.contains("space")), (0, false), "{}", ran.err);
+        assert_eq!(console.requests()[0].line, "PUT /v1/realms/default/users/alice/password HTTP/1.1");
+        assert_eq!(
+            console.requests()[0].json(),
+            json!({"password": " with a space "}),
+            "only the end of the line goes"
+        );
+        let ran = console.run("user set-password alice --generate").await;
+        let drawn = ran.out.trim_end().to_owned();
+        assert_eq!((ran.exit, drawn.len()), (0, 29), "{}", ran.err);
+        assert_eq!(console.requests()[1].json(), json!({"password": drawn}));
+        assert!(!ran.err.contains(&drawn) && ran.err.contains("shown this once"), "{}", ran.err);
+        let console = console.with_input("$2b$10$x\n");
+        assert_eq!(console.run("user set-password alice --hash").await.exit, 0);
+        assert_eq!(console.requests()[2].json(), json!({"password_hash": "$2b$10$x"}));
+        for typed in ["user set-password alice", "user set-password alice --generate --hash"] {
+            assert_eq!(console.run(typed).await.exit, 2, "{typed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn unlock_says_whether_there_was_a_lock() {
+        let reply = |was_locked| Reply::json(200, json!({"was_locked": was_locked}));
+        let console = Console::new([reply(true), reply(false)]).await;
+        assert!(console.run("user unlock alice").await.err.ends_with("user alice is unlocked\n"));
+        assert!(console.run("user unlock alice").await.err.ends_with("user alice was not locked\n"));
+        assert_eq!(console.requests()[0].line, "POST /v1/realms/default/users/alice/unlock HTTP/1.1");
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! its key path. Users, clients, keys and rules are data, not configuration. See the reference in the book.
 
 mod listen;
+mod login;
 mod raw;
 mod resolve;
 mod telemetry;
@@ -19,6 +20,7 @@ use admit_core::time::Span;
 use admit_store::Location;
 
 pub use listen::Listen;
+pub use login::Login;
 pub use resolve::public_authority;
 pub use telemetry::Telemetry;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub default_limit: Option<(Per, Limit)>,
     /// How many unknown credentials one source network may try, and one realm in all.
     pub unknown: UnknownBudget,
+    /// How people sign in.
+    pub login: Login,
     /// How logs are written.
     pub log: LogFormat,
     /// Where traces go; nowhere unless set.
@@ -176,6 +180,7 @@ impl Config {
         compare("store.url", self.store == new.store);
         compare("cache.max_bytes", self.cache_max_bytes == new.cache_max_bytes);
         compare("ops.listen", self.ops_listen == new.ops_listen);
+        compare("login.hash_threads", self.login.hash_threads == new.login.hash_threads);
         compare("log.format", self.log == new.log);
         compare("telemetry", self.telemetry == new.telemetry);
         keys

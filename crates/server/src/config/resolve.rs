@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use toml::Table;
 
 use super::raw::Reader;
-use super::{Config, Listen, LogFormat, MasterKeySource, Overrides, Tls, UnknownBudget, telemetry};
+use super::{Config, Listen, LogFormat, MasterKeySource, Overrides, Tls, UnknownBudget, login, telemetry};
 use crate::http::certificate::Pair;
 
 pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> Result<Config, Vec<Problem>> {
@@ -45,6 +45,7 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
     root.section("ops", |ops| ops_listen = ops.parsed("listen"));
     let master_key = master_key(&mut root, &data);
     let (default_limit, unknown) = limits(&mut root);
+    let login = login::read(&mut root);
     let telemetry = telemetry::read(&mut root);
     let mut log = if std::io::IsTerminal::is_terminal(&std::io::stderr()) { LogFormat::Human } else { LogFormat::Json };
     root.section("log", |section| match section.text("format").as_deref() {
@@ -70,6 +71,7 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
         ops_listen,
         default_limit,
         unknown,
+        login,
         log,
         telemetry,
     })
@@ -208,7 +210,8 @@ fn cache(root: &mut Reader<'_>) -> (usize, Span) {
     (max_bytes, max_staleness)
 }
 
-fn bytes(text: &str) -> Option<usize> {
+/// A size such as `256MiB`.
+pub fn bytes(text: &str) -> Option<usize> {
     let split = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (count, unit) = text.split_at(split);
     let shift = match unit.trim() {

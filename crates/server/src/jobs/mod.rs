@@ -1,13 +1,17 @@
-//! What goes on beside requests: flushing counters, notices and refusals, sealing the audit, sweeping old rows, announcing
-//! the end of keys.
+//! What goes on beside requests: flushing counters, last uses, notices, refusals and failed sign-ins, sealing the audit,
+//! sweeping old rows, announcing the end of keys.
 
+pub mod activity;
 pub mod checkpoint;
 pub mod expiry;
 pub mod flush;
+pub mod forget;
+pub mod minute;
 pub mod notice;
 pub mod refusal;
 pub mod retention;
 pub mod seal;
+pub mod sign_in;
 pub mod sweep;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,13 +21,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::login::naming;
 use crate::master;
 use crate::serve::restore;
 
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
 /// one of a key that is used all the time; who looks at a key sees fresh ones all the same.
 const FLUSH_EVERY: Duration = Duration::from_secs(300);
-/// How often security notices and refusals are written.
+/// How often security notices, refusals and last uses of sessions are written.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
 /// How often new events are sealed, and how far that went is noted down.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -51,6 +56,8 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| {
         notice::write(app).await;
         refusal::write(app).await;
+        activity::write(app).await;
+        sign_in::write(app).await;
     }));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     let told = AtomicI64::new(0);
@@ -68,7 +75,10 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     }));
     jobs.spawn({
         let app = app.clone();
-        async move { expiry::count(&app).await }
+        async move {
+            expiry::count(&app).await;
+            naming::complete(&app).await;
+        }
     });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
@@ -82,8 +92,10 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
 /// Writes what the last requests left: to be called when there are no more.
 pub async fn finish(app: &App) {
     flush::now(app).await;
+    activity::write(app).await;
     notice::write(app).await;
     refusal::write_all(app).await;
+    sign_in::write_all(app).await;
     seal::run(app).await;
     checkpoint::note(app).await;
     restore::note(app).await;

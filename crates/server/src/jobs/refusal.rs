@@ -1,82 +1,41 @@
 //! Refusals on their way to the audit, as events `access.refused`.
 //!
-//! Anyone can make refusals, so what they leave behind is bounded. A group (realm, reason, credential, network) has its
-//! first few of a minute one by one, with what was asked for, and then one row that counts; a realm has so many rows in a
-//! minute, and one more that counts all the rest. While a request waits there is one short lock and no write. Which
-//! refusals come here is not decided here: see `check/pipeline.rs`.
+//! Anyone can make refusals, so what they leave behind is bounded (see [`minute`]): a group (realm, reason, credential,
+//! network) has its first few of a minute one by one, with what was asked for. While a request waits there is one short
+//! lock and no write. Which refusals come here is not decided here: see `check/pipeline.rs`.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use admit_core::audit::Event;
 use admit_core::check::address;
-use admit_core::id::RealmId;
 use admit_core::time::Time;
 use admit_store::End;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
+use super::minute::{self, Dated, Kept};
 use crate::app::App;
 use crate::check::record::Record;
 
-/// How many of a group are written one by one in a minute.
-const SINGLES: u32 = 5;
-/// How many of a realm are, and how many of its groups may have a row that counts; with the row for the rest a realm has
-/// at most 200 in a minute.
-const REALM_SINGLES: u32 = 150;
-const REALM_SUMS: u32 = 49;
-/// The most rows that wait; what finds no place is counted in a metric.
-const WAITING_MAX: usize = 1000;
 /// The most rows of one write: a long one would hold up everybody else's.
 const BATCH: usize = 250;
+
+type Row = minute::Row<Arc<Record>>;
+type Sum = minute::Sum<Arc<Record>>;
+
+impl Dated for Arc<Record> {
+    fn at(&self) -> Time {
+        self.at
+    }
+}
 
 /// What waits, and what this minute has seen.
 #[derive(Default)]
 pub struct Refusals {
     groups: RandomState,
-    kept: Mutex<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    /// That of the first refusal in the tables.
-    minute: i64,
-    waiting: Vec<Row>,
-    /// How many rows that count there are in the two tables; they wait for the end of the minute.
-    sums: usize,
-    /// Groups that have a row of their own; as many as rows were written at most.
-    groups: HashMap<u64, Group>,
-    realms: HashMap<RealmId, Share>,
-}
-
-#[derive(Default)]
-struct Group {
-    singles: u32,
-    sum: Option<Sum>,
-}
-
-/// What a realm has taken of its rows.
-#[derive(Default)]
-struct Share {
-    singles: u32,
-    sums: u32,
-    rest: Option<Sum>,
-}
-
-struct Sum {
-    first: Arc<Record>,
-    last_at: Time,
-    count: u64,
-}
-
-enum Row {
-    Single(Arc<Record>),
-    /// Those of a group that came after its first few.
-    OfGroup(Sum),
-    /// Those that found no row in which their group is named.
-    Rest(Sum),
+    kept: Mutex<Kept<Arc<Record>>>,
 }
 
 impl Refusals {
@@ -90,107 +49,29 @@ impl Refusals {
         self.kept.lock().add(realm, group, record)
     }
 
-    /// What is to be written now: rows that count only once their minute is over.
     fn take(&self, now: Time) -> Vec<Row> {
-        let mut kept = self.kept.lock();
-        if kept.minute == minute(now) {
-            return std::mem::take(&mut kept.waiting);
-        }
-        drop(kept);
-        self.take_all()
+        minute::take(&self.kept, now)
     }
 
-    /// Everything there is, to begin anew.
     fn take_all(&self) -> Vec<Row> {
-        let over = std::mem::take(&mut *self.kept.lock());
-        let mut rows = over.waiting;
-        rows.extend(over.groups.into_values().filter_map(|group| group.sum.map(Row::OfGroup)));
-        rows.extend(over.realms.into_values().filter_map(|share| share.rest.map(Row::Rest)));
-        rows
+        minute::take_all(&self.kept)
     }
 
-    /// Keeps what could not be written, and says how many refusals found no place.
     fn put_back(&self, rows: Vec<Row>) -> u64 {
-        let mut kept = self.kept.lock();
-        let mut rows = rows.into_iter();
-        let room = WAITING_MAX.saturating_sub(kept.waiting.len() + kept.sums);
-        kept.waiting.extend(rows.by_ref().take(room));
-        rows.map(|row| row.count()).sum()
+        minute::put_back(&self.kept, rows)
     }
 }
 
-impl Kept {
-    fn add(&mut self, realm: RealmId, group: u64, record: &Arc<Record>) -> bool {
-        let is_room = self.waiting.len() + self.sums < WAITING_MAX;
-        if !is_room && !self.realms.contains_key(&realm) {
-            return false;
+fn event_of(app: &App, row: &Row) -> Event {
+    match row {
+        Row::Single(record) => {
+            let request_id = Some(record.decision.request_id.to_string());
+            Event { request_id, ..event(app, record, record.at, asked(record)) }
         }
-        if self.realms.is_empty() {
-            self.minute = minute(record.at);
-        }
-        let share = self.realms.entry(realm).or_default();
-        let singles = self.groups.get(&group).map_or(0, |group| group.singles);
-        if singles < SINGLES && share.singles < REALM_SINGLES && is_room {
-            share.singles += 1;
-            self.groups.entry(group).or_default().singles += 1;
-            self.waiting.push(Row::Single(record.clone()));
-            return true;
-        }
-        if let Some(group) = self.groups.get_mut(&group) {
-            if let Some(sum) = &mut group.sum {
-                sum.add(record.at);
-                return true;
-            }
-            if share.sums < REALM_SUMS && is_room {
-                share.sums += 1;
-                self.sums += 1;
-                group.sum = Some(Sum::of(record));
-                return true;
-            }
-        }
-        match &mut share.rest {
-            Some(rest) => rest.add(record.at),
-            None if is_room => {
-                self.sums += 1;
-                share.rest = Some(Sum::of(record));
-            }
-            None => return false,
-        }
-        true
-    }
-}
-
-impl Sum {
-    fn of(record: &Arc<Record>) -> Self {
-        Self { first: record.clone(), last_at: record.at, count: 1 }
-    }
-
-    fn add(&mut self, at: Time) {
-        self.last_at = self.last_at.max(at);
-        self.count += 1;
-    }
-}
-
-impl Row {
-    /// How many refusals it stands for.
-    fn count(&self) -> u64 {
-        match self {
-            Self::Single(_) => 1,
-            Self::OfGroup(sum) | Self::Rest(sum) => sum.count,
-        }
-    }
-
-    fn event(&self, app: &App) -> Event {
-        match self {
-            Self::Single(record) => {
-                let request_id = Some(record.decision.request_id.to_string());
-                Event { request_id, ..event(app, record, record.at, asked(record)) }
-            }
-            Self::OfGroup(sum) => event(app, &sum.first, sum.last_at, counted(sum, network(&sum.first))),
-            Self::Rest(sum) => {
-                let event = event(app, &sum.first, sum.last_at, counted(sum, None));
-                Event { actor: String::new(), target: String::new(), reason: None, ..event }
-            }
+        Row::OfGroup(sum) => event(app, &sum.first, sum.last_at, counted(sum, network(&sum.first))),
+        Row::Rest(sum) => {
+            let event = event(app, &sum.first, sum.last_at, counted(sum, None));
+            Event { actor: String::new(), target: String::new(), reason: None, ..event }
         }
     }
 }
@@ -216,7 +97,7 @@ fn event(app: &App, record: &Record, at: Time, detail: Value) -> Event {
 
 /// What was asked for: names of parameters, never their values, and the network, not the address.
 fn asked(record: &Record) -> Value {
-    let api = record.decision.principal.as_ref().and_then(|principal| principal.standing.api.as_ref());
+    let api = record.decision.standing().and_then(|standing| standing.api.as_ref());
     let rule = record.rule.as_ref().and_then(|(id, ..)| *id);
     let mut detail = Map::new();
     let mut put = |name: &str, value: Value| drop(detail.insert(name.to_owned(), value));
@@ -244,10 +125,6 @@ fn network(record: &Record) -> Option<IpNet> {
     record.client_ip.map(address::network)
 }
 
-fn minute(at: Time) -> i64 {
-    at.unix_ms().div_euclid(60_000)
-}
-
 /// Writes what waits.
 pub async fn write(app: &App) {
     write_rows(app, app.refusals.take(app.now())).await;
@@ -261,7 +138,7 @@ pub async fn write_all(app: &App) {
 async fn write_rows(app: &App, mut rows: Vec<Row>) {
     while !rows.is_empty() {
         let rest = rows.split_off(rows.len().min(BATCH));
-        let events: Vec<_> = rows.iter().map(|row| row.event(app)).collect();
+        let events: Vec<_> = rows.iter().map(|row| event_of(app, row)).collect();
         let written = app.store.write(move |tx| tx.insert_events(&events).map(End::Commit)).await;
         if let Err(error) = written {
             tracing::debug!(error = %error, "refusals cannot be written to the audit yet");
@@ -279,7 +156,8 @@ mod tests {
     use crate::check::Door;
     use admit_core::check::code::Reason;
     use admit_core::check::decision::{Decision, Verdict};
-    use admit_core::id::RequestId;
+    use admit_core::id::{RealmId, RequestId};
+    use minute::WAITING_MAX;
 
     fn record(at: i64) -> Arc<Record> {
         let decision = Decision::of(RequestId::new(Time::default(), [0; 10]), Verdict::Refused(Reason::Revoked));

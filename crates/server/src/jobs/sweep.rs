@@ -1,5 +1,6 @@
 //! Deletes what nobody needs any more, a hundred rows at a time, so that no sweep holds up a write.
 
+use admit_core::time::Time;
 use admit_store::{End, Result, Tx};
 
 use crate::app::App;
@@ -7,12 +8,19 @@ use crate::app::App;
 /// The most batches of one kind in one sweep; the next one goes on.
 const BATCHES_MAX: usize = 1000;
 
+const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 6] = [
+    |tx, now| tx.sweep_changes(now),
+    |tx, now| tx.sweep_usage(now),
+    |tx, now| tx.sweep_idempotency(now),
+    |tx, now| tx.sweep_guesses(now),
+    |tx, now| tx.sweep_shorts(now),
+    |tx, now| tx.sweep_sessions(now),
+];
+
 /// Sweeps once.
 pub async fn run(app: &App) {
     let now = app.now();
-    let kinds: [fn(&mut Tx<'_>, admit_core::time::Time) -> Result<usize>; 3] =
-        [|tx, now| tx.sweep_changes(now), |tx, now| tx.sweep_usage(now), |tx, now| tx.sweep_idempotency(now)];
-    for sweep in kinds {
+    for sweep in KINDS {
         for _ in 0..BATCHES_MAX {
             match app.store.write(move |tx| sweep(tx, now).map(End::Commit)).await {
                 Ok(100..) => tokio::task::yield_now().await,

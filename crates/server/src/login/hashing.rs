@@ -99,6 +99,35 @@ impl Hashing {
         asker: Asker,
         hash: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Full> {
+        self.enter(asker)?.run(hash).await
+    }
+
+    /// Takes a place for a hash that is not yet decided on: who gets none has cost nothing.
+    pub fn enter(&self, asker: Asker) -> Result<Entered, Full> {
+        self.shared.places.lock().reserve(self.shared.most, &asker)?;
+        Ok(Entered { shared: self.shared.clone(), asker, is_kept: true })
+    }
+
+    /// How many wait or are worked on.
+    pub fn taken(&self) -> usize {
+        self.shared.places.lock().taken
+    }
+}
+
+/// A place in the queue; free again when it is dropped.
+pub struct Entered {
+    shared: Arc<Shared>,
+    asker: Asker,
+    /// Until the hash that uses it gives it back.
+    is_kept: bool,
+}
+
+impl Entered {
+    /// Runs a hash when its turn comes.
+    pub async fn run<T: Send + 'static>(
+        mut self,
+        hash: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, Full> {
         let (answer, answered) = oneshot::channel();
         // Who has gone away meanwhile is not worked for.
         let job: Job = Box::new(move |memory| {
@@ -106,15 +135,19 @@ impl Hashing {
                 let _ = answer.send(hash(memory));
             }
         });
-        self.shared.places.lock().take(self.shared.most, Waiting { asker, job })?;
+        self.is_kept = false;
+        self.shared.places.lock().push(Waiting { asker: self.asker, job });
         self.shared.wake.notify_one();
         // Only a hash that panicked leaves no answer.
         answered.await.map_err(|_| Full)
     }
+}
 
-    /// How many wait or are worked on.
-    pub fn taken(&self) -> usize {
-        self.shared.places.lock().taken
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if self.is_kept {
+            self.shared.places.lock().give_back(&self.asker);
+        }
     }
 }
 
@@ -126,8 +159,8 @@ impl Drop for Hashing {
 }
 
 impl Places {
-    fn take(&mut self, most: usize, waiting: Waiting) -> Result<(), Full> {
-        let Asker { lane, realm, source } = waiting.asker;
+    fn reserve(&mut self, most: usize, asker: &Asker) -> Result<(), Full> {
+        let Asker { lane, realm, source } = *asker;
         // A quarter is kept for those on known devices.
         let most_here = if lane == Lane::KnownDevice { most } else { most / 4 * 3 };
         let count = |known: Option<&usize>| known.copied().unwrap_or_default();
@@ -140,8 +173,11 @@ impl Places {
         self.taken += 1;
         *self.of_realm.entry(realm).or_default() += 1;
         source.into_iter().for_each(|source| *self.of_source.entry(source).or_default() += 1);
-        self.lanes[lane as usize].push_back(waiting);
         Ok(())
+    }
+
+    fn push(&mut self, waiting: Waiting) {
+        self.lanes[waiting.asker.lane as usize].push_back(waiting);
     }
 
     fn next(&mut self) -> Option<Waiting> {
@@ -224,6 +260,12 @@ mod tests {
         Asker { lane, realm: RealmId::from_bytes([realm; 16]), source: network(source) }
     }
 
+    impl Places {
+        fn take(&mut self, most: usize, waiting: Waiting) -> Result<(), Full> {
+            self.reserve(most, &waiting.asker).map(|()| self.push(waiting))
+        }
+    }
+
     fn waiting(asker: Asker) -> Waiting {
         Waiting { asker, job: Box::new(|_| ()) }
     }
@@ -279,6 +321,17 @@ mod tests {
         let of = asker(Lane::Unknown, 1, 1);
         assert_eq!(hashing.run(of, |_| panic!("a test")).await, Err::<(), _>(Full));
         assert_eq!(hashing.run(of, |_| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_place_that_was_not_used_is_free_again() {
+        let hashing = Hashing::start(1, Cost::default()).unwrap();
+        let of = asker(Lane::Unknown, 1, 1);
+        let entered: Vec<_> = (0..PLACES_PER_THREAD / 8).map(|_| hashing.enter(of).ok().unwrap()).collect();
+        assert_eq!(hashing.enter(of).err(), Some(Full));
+        drop(entered);
+        assert_eq!(hashing.taken(), 0);
+        assert_eq!(hashing.enter(of).ok().unwrap().run(|_| 7).await, Ok(7));
     }
 
     #[tokio::test]

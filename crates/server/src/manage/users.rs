@@ -1,12 +1,17 @@
-//! `users`: people. How they sign in is not here.
+//! `users`: people. What they sign in with is in [`password`], what is said of them beside in [`standing`].
 //!
 //! Nobody gives a user a role with rights over Admit that he does not hold himself; nor does he change one who has it.
+
+mod body;
+mod password;
+mod standing;
 
 use admit_core::audit::Event;
 use admit_core::id::{RealmId, SubjectId, UserId};
 use admit_core::name::{ExternalId, Label, RoleName};
+use admit_core::policy::rule::Problem as Flaw;
 use admit_core::time::Time;
-use admit_core::user::{User, UserSpec};
+use admit_core::user::{Naming, User, UserSpec};
 use admit_store::Tx;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -16,6 +21,7 @@ use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::NewUser;
 use super::answer;
 use super::clients::{cutoff, live_grants};
 use super::etag::{self, IfMatch, with_etag};
@@ -33,7 +39,14 @@ use crate::http::problem::Problem;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, update, delete)).routes(routes!(revoke_all))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, update, delete))
+        .routes(routes!(revoke_all))
+        .routes(routes!(password::put))
+        .routes(routes!(standing::unlock))
+        .routes(routes!(standing::verify_email))
+        .routes(routes!(standing::erase))
 }
 
 /// A user as it is shown.
@@ -42,20 +55,34 @@ pub struct View {
     id: UserId,
     name: Label,
     email: Option<Label>,
+    email_verified_at: Option<Time>,
     roles: Vec<RoleName>,
     external_id: Option<ExternalId>,
     metadata: Value,
     disabled_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
+    erased_at: Option<Time>,
 }
 
 impl From<User> for View {
     fn from(user: User) -> Self {
-        let User { id, spec, disabled_at, created_at, updated_at, .. } = user;
+        let User { id, spec, disabled_at, created_at, updated_at, email_verified_at, erased_at, .. } = user;
         let UserSpec { name, email, roles, external_id, metadata } = spec;
         let metadata = answer::shown(metadata);
-        Self { id, name, email, roles, external_id, metadata, disabled_at, created_at, updated_at }
+        Self {
+            id,
+            name,
+            email,
+            email_verified_at,
+            roles,
+            external_id,
+            metadata,
+            disabled_at,
+            created_at,
+            updated_at,
+            erased_at,
+        }
     }
 }
 
@@ -76,25 +103,33 @@ pub async fn list(
     Ok(Json(paging.list(users, |user| *user.id.bytes(), &app).map(View::from)))
 }
 
-/// Makes a user.
-#[utoipa::path(post, path = "/v1/realms/{realm}/users", tag = "users", request_body(content = ref("#/components/schemas/UserSpec")),
+/// Makes a user, with a password or without.
+#[utoipa::path(post, path = "/v1/realms/{realm}/users", tag = "users", request_body(content = ref("#/components/schemas/NewUser")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "the user", body = ref("#/components/schemas/User")), (status = 403, description = "the user would have rights that the caller has not")))]
 pub async fn create(
     State(app): State<App>,
     permit: Permit<UsersWrite>,
-    once: Once<UserSpec>,
+    once: Once<NewUser>,
 ) -> Result<Response, Problem> {
     let pledge = match once.attempt.begin(&app, &permit).await? {
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let spec = once.body.resolve().map_err(Problem::invalid)?;
+    let (spec, chosen) = once.body.resolve()?;
     let user = new(app.id(permit.now), permit.realm_id(), spec, permit.now);
+    let password = match &chosen {
+        Some(chosen) => Some(password::accept(&app, &permit, &user.spec, chosen).await?.seal(&app, &user, permit.now)),
+        None => None,
+    };
     let event = event(&permit, &app, "user.created", user.id);
     let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         insert(tx, &permit, &user)?;
-        tx.insert_event(&Event { detail: json!({ "name": user.spec.name }), ..event.clone() })?;
+        if let Some(password) = &password {
+            tx.update_password(user.realm, user.id, password)?;
+        }
+        let detail = json!({ "name": user.spec.name, "password": password.is_some() });
+        tx.insert_event(&Event { detail, ..event.clone() })?;
         answer::keep(&pledge, tx, &View::from(user.clone()))?;
         Ok(user.clone())
     });
@@ -111,7 +146,7 @@ pub async fn show(
     Path(path): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let realm = permit.realm_id();
-    let user = work::read(&app, move |tx| find(tx, realm, &path.1)).await?;
+    let user = work::read(&app, move |tx| find_even_erased(tx, realm, &path.1)).await?;
     Ok(with_etag(user.version, Json(View::from(user))))
 }
 
@@ -202,13 +237,22 @@ pub async fn revoke_all(
     done.await
 }
 
-/// The user of this id, e-mail address or name.
+/// The user of this id, e-mail address or name. Who was erased is nobody.
 pub fn find(tx: &mut Tx<'_>, realm: RealmId, user: &str) -> Result<User, Stop> {
+    let found = find_even_erased(tx, realm, user)?;
+    if found.erased_at.is_some() { Err(unknown(user)) } else { Ok(found) }
+}
+
+fn find_even_erased(tx: &mut Tx<'_>, realm: RealmId, user: &str) -> Result<User, Stop> {
     let found = match user.parse() {
         Ok(id) => tx.find_user(realm, id)?,
         Err(_) => subject::find_user_called(tx, realm, user)?,
     };
-    found.ok_or_else(|| Problem::not_found("user", user).with_next("admit user list").into())
+    found.ok_or_else(|| unknown(user))
+}
+
+fn unknown(user: &str) -> Stop {
+    Problem::not_found("user", user).with_next("admit user list").into()
 }
 
 /// A user that is not stored yet.
@@ -223,6 +267,8 @@ pub fn new(id: UserId, realm: RealmId, spec: UserSpec, now: Time) -> User {
         created_at: now,
         updated_at: now,
         version: 1,
+        email_verified_at: None,
+        erased_at: None,
     }
 }
 
@@ -238,19 +284,36 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, user: &User, spec: UserSpec) ->
     let spec = spec.resolve().map_err(Problem::invalid)?;
     may_have(tx, access, user.realm, &user.spec)?;
     may_have(tx, access, user.realm, &spec)?;
-    must_be_free(tx, user.realm, Some(user.id), &spec)?;
+    must_be_free(tx, user.realm, Some(user), &spec)?;
     let changed = tx.update_user(user.realm, &User { spec, ..user.clone() }, access.now)?;
     changed.ok_or_else(|| etag::changed().into())
 }
 
-/// Refuses a name or an address that anybody but `himself` has.
-fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<UserId>, spec: &UserSpec) -> Result<(), Stop> {
-    let other = |found: Option<User>| found.filter(|user| Some(user.id) != himself);
+/// Refuses a name or an address that anybody but `himself` has, in whatever spelling, or that can be told from no other.
+fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<&User>, spec: &UserSpec) -> Result<(), Stop> {
+    let own = himself.map(|user| user.id);
+    let other = |found: Option<User>| found.filter(|user| Some(user.id) != own);
     let named = other(tx.find_user_named(realm, spec.name.as_str())?);
     answer::must_be_free(named, "user", "name", &spec.name)?;
-    let Some(email) = &spec.email else { return Ok(()) };
-    let addressed = other(tx.find_user_by_email(realm, email.as_str())?);
-    Ok(answer::must_be_free(addressed, "user", "e-mail address", email)?)
+    if let Some(email) = &spec.email {
+        let addressed = other(tx.find_user_by_email(realm, email.as_str())?);
+        answer::must_be_free(addressed, "user", "e-mail address", email)?;
+    }
+    let before = himself.map(|user| user.spec.namings()).unwrap_or_default();
+    // Who has a name from before there were forms keeps it.
+    for naming in spec.namings().into_iter().filter(|naming| !before.contains(naming)) {
+        let Naming { field, text, form } = naming;
+        let form = form.map_err(|bad| Problem::invalid(vec![Flaw::new(field, bad.to_string())]))?;
+        let namesake = tx.find_namesake(realm, &form)?.filter(|found| Some(*found) != own);
+        namesake.map_or(Ok(()), |namesake| Err(called_alike(field, &text, namesake)))?;
+    }
+    Ok(())
+}
+
+fn called_alike(field: &str, text: &Label, namesake: UserId) -> Problem {
+    let what = if field == "email" { "e-mail address" } else { "name" };
+    let detail = format!("Another user has the {what} \"{text}\" already, in another spelling. Choose another {what}.");
+    Problem::new(409, "already_exists", detail).with_next(format!("admit user show {namesake}"))
 }
 
 /// Refuses rights over Admit that the caller has not.

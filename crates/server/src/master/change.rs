@@ -10,7 +10,7 @@ use admit_core::audit::seal;
 use admit_core::master::{Derived, Known, NoRemoval, NoRotation, SETTLES};
 use admit_core::realm::OPERATORS;
 use admit_core::time::Time;
-use admit_store::{Result, Tx};
+use admit_store::{OfMasterKey, Result, Tx};
 use serde::Serialize;
 use serde_json::json;
 
@@ -45,6 +45,8 @@ pub struct KeyStatus {
     pub secrets: i64,
     /// How many seals of the audit were made with it.
     pub seals: i64,
+    /// How many passwords are sealed with it.
+    pub passwords: i64,
     /// True where nothing would be lost with it.
     pub removable: bool,
 }
@@ -91,9 +93,9 @@ pub fn status(tx: &mut Tx<'_>, held: &Held, now: Time) -> Result<Option<Status>>
             Ordering::Greater => State::New,
             Ordering::Less => State::Old,
         };
-        let (secrets, seals) = (needs.secrets(number), needs.seals(number));
-        let removable = number != known.active() && secrets == 0 && seals == 0;
-        KeyStatus { number, state, secrets, seals, removable }
+        let Needed { secrets, seals, passwords } = needs.of(number);
+        let removable = number != known.active() && needs.of(number) == Needed::default();
+        KeyStatus { number, state, secrets, seals, passwords, removable }
     });
     let (active, last, rotated_at) = (known.active(), known.last(), known.rotated_at());
     Ok(Some(Status { source: source::name(&held.source), active, last, rotated_at, keys: keys.collect() }))
@@ -134,15 +136,17 @@ pub fn remove(
         return Ok(Err(no_removal(why, number)));
     }
     let needs = Needs::read(tx, now)?;
-    let (secrets, seals) = (needs.secrets(number), needs.seals(number));
-    if !accept && (secrets > 0 || seals > 0) {
-        return Ok(Err(needed(number, secrets, seals)));
+    let needed = needs.of(number);
+    if !accept && needed != Needed::default() {
+        return Ok(Err(still_needed(number, needed)));
     }
     if let Some(keys) = seal::find(&held.all.iter().map(|key| key.audit.clone()).collect::<Vec<_>>(), known.active()) {
         begin_audit_after(tx, number, keys)?;
     }
     tx.update_meta(KNOWN, &known.octets())?;
-    record(tx, event, "master_key.removed", number, json!({ "secrets": secrets, "seals": seals }))?;
+    let Needed { secrets, seals, passwords } = needed;
+    let detail = json!({ "secrets": secrets, "seals": seals, "passwords": passwords });
+    record(tx, event, "master_key.removed", number, detail)?;
     Ok(Ok(known))
 }
 
@@ -195,11 +199,12 @@ fn no_removal(why: NoRemoval, number: i64) -> Problem {
     }
 }
 
-fn needed(number: i64, secrets: i64, seals: i64) -> Problem {
+fn still_needed(number: i64, needed: Needed) -> Problem {
+    let Needed { secrets, seals, passwords } = needed;
     let detail = format!(
-        "Master key {number} is still needed: by {secrets} secrets of API keys that were not used since the rotation, and \
-         by {seals} seals of the audit. Wait for the keys to be used or to end; or let them end now, and the audit begin \
-         after those seals."
+        "Master key {number} is still needed: by {secrets} secrets of API keys that were not used since the rotation, by \
+         {passwords} passwords of people who did not sign in since, and by {seals} seals of the audit. Wait for the keys to be \
+         used or to end, and for the people to sign in; or let keys and passwords end now, and the audit begin after those seals."
     );
     let next = format!("admit audit verify, then admit master-key remove {number} --accept");
     Problem::new(409, "master_key_needed", detail).with_next(next)
@@ -207,8 +212,17 @@ fn needed(number: i64, secrets: i64, seals: i64) -> Problem {
 
 /// What is made with which key.
 struct Needs {
-    secrets: Vec<admit_store::OfMasterKey>,
-    seals: Vec<admit_store::OfMasterKey>,
+    secrets: Vec<OfMasterKey>,
+    seals: Vec<OfMasterKey>,
+    passwords: Vec<OfMasterKey>,
+}
+
+/// How much needs one key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Needed {
+    secrets: i64,
+    seals: i64,
+    passwords: i64,
 }
 
 impl Needs {
@@ -216,19 +230,17 @@ impl Needs {
         let begins = tx.find_meta(ANCHOR)?.and_then(|octets| seal::anchor_place(&octets));
         let mut seals = tx.count_seals(begins.as_ref().map_or(0, |begins| begins.seal))?;
         // The beginning itself is made with a key too.
-        seals.extend(begins.map(|begins| admit_store::OfMasterKey { number: begins.key, count: 1 }));
-        Ok(Self { secrets: tx.count_live_secrets(now)?, seals })
+        seals.extend(begins.map(|begins| OfMasterKey { number: begins.key, count: 1 }));
+        Ok(Self { secrets: tx.count_live_secrets(now)?, seals, passwords: tx.count_passwords()? })
     }
 
-    fn secrets(&self, number: i64) -> i64 {
-        sum(&self.secrets, number)
-    }
-
-    fn seals(&self, number: i64) -> i64 {
-        sum(&self.seals, number)
+    fn of(&self, number: i64) -> Needed {
+        let [secrets, seals, passwords] =
+            [&self.secrets, &self.seals, &self.passwords].map(|counts| sum(counts, number));
+        Needed { secrets, seals, passwords }
     }
 }
 
-fn sum(counts: &[admit_store::OfMasterKey], number: i64) -> i64 {
+fn sum(counts: &[OfMasterKey], number: i64) -> i64 {
     counts.iter().filter(|of| of.number == number).map(|of| of.count).sum()
 }

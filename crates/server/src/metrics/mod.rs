@@ -12,6 +12,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
@@ -52,6 +53,10 @@ pub struct Metrics {
     pub handshakes_failed: Counter,
     /// Requests that were refused because a queue or a share was full.
     pub overloaded: Counter,
+    /// Passwords that found no place to be hashed in.
+    pub hash_refused: Counter,
+    hash_time: Histogram,
+    hash_waiting: Gauge,
     cuts: Vec<Counter>,
     certificate_end: Gauge,
     entries: Gauge,
@@ -103,6 +108,7 @@ impl Metrics {
         let connections_refused = counter("connections_refused", "Connections that found no place");
         let handshakes_failed = counter("tls_handshakes_failed", "TLS handshakes that came to nothing");
         let overloaded = counter("overloaded", "Requests refused because a queue or a share was full");
+        let hash_refused = counter("hash_refused", "Passwords that found no place to be hashed in");
         let mut gauge = |name, help| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -121,6 +127,9 @@ impl Metrics {
         let changes = gauge("changes_learned", "Changes that this node has learned of since its start");
         let pending_usage = gauge("usage_pending", "Counters of use that wait for their next write");
         let realms = gauge("realms", "Realms");
+        let hash_waiting = gauge("hash_waiting", "Passwords that wait to be hashed or are being hashed");
+        let hash_time = Histogram::new(exponential_buckets(0.005, 2.0, 10));
+        registry.register("hash_seconds", "How long hashing a password took, without waiting", hash_time.clone());
         let within = Family::<[(&'static str, &'static str); 1], Gauge>::default();
         registry.register("keys_ending", "Keys that end within so many days", within.clone());
         let ending = ["1", "7", "30"].map(|days| within.get_or_create(&[("days", days)]).clone());
@@ -141,6 +150,9 @@ impl Metrics {
             connections_refused,
             handshakes_failed,
             overloaded,
+            hash_refused,
+            hash_time,
+            hash_waiting,
             cuts,
             certificate_end,
             entries,
@@ -170,6 +182,11 @@ impl Metrics {
         self.latency.observe(door, time);
     }
 
+    /// Counts a password that was hashed.
+    pub fn hash_took(&self, time: Duration) {
+        self.hash_time.observe(time.as_secs_f64());
+    }
+
     /// Counts a connection that is ended.
     pub fn cut(&self, why: Cut) {
         if let Some(counter) = self.cuts.get(why as usize) {
@@ -189,6 +206,7 @@ impl Metrics {
         self.changes.set(app.epochs.position());
         self.pending_usage.set(size(app.usage.pending()));
         self.realms.set(size(app.directory.count()));
+        self.hash_waiting.set(size(app.hashing.taken()));
         self.certificate_end.set(app.certificate.get().map_or(0, |pair| pair.ends_at().unix_ms() / 1000));
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

@@ -26,6 +26,7 @@ use crate::config::{Config, Listen, Overrides};
 use crate::http::certificate::{self, Pair, Wrong};
 use crate::http::limits::Limits;
 use crate::http::{Hall, Purpose, listen};
+use crate::login::hashing::Hashing;
 use crate::{jobs, manage, master};
 
 pub use first::Begun;
@@ -116,6 +117,8 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     restore::check(&store, &config)?;
     let begun = first::begin(&store, clock.now())?;
     directory.load(&store)?;
+    let hashing = Hashing::start(config.login.hash_threads, config.login.cost)
+        .map_err(|error| Failure(format!("cannot start the threads that hash passwords: {error}")))?;
     let operator_key = secret::write("admit_op", &app::random());
     let parts = Parts {
         config,
@@ -123,6 +126,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         epochs,
         directory,
         master,
+        hashing,
         operator_key: operator_key.clone(),
         operators: begun.operators,
         default_realm: begun.default_realm,

@@ -244,6 +244,16 @@ fn the_units_are_well_and_hardened() {
 }
 
 #[test]
+fn people() {
+    let mut reader = Reader::new();
+    reader.start("admit serve");
+    reader.follow(include_str!("../../../../docs/book/src/concepts/people.md"));
+    for told in ["user alice was not locked", "everything personal of user alice is gone"] {
+        assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
+    }
+}
+
+#[test]
 fn rotate_the_master_key() {
     let mut reader = Reader::new();
     reader.start("admit serve");

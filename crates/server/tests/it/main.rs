@@ -16,10 +16,12 @@ mod gateway;
 mod hand;
 mod input;
 mod keys;
+mod login;
 mod manage;
 mod nodes;
 #[path = "../../../store/tests/contract/outside.rs"]
 mod outside;
+mod people;
 mod program;
 mod secrecy;
 mod store;

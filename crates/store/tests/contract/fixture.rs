@@ -234,6 +234,8 @@ pub fn user(realm: RealmId, name: &str) -> User {
         created_at: NOW,
         updated_at: NOW,
         version: 1,
+        email_verified_at: None,
+        erased_at: None,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use admit_core::grant::Grant;
 use admit_core::id::RealmId;
-use admit_store::{EventFilter, GrantFilter, KeyFilter, Page, Result, RollEnds, Tx};
+use admit_core::login::identifier::Identifier;
+use admit_store::{EventFilter, GrantFilter, KeyFilter, Page, Result, RollEnds, SealedPassword, Tx};
 
-use crate::fixture::{NOW, Population, TestStore, id, secret};
+use crate::fixture::{NOW, Population, TestStore, id, label, secret};
 
 both!(
     ad_01_the_ids_of_another_realm_reach_nothing,
@@ -20,6 +21,10 @@ const READS: &[Reach] = &[
     ("find_client", |tx, realm, of| Ok(tx.find_client(realm, of.client.id)?.is_some())),
     ("find_user", |tx, realm, of| Ok(tx.find_user(realm, of.user.id)?.is_some())),
     ("find_subject", |tx, realm, of| Ok(tx.find_subject(realm, of.owner())?.is_some())),
+    ("find_user_signing_in", |tx, realm, of| Ok(tx.find_user_signing_in(realm, &form(of))?.is_some())),
+    ("find_namesake", |tx, realm, of| Ok(tx.find_namesake(realm, &form(of))?.is_some())),
+    ("find_password", |tx, realm, of| Ok(tx.find_password(realm, of.user.id)?.is_some())),
+    ("find_guesses", |tx, realm, of| Ok(tx.find_guesses(realm, of.user.id.into(), NOW)?.is_some())),
     ("find_role", |tx, realm, of| Ok(tx.find_role(realm, of.role.id)?.is_some())),
     ("list_roles_of", |tx, realm, of| Ok(!tx.list_roles_of(realm, of.owner())?.is_empty())),
     ("find_grant", |tx, realm, of| Ok(tx.find_grant(realm, of.grant.id)?.is_some())),
@@ -46,6 +51,11 @@ const WRITES: &[Reach] = &[
     ("update_api", |tx, realm, of| Ok(tx.update_api(realm, &of.api, NOW)?.is_some())),
     ("update_client", |tx, realm, of| Ok(tx.update_client(realm, &of.client, NOW)?.is_some())),
     ("update_user", |tx, realm, of| Ok(tx.update_user(realm, &of.user, NOW)?.is_some())),
+    ("update_password", |tx, realm, of| tx.update_password(realm, of.user.id, &password())),
+    ("renew_password", |tx, realm, of| tx.renew_password(realm, of.user.id, b"sealed", b"sealed", 1)),
+    ("clear_guesses", |tx, realm, of| Ok(tx.clear_guesses(realm, of.user.id.into())?.is_some())),
+    ("delete_password", |tx, realm, of| tx.delete_password(realm, of.user.id, NOW)),
+    ("erase_user", |tx, realm, of| tx.erase_user(realm, of.user.id, NOW)),
     ("update_role", |tx, realm, of| Ok(tx.update_role(realm, &of.role, NOW)?.is_some())),
     ("update_key", |tx, realm, of| Ok(tx.update_key(realm, &of.key, NOW)?.is_some())),
     ("roll_key", |tx, realm, of| {
@@ -64,6 +74,29 @@ const WRITES: &[Reach] = &[
     ("delete_api", |tx, realm, of| tx.delete_api(realm, of.api.id, NOW)),
 ];
 
+/// By what the user of a population signs in that no other's does.
+fn form(of: &Population) -> Identifier {
+    Identifier::parse(&format!("{}-alice", of.realm.name)).unwrap()
+}
+
+fn password() -> SealedPassword {
+    SealedPassword { sealed: b"sealed".to_vec(), master_key: 1, changed_at: NOW }
+}
+
+/// A name of his own, a password, and a failed sign-in.
+fn with_sign_in(store: &TestStore, of: &mut Population) {
+    let (realm, id) = (of.realm.id, of.user.id);
+    of.user.spec.name = label(&format!("{}-alice", of.realm.name));
+    let user = of.user.clone();
+    of.user = store
+        .put(move |tx| {
+            tx.update_password(realm, id, &password())?;
+            tx.take_guess(realm, id.into(), NOW)?;
+            tx.update_user(realm, &user, NOW)
+        })
+        .unwrap();
+}
+
 fn with_usage(store: &TestStore, of: &Population) {
     let row = admit_store::UsageRow {
         key: of.key.id,
@@ -80,7 +113,8 @@ fn with_usage(store: &TestStore, of: &Population) {
 
 fn ad_01_the_ids_of_another_realm_reach_nothing() {
     let store = TestStore::new();
-    let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
+    let (ours, mut theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
+    with_sign_in(&store, &mut theirs);
     with_usage(&store, &theirs);
     let told = store.told().len();
     for (verb, reaches) in READS.iter().chain(WRITES) {

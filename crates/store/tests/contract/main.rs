@@ -5,6 +5,7 @@
 #[macro_use]
 mod fixture;
 
+mod account;
 mod cluster;
 mod engine;
 mod event;
@@ -20,6 +21,7 @@ mod race;
 mod realm;
 mod rule;
 mod seal;
+mod session;
 mod sqlite;
 mod subject;
 mod sweep;

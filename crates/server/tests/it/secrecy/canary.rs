@@ -134,6 +134,31 @@ async fn spread(program: &Program, canary: &str, answers: &mut Vec<Reply>) {
     }
 }
 
+/// People with a password and with a hash from elsewhere, well and badly sent.
+async fn give_passwords(program: &Program, answers: &mut Vec<Reply>) -> [(&'static str, String); 2] {
+    let (password, hash) =
+        ("canary otter cancels tuesday", "$2b$04$abcdefghijklmnopqrstuuKAbCf0FrEMqP6uxscx2X5vbhwe2ssIi");
+    let users = "/v1/realms/default/users";
+    for (method, path, body) in [
+        ("POST", users.to_owned(), json!({"name": "pat", "password": password})),
+        ("POST", users.to_owned(), json!({"name": "kim", "password_hash": hash})),
+        ("POST", users.to_owned(), json!({"name": "kim", "password": password, "password_hash": hash})),
+        ("POST", users.to_owned(), json!({"name": "kim", "password": password, "surprise": 1})),
+        ("POST", users.to_owned(), json!({"name": "two  spaces", "password": password})),
+        ("PUT", format!("{users}/pat/password"), json!({"password": password, "password_hash": 1})),
+        ("PUT", format!("{users}/pat/password"), json!({"password_hash": password})),
+        ("PUT", format!("{users}/nobody/password"), json!({"password": password})),
+        ("PUT", format!("{users}/pat/password"), json!({"password": password})),
+        ("PATCH", format!("{users}/pat"), json!({"password": password})),
+        ("GET", users.to_owned(), Value::Null),
+    ] {
+        answers.push(program.manage(method, &path, body).await);
+    }
+    let statuses: Vec<_> = answers[answers.len() - 11..].iter().map(|reply| reply.status).collect();
+    assert_eq!(statuses, [201, 201, 400, 400, 400, 400, 400, 404, 200, 400, 200]);
+    [("a password", password.to_owned()), ("an imported hash", hash.to_owned())]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lo_02_ak_04_no_secret_turns_up_anywhere() {
     let folder = tempfile::tempdir().unwrap();
@@ -162,6 +187,7 @@ async fn lo_02_ak_04_no_secret_turns_up_anywhere() {
         spread(&program, canary, &mut answers).await;
     }
     let mut all = canaries.0;
+    all.extend(give_passwords(&program, &mut answers).await);
     all.extend([("the operator key", program.operator.clone()), ("the master key", master_key)]);
     let canaries = Canaries(all);
     // What was refused is in the audit a second later.

@@ -1,0 +1,299 @@
+//! Whether a password is the one: the only place that asks, for pages, the API and HTTP Basic alike.
+//!
+//! Unknown, switched off, without a password, wrong: the same work, the same answer, the same duration. What is counted is
+//! counted before the work, so that no number of guesses at once gets past it. Why a guess failed goes to the audit and
+//! nowhere else. Begins no session: who it was is all that comes out.
+
+use std::time::Instant;
+
+use admit_core::id::{RequestId, UserId};
+use admit_core::login::guard::Account;
+use admit_core::login::hash::{self, Cost, Memory, Stored, Verdict};
+use admit_core::login::identifier::Identifier;
+use admit_core::login::password::Password;
+use admit_core::master::Keys;
+use admit_core::realm::Realm;
+use admit_core::seal::{NotOpened, Place};
+use admit_core::secret::Secret;
+use admit_core::time::Time;
+use admit_core::user::User;
+use admit_store::{End, SealedPassword, Tx};
+use ipnet::IpNet;
+
+use super::guard::{self, Guesser};
+use super::hashing::{self, Lane};
+use crate::app::App;
+use crate::jobs::sign_in::{Failed, Why};
+use crate::master;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    /// From which network (`admit_core::check::address::network`); none where nobody can be told apart.
+    pub source: Option<IpNet>,
+    /// Whose device it is known to be: somebody signed in on it before, and it proves that.
+    pub known: Option<UserId>,
+    /// The request.
+    pub request_id: RequestId,
+}
+
+/// It is the one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proved {
+    /// Who proved it.
+    pub user: UserId,
+}
+
+/// It is not, or cannot be asked now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Name and password do not go together. Says nothing of why.
+    Wrong,
+    /// Too fast.
+    Later {
+        /// When it may be tried again.
+        retry_after_s: u32,
+    },
+    /// Too many failures in a row: on devices that are not known only a mailed link helps. So it is for names that are
+    /// nobody's.
+    NeedsLink,
+    /// All places for hashing are taken: 503, in a second again.
+    Full,
+    /// The store cannot be asked.
+    Unavailable,
+}
+
+/// Asks whether a name and a password go together. `identifier` and `password` are as they were typed.
+pub async fn password(
+    app: &App,
+    realm: &Realm,
+    identifier: &str,
+    password: &Secret,
+    asker: Asker,
+) -> Result<Proved, Refused> {
+    let keys = app.master.keys();
+    let found = app.store.point(|tx| match Identifier::parse(identifier) {
+        Ok(name) => match tx.find_user_signing_in(realm.id, &name)? {
+            Some(user) => Candidate::of(tx, &keys, user),
+            None => Ok(Candidate::nobody(keys.active().nobody.account(realm.id, name.as_str()))),
+        },
+        Err(_) => Ok(Candidate::nobody(keys.active().nobody.account(realm.id, identifier))),
+    });
+    let candidate = found.map_err(|error| unavailable(&error))?;
+    ask(app, realm, candidate, password, asker).await
+}
+
+/// The same of somebody who is signed in: before he changes something dear.
+pub async fn again(app: &App, realm: &Realm, user: UserId, password: &Secret, asker: Asker) -> Result<Proved, Refused> {
+    let keys = app.master.keys();
+    let found = app.store.point(|tx| match tx.find_user(realm.id, user)? {
+        Some(user) => Candidate::of(tx, &keys, user),
+        None => Ok(Candidate::nobody(user.into())),
+    });
+    let candidate = found.map_err(|error| unavailable(&error))?;
+    ask(app, realm, candidate, password, asker).await
+}
+
+/// Whose password it may be, as one snapshot saw him.
+struct Candidate {
+    account: Account,
+    somebody: Option<Somebody>,
+}
+
+struct Somebody {
+    user: User,
+    kept: Option<SealedPassword>,
+    stored: Option<Stored>,
+}
+
+impl Candidate {
+    const fn nobody(account: Account) -> Self {
+        Self { account, somebody: None }
+    }
+
+    fn of(tx: &mut Tx<'_>, keys: &Keys, user: User) -> admit_store::Result<Self> {
+        let kept = tx.find_password(user.realm, user.id)?;
+        let stored = match &kept {
+            Some(kept) => open(tx, keys, &user, kept)?,
+            None => None,
+        };
+        Ok(Self { account: user.id.into(), somebody: Some(Somebody { user, kept, stored }) })
+    }
+
+    fn user(&self) -> Option<UserId> {
+        self.somebody.as_ref().map(|somebody| somebody.user.id)
+    }
+
+    /// Why it failed, where hashing did not say so.
+    fn why(&self, is_right: bool) -> Why {
+        match &self.somebody {
+            None => Why::UnknownName,
+            Some(Somebody { stored: None, .. }) => Why::NoPassword,
+            Some(_) if is_right => Why::Disabled,
+            Some(_) => Why::WrongPassword,
+        }
+    }
+}
+
+/// The hash in a row. None where no key opens it any more, or a stranger's hand put it there; an error where a key that
+/// counts is not here yet.
+fn open(tx: &mut Tx<'_>, keys: &Keys, user: &User, kept: &SealedPassword) -> admit_store::Result<Option<Stored>> {
+    match keys.open(&place(user), &kept.sealed) {
+        Ok(text) => {
+            let stored = std::str::from_utf8(&text).ok().and_then(|text| Stored::parse(text).ok());
+            if stored.is_none() {
+                tracing::error!({ user.id = %user.id }, "a password is kept in a form that cannot be read. Next: admit user set-password");
+            }
+            Ok(stored)
+        }
+        Err(NotOpened::NoKey(number)) => {
+            master::must_judge(tx, keys)?;
+            tracing::warn!({ user.id = %user.id, master_key = number }, "a password is sealed with a master key that was removed");
+            Ok(None)
+        }
+        Err(NotOpened::Forged) => {
+            tracing::error!({ user.id = %user.id }, "a password was not put there by Admit: it opens nothing. Next: admit user set-password");
+            Ok(None)
+        }
+    }
+}
+
+/// Where the password of a user is sealed for.
+pub fn place(user: &User) -> Place<'_> {
+    Place { table: "password", column: "sealed", row: user.id.bytes(), realm: user.realm }
+}
+
+/// What hashing came to.
+struct Hashed {
+    is_right: bool,
+    /// The hash in our way and at today's cost, where it was not.
+    renewed: Option<String>,
+}
+
+async fn ask(app: &App, realm: &Realm, candidate: Candidate, secret: &Secret, asker: Asker) -> Result<Proved, Refused> {
+    // What is no password is nobody's, and is not hashed.
+    let Ok(typed) = Password::parse(secret.expose()) else { return Err(Refused::Wrong) };
+    let now = app.now();
+    let is_known_device = candidate.user().is_some() && candidate.user() == asker.known;
+    let guesser = Guesser { realm: realm.id, account: candidate.account, source: asker.source, is_known_device };
+    let fail = |why| note(app, &guesser, candidate.user(), why, asker.request_id, now);
+    let lane = if is_known_device { Lane::KnownDevice } else { Lane::Unknown };
+    let Ok(entered) = app.hashing.enter(hashing::Asker { lane, realm: realm.id, source: asker.source }) else {
+        app.metrics.hash_refused.inc();
+        return Err(Refused::Full);
+    };
+    if let Err(retry_after_s) = guard::pace(app, &guesser) {
+        fail(Why::TooFast);
+        return Err(Refused::Later { retry_after_s });
+    }
+    let Some(failures) = guard::take(app, &guesser, now).await.map_err(|error| unavailable(&error))? else {
+        fail(Why::Locked);
+        return Err(Refused::NeedsLink);
+    };
+    let (stored, cost, salt) = (candidate.somebody.as_ref().and_then(|of| of.stored.clone()), today(app), app.random());
+    let metrics = app.clone();
+    let hashed = entered.run(move |memory| {
+        let started = Instant::now();
+        let hashed = compare(stored.as_ref(), &typed, cost, salt, memory);
+        metrics.metrics.hash_took(started.elapsed());
+        hashed
+    });
+    let hashed = hashed.await.map_err(|_| Refused::Full)?;
+    match &candidate.somebody {
+        Some(somebody) if hashed.is_right && is_usable(realm, &somebody.user) => {
+            settle(app, somebody, &guesser, hashed.renewed, asker.request_id, now).await
+        }
+        _ => {
+            fail(candidate.why(hashed.is_right));
+            guard::note_failure(app, &guesser, failures, candidate.user(), now).await;
+            Err(Refused::Wrong)
+        }
+    }
+}
+
+/// What a hash costs today.
+pub fn today(app: &App) -> Cost {
+    app.config.load().login.cost
+}
+
+/// The same work whether there is anything to compare with or not.
+fn compare(stored: Option<&Stored>, typed: &Password, cost: Cost, salt: [u8; 16], memory: &mut Memory) -> Hashed {
+    let Some(stored) = stored else {
+        let _ = hash::hash(typed, &salt, cost, memory);
+        return Hashed { is_right: false, renewed: None };
+    };
+    match stored.verify(typed, cost, memory) {
+        Verdict::Wrong => Hashed { is_right: false, renewed: None },
+        Verdict::Right { renew: false } => Hashed { is_right: true, renewed: None },
+        Verdict::Right { renew: true } => {
+            Hashed { is_right: true, renewed: hash::hash(typed, &salt, cost, memory).ok() }
+        }
+    }
+}
+
+fn is_usable(realm: &Realm, user: &User) -> bool {
+    user.disabled_at.is_none() && user.erased_at.is_none() && realm.disabled_at.is_none()
+}
+
+/// Gives back what was counted, and keeps the password anew where its hash or its seal is of yesterday.
+async fn settle(
+    app: &App,
+    somebody: &Somebody,
+    guesser: &Guesser,
+    renewed: Option<String>,
+    request_id: RequestId,
+    now: Time,
+) -> Result<Proved, Refused> {
+    guard::give_back(app, guesser);
+    let (user, proved) = (somebody.user.clone(), Proved { user: somebody.user.id });
+    let renewal = renewal(app, somebody, renewed);
+    let is_counted = !guesser.is_known_device;
+    if renewal.is_none() && !is_counted {
+        return Ok(proved);
+    }
+    let account = guesser.account;
+    let unlocked = guard::of_request(guard::event(app, user.realm, "sign_in.unlocked", Some(user.id), now), request_id);
+    let settled = app.store.write(move |tx| {
+        if is_counted {
+            guard::clear(tx, user.realm, account, &unlocked)?;
+        }
+        if let Some((old, new)) = &renewal {
+            tx.renew_password(user.realm, user.id, old, &new.sealed, new.master_key)?;
+        }
+        Ok(End::Commit(()))
+    });
+    settled.await.map(|()| proved).map_err(|error| unavailable(&error))
+}
+
+/// What stands in the row, and what shall.
+fn renewal(app: &App, somebody: &Somebody, renewed: Option<String>) -> Option<(Vec<u8>, SealedPassword)> {
+    let Somebody { user, kept, .. } = somebody;
+    let kept = kept.as_ref()?;
+    let keys = app.master.keys();
+    let text = match renewed {
+        Some(text) => text,
+        None if kept.master_key == keys.active().number => return None,
+        None => String::from_utf8(keys.open(&place(user), &kept.sealed).ok()?.to_vec()).ok()?,
+    };
+    Some((kept.sealed.clone(), seal(app, user, &text, kept.changed_at)))
+}
+
+/// A hash as it is kept.
+pub fn seal(app: &App, user: &User, hash: &str, changed_at: Time) -> SealedPassword {
+    let keys = app.master.keys();
+    let active = keys.active();
+    let sealed = active.seal.seal(&place(user), app.random(), hash.as_bytes());
+    SealedPassword { sealed, master_key: active.number, changed_at }
+}
+
+fn note(app: &App, guesser: &Guesser, user: Option<UserId>, why: Why, request_id: RequestId, at: Time) {
+    let Guesser { realm, source, is_known_device, .. } = *guesser;
+    if !app.failures.add(&Failed { realm, at, why, user, source, is_known_device, request_id }) {
+        app.metrics.refusals_dropped.inc();
+    }
+}
+
+fn unavailable(error: &admit_store::Error) -> Refused {
+    tracing::error!(error = %error, "a sign-in cannot be judged");
+    Refused::Unavailable
+}

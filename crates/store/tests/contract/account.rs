@@ -1,0 +1,255 @@
+//! By what and with what people sign in: names, passwords, counted failures, links that are good once.
+
+use std::thread;
+
+use admit_core::id::{GrantId, RealmId, SubjectId, UserId};
+use admit_core::login::guard::{Account, FAILURES_MAX, FORGOTTEN_AFTER};
+use admit_core::login::identifier::Identifier;
+use admit_core::secret::SecretHash;
+use admit_core::time::Span;
+use admit_store::{ChangeKind, OfMasterKey, SealedPassword, ShortCredential, ShortKind};
+
+use crate::fixture::{NOW, Population, TestStore, grant, label, user};
+
+both!(
+    pw_06_whoever_is_named_is_one_person_whatever_the_letters,
+    pw_06_a_form_that_is_anothers_stays_his,
+    users_of_before_are_listed_until_they_can_be_named,
+    a_password_is_one_and_is_renewed_only_where_it_is_still_the_same,
+    pw_02_of_many_guesses_at_once_no_more_than_the_bound_are_tried,
+    pw_03_a_lock_ends_by_itself_and_refused_guesses_do_not_prolong_it,
+    pw_09_a_link_is_good_once_and_until_its_end,
+    pw_13_another_address_is_not_verified,
+    sign_ins_end_without_the_keys,
+    lo_04_an_erased_person_leaves_an_id
+);
+
+fn form(text: &str) -> Identifier {
+    Identifier::parse(text).unwrap()
+}
+
+fn named(store: &TestStore, realm: RealmId, text: &str) -> Option<UserId> {
+    let found = store.get(|tx| tx.find_user_signing_in(realm, &form(text)));
+    assert_eq!(store.get(|tx| tx.find_namesake(realm, &form(text))), found.as_ref().map(|user| user.id));
+    found.map(|user| user.id)
+}
+
+fn pw_06_whoever_is_named_is_one_person_whatever_the_letters() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    for text in ["alice", "ALICE", "Ａlice", "Alice@EXAMPLE.com"] {
+        assert_eq!(named(&store, home, text), Some(alice), "{text}");
+    }
+    assert_eq!(named(&store, home, "аlice"), None, "a Cyrillic letter");
+    let mut renamed = all.user;
+    renamed.spec.name = label("Ally");
+    renamed.spec.email = None;
+    store.put(move |tx| tx.update_user(home, &renamed, NOW)).unwrap();
+    assert_eq!(["alice", "alice@example.com", "ally"].map(|text| named(&store, home, text)), [None, None, Some(alice)]);
+    assert!(store.put(move |tx| tx.delete_user(home, alice, NOW)));
+    assert_eq!(named(&store, home, "ally"), None);
+}
+
+fn pw_06_a_form_that_is_anothers_stays_his() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let mut twin = user(home, "ALICE");
+    twin.spec.email = None;
+    let (made, again) = (twin.clone(), twin.clone());
+    store.put(move |tx| tx.insert_user(&made));
+    assert_eq!(named(&store, home, "ALICE"), Some(alice));
+    let keep = move || {
+        let again = again.clone();
+        store.put(move |tx| tx.keep_sign_in_names(&again))
+    };
+    assert_eq!(keep(), ["name"]);
+}
+
+fn users_of_before_are_listed_until_they_can_be_named() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let home = all.realm.id;
+    let list = |after| {
+        let users = store.get(|tx| tx.list_nameless_users(after, 9));
+        users.into_iter().map(|user| user.id).collect::<Vec<_>>()
+    };
+    let mut nameless = user(home, "two  spaces");
+    nameless.spec.email = None;
+    let made = nameless.clone();
+    store.put(move |tx| tx.insert_user(&made));
+    assert_eq!(list(UserId::from_bytes([0; 16])), [nameless.id]);
+    assert_eq!(list(nameless.id), [], "a page goes on behind the last");
+    let asked = nameless.clone();
+    assert_eq!(store.put(move |tx| tx.keep_sign_in_names(&asked)), ["name"]);
+    nameless.spec.name = label("one space");
+    let mended = nameless.clone();
+    store.put(move |tx| tx.update_user(home, &mended, NOW)).unwrap();
+    assert_eq!(list(UserId::from_bytes([0; 16])), []);
+}
+
+fn sealed(text: &str, master_key: i64) -> SealedPassword {
+    SealedPassword { sealed: text.as_bytes().to_vec(), master_key, changed_at: NOW }
+}
+
+fn a_password_is_one_and_is_renewed_only_where_it_is_still_the_same() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let find = || store.get(|tx| tx.find_password(home, alice));
+    assert_eq!(find(), None);
+    for text in ["one", "two"] {
+        store.put(move |tx| tx.update_password(home, alice, &sealed(text, 1)));
+        assert_eq!(
+            store.told().last().map(|change| (change.kind, change.id)),
+            Some((ChangeKind::User, *alice.bytes()))
+        );
+    }
+    assert_eq!(find(), Some(sealed("two", 1)));
+    let told = store.told().len();
+    assert!(!store.put(move |tx| tx.renew_password(home, alice, b"one", b"three", 2)));
+    assert!(store.put(move |tx| tx.renew_password(home, alice, b"two", b"three", 2)));
+    assert_eq!((find(), store.told().len()), (Some(sealed("three", 2)), told), "it is the same password");
+    assert_eq!(store.get(|tx| tx.count_passwords()), [OfMasterKey { number: 2, count: 1 }]);
+    assert!(store.put(move |tx| tx.delete_password(home, alice, NOW)));
+    assert!(!store.put(move |tx| tx.delete_password(home, alice, NOW)));
+    assert_eq!(find(), None);
+}
+
+fn pw_02_of_many_guesses_at_once_no_more_than_the_bound_are_tried() {
+    let store = TestStore::new();
+    let home = Population::new(&store, "acme").realm.id;
+    let (account, other) = (Account([7; 16]), Account([8; 16]));
+    let tried: usize = thread::scope(|scope| {
+        let guess = || {
+            let take =
+                |_| store.write_blocking(move |tx| tx.take_guess(home, account, NOW).map(admit_store::End::Commit));
+            (0..25).map(take).filter(|taken| matches!(taken, Ok(Some(_)))).count()
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(guess)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(tried, FAILURES_MAX as usize);
+    assert_eq!(store.put(move |tx| tx.take_guess(home, other, NOW)), Some(1), "another account has its own count");
+    assert!(store.put(move |tx| tx.lock_account(home, account, NOW)));
+    assert!(!store.put(move |tx| tx.lock_account(home, account, NOW)), "that is noted once");
+    assert!(!store.put(move |tx| tx.lock_account(home, other, NOW)));
+    let cleared = store.put(move |tx| tx.clear_guesses(home, account)).unwrap();
+    assert_eq!((cleared.failures, cleared.locked_at), (FAILURES_MAX, Some(NOW)));
+    assert_eq!(store.put(move |tx| tx.take_guess(home, account, NOW)), Some(1), "success gives them all back");
+}
+
+fn pw_03_a_lock_ends_by_itself_and_refused_guesses_do_not_prolong_it() {
+    let store = TestStore::new();
+    let home = Population::new(&store, "acme").realm.id;
+    let account = Account([7; 16]);
+    let guess =
+        move |at| store.put(move |tx| Ok((tx.take_guess(home, account, at)?, tx.find_guesses(home, account, at)?)));
+    for number in 1..=FAILURES_MAX {
+        assert_eq!(guess(NOW).0, Some(number));
+    }
+    let (end, before) = (NOW + FORGOTTEN_AFTER, NOW + FORGOTTEN_AFTER - Span::ms(1));
+    assert_eq!(
+        guess(before),
+        (None, Some(admit_store::Guesses { failures: FAILURES_MAX, last_at: NOW, locked_at: None }))
+    );
+    let (first, found) = guess(end);
+    assert_eq!((first, found.map(|found| found.failures)), (Some(1), Some(1)));
+}
+
+fn link(realm: RealmId, user: UserId, number: u8) -> ShortCredential {
+    ShortCredential {
+        hash: SecretHash([number; 32]),
+        lookup_key: 1,
+        kind: ShortKind::PasswordReset,
+        realm,
+        user: Some(user),
+        grant: None,
+        bound_to: None,
+        detail: Some("alice@example.com".to_owned()),
+        created_at: NOW,
+        expires_at: NOW + Span::minutes(15),
+        used_at: None,
+    }
+}
+
+fn pw_09_a_link_is_good_once_and_until_its_end() {
+    let store = TestStore::new();
+    let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
+    let (home, alice, kind) = (ours.realm.id, ours.user.id, ShortKind::PasswordReset);
+    let [first, second] = [1, 2].map(|number| link(home, alice, number));
+    let (one, two) = (first.clone(), second.clone());
+    store.put(move |tx| tx.insert_short(&one).and_then(|()| tx.insert_short(&two)));
+    let hashes = [SecretHash([9; 32]), first.hash];
+    assert_eq!(store.get(|tx| tx.find_short(home, kind, &hashes, NOW)), Some(first.clone()), "looking uses nothing up");
+    let take = |realm, number, at| store.put(move |tx| tx.take_short(realm, kind, &SecretHash([number; 32]), at));
+    assert_eq!(take(theirs.realm.id, 1, NOW), None, "ad_01");
+    assert_eq!(take(home, 1, NOW + Span::minutes(15)), None, "it is over");
+    assert_eq!(take(home, 1, NOW), Some(ShortCredential { used_at: Some(NOW), ..first }));
+    assert_eq!(take(home, 1, NOW), None);
+    assert_eq!(store.put(move |tx| tx.delete_shorts_of(home, kind, alice)), 2);
+    assert_eq!(take(home, 2, NOW), None);
+    let third = link(home, alice, 3);
+    store.put(move |tx| tx.insert_short(&third));
+    assert_eq!(store.put(|tx| tx.sweep_shorts(NOW)), 0);
+    assert_eq!(store.put(|tx| tx.sweep_shorts(NOW + Span::minutes(15))), 1);
+}
+
+fn pw_13_another_address_is_not_verified() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let home = all.realm.id;
+    let update = |user: admit_core::user::User| store.put(move |tx| tx.update_user(home, &user, NOW)).unwrap();
+    let mut alice = all.user;
+    alice.email_verified_at = Some(NOW);
+    let mut alice = update(alice);
+    assert_eq!(alice.email_verified_at, Some(NOW));
+    alice.spec.name = label("ally");
+    let mut alice = update(alice);
+    assert_eq!(alice.email_verified_at, Some(NOW), "another name is the same address");
+    alice.spec.email = Some(label("mallory@example.com"));
+    let mut alice = update(alice);
+    assert_eq!(alice.email_verified_at, None);
+    alice.email_verified_at = Some(NOW);
+    alice.spec.email = None;
+    assert_eq!(update(alice).email_verified_at, None);
+}
+
+fn sign_ins_end_without_the_keys() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let key = grant(home, SubjectId::User(alice));
+    let kept = key.clone();
+    store.put(move |tx| tx.insert_grant(&kept));
+    assert_eq!(store.put(move |tx| tx.revoke_sign_ins(home, alice, None, NOW)), Vec::<GrantId>::new());
+    assert_eq!(store.get(|tx| tx.find_grant(home, key.id)).unwrap().revoked_at, None);
+}
+
+fn lo_04_an_erased_person_leaves_an_id() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let second = link(home, alice, 1);
+    store.put(move |tx| {
+        tx.update_password(home, alice, &sealed("hash", 1))?;
+        tx.insert_short(&second)?;
+        tx.take_guess(home, alice.into(), NOW).map(drop)
+    });
+    assert!(store.put(move |tx| tx.erase_user(home, alice, NOW)));
+    assert!(!store.put(move |tx| tx.erase_user(home, alice, NOW)));
+    let left = store.get(|tx| tx.find_user(home, alice)).unwrap();
+    assert_eq!(
+        (left.spec.name.to_string(), left.spec.email, left.spec.metadata),
+        (alice.to_string(), None, serde_json::Value::Null)
+    );
+    assert_eq!((left.erased_at, left.disabled_at, left.valid_after), (Some(NOW), Some(NOW), Some(NOW)));
+    assert_eq!((named(&store, home, "alice"), store.get(|tx| tx.find_password(home, alice))), (None, None));
+    assert_eq!(store.get(|tx| tx.find_guesses(home, alice.into(), NOW)), None);
+    assert_eq!(store.get(|tx| tx.list_users(home, &admit_store::Page::first(9))), []);
+    let again = user(home, "alice");
+    let new = again.id;
+    store.put(move |tx| tx.insert_user(&again));
+    assert_eq!(named(&store, home, "alice"), Some(new), "the name is free");
+}
