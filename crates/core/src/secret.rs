@@ -273,6 +273,11 @@ impl MasterKey {
     pub fn cursor_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"pagination cursor").as_slice())
     }
+
+    /// The key of the tokens that forms carry.
+    pub fn form_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"form token").as_slice())
+    }
 }
 
 impl fmt::Debug for MasterKey {

@@ -32,6 +32,7 @@ use crate::jobs::notice::Notices;
 use crate::jobs::refusal::Refusals;
 use crate::jobs::sign_in::Failures;
 use crate::login::hashing::Hashing;
+use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
@@ -78,6 +79,8 @@ pub struct State {
     pub failures: Failures,
     /// Where passwords are hashed.
     pub hashing: Hashing,
+    /// Mails on their way.
+    pub mail: Post,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
@@ -160,6 +163,7 @@ impl App {
             refusals: Refusals::default(),
             failures: Failures::default(),
             hashing: parts.hashing,
+            mail: Post::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             operator,

@@ -111,6 +111,7 @@ impl Problem {
         }
         let mut response = Response::new(Body::from(format!("{body}\n")));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(Told(self.code));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(request_id) = request_id.and_then(|id| HeaderValue::from_str(id).ok()) {
@@ -125,6 +126,10 @@ impl Problem {
         response
     }
 }
+
+/// The code of the problem that a response tells: for what shows it otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Told(pub &'static str);
 
 /// `not_found` becomes `Not found`.
 fn title(code: &str) -> String {

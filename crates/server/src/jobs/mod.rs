@@ -1,5 +1,5 @@
-//! What goes on beside requests: flushing counters, last uses, notices, refusals and failed sign-ins, sealing the audit,
-//! sweeping old rows, announcing the end of keys.
+//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals and failed sign-ins, sealing
+//! the audit, sweeping old rows, announcing the end of keys.
 
 pub mod activity;
 pub mod checkpoint;
@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::login::naming;
+use crate::mail;
 use crate::master;
 use crate::serve::restore;
 
@@ -44,6 +45,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
+    jobs.spawn(mail::run(app.clone(), stop.clone()));
     #[cfg(feature = "otel")]
     jobs.spawn({
         let (app, stop) = (app.clone(), stop.clone());
