@@ -52,23 +52,22 @@ pub fn resolve(
 ) -> Result<Resolved, Reason> {
     let text = presented.text.as_ref();
     let kind = kind_of(app, realm, presented)?;
-    let tag = app.tagger.tag(realm.realm.id, text);
+    let tag = app.tagger.tag(realm.realm.id, kind, text);
     let (kept, overdue) = (app.principals.get(&tag, &app.epochs), freshness::overdue(app));
     let known = match (kept, overdue) {
         (Some(principal), None) => return Ok(principal.into()),
         (kept, Some(overdue)) => kept.zip(Some(overdue)),
         (None, None) => None,
     };
-    let shown = Shown::new(app, realm.realm.id, kind, text);
-    if overdue.is_none() && app.unknown.has(&shown.tags(), &app.epochs) {
+    if overdue.is_none() && app.unknown.has(&tag, &app.epochs) {
         return Err(Reason::UnknownSecret);
     }
     let asked = match &known {
         // Who was known a moment ago costs no unit of the unknown.
-        Some(_) => ask(app, realm, &shown),
-        None => look_up(app, realm, &shown, client_ip),
+        Some(_) => ask(app, realm, kind, text),
+        None => look_up(app, realm, kind, text, client_ip),
     };
-    let (position, found) = match (asked, known) {
+    let Answer { position, shown, found } = match (asked, known) {
         (Ok(answer), _) => answer,
         (Err(reason @ (Reason::StoreUnavailable | Reason::QueueFull)), Some((principal, overdue))) => {
             let stale = overdue.within(stale_for).ok_or(reason)?;
@@ -77,7 +76,9 @@ pub fn resolve(
         (Err(reason), _) => return Err(reason),
     };
     let Some(found) = found else {
-        app.unknown.insert(shown.active().tag(), position);
+        if let Some(depends) = shown.depends() {
+            app.unknown.insert(tag, position, depends);
+        }
         return Err(Reason::UnknownSecret);
     };
     if found.hash() != shown.active() {
@@ -144,9 +145,17 @@ impl Shown {
         self.hashes[0]
     }
 
-    fn tags(&self) -> Vec<[u8; 16]> {
-        self.hashes.iter().map(SecretHash::tag).collect()
+    fn depends(&self) -> Option<Depends> {
+        Depends::on(&self.hashes.iter().map(|hash| slot(&hash.tag())).collect::<Vec<_>>())
     }
+}
+
+/// What the store knew of a presented secret.
+struct Answer {
+    /// Taken before the keys that hashed it and before the snapshot: what changes in either is noticed.
+    position: i64,
+    shown: Shown,
+    found: Option<Found>,
 }
 
 fn of_other_realm(app: &App, prefix: &str) -> Reason {
@@ -157,21 +166,22 @@ fn of_other_realm(app: &App, prefix: &str) -> Reason {
     }
 }
 
-/// Asks the store, for a unit of the budget of unknown credentials.
+/// Asks the store, for a unit of the budget of unknown credentials; beyond it not even a hash is made.
 fn look_up(
     app: &App,
     realm: &RealmPolicy,
-    shown: &Shown,
+    kind: SecretKind,
+    text: &str,
     client_ip: Option<IpAddr>,
-) -> Result<(i64, Option<Found>), Reason> {
+) -> Result<Answer, Reason> {
     let budget = app.config.load().unknown;
     let source = client_ip.map(address::network);
     if !app.limiter.take_unknown(&budget, realm.realm.id, source, app.clock.monotonic_us()) {
         return Err(Reason::UnknownBudget);
     }
-    let asked = ask(app, realm, shown);
+    let asked = ask(app, realm, kind, text);
     // A store that does not answer says nothing about the credential.
-    if !matches!(asked, Ok((_, None))) {
+    if !matches!(asked, Ok(Answer { found: None, .. })) {
         app.limiter.give_back_unknown(&budget, realm.realm.id, source);
     }
     asked
@@ -185,9 +195,10 @@ pub fn unreadable(error: &admit_store::Error) -> Reason {
     }
 }
 
-fn ask(app: &App, realm: &RealmPolicy, shown: &Shown) -> Result<(i64, Option<Found>), Reason> {
+fn ask(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<Answer, Reason> {
     app.metrics.cache_misses.inc();
     let position = app.epochs.position();
+    let shown = Shown::new(app, realm.realm.id, kind, text);
     let asked = app.store.point(|tx| {
         let found = match shown.kind {
             SecretKind::Session => {
@@ -205,7 +216,7 @@ fn ask(app: &App, realm: &RealmPolicy, shown: &Shown) -> Result<(i64, Option<Fou
         freshness::log_unread(app, &error, "a credential");
         unreadable(&error)
     })?;
-    Ok((position, found))
+    Ok(Answer { position, shown, found })
 }
 
 fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Arc<Principal> {
