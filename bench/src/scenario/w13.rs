@@ -1,6 +1,7 @@
 //! W13: Admit behind a gateway, beside a stub that lets everybody in behind the same gateway with the same configuration.
 //!
-//! Caddy believes only who writes all of Admit's headers, so its stub is another.
+//! Caddy believes only who writes all of Admit's headers, so its stub is another; the same behind nginx shows what it costs
+//! to carry them on.
 
 use std::sync::Arc;
 
@@ -26,8 +27,11 @@ pub fn run(plan: &Plan) -> Result<()> {
     let (axum, headers) = (Arc::new(Server::reference("axum")?), Arc::new(Server::reference("headers")?));
     let application = Server::reference("hello")?;
     let mut contenders = Vec::new();
-    for (gateway, stub, name) in [(Gateway::Nginx, &axum, "axum"), (Gateway::Caddy, &headers, "headers")] {
-        for (checker, name) in [(stub, name), (&judge, "admit")] {
+    let (axum, headers, admit_itself) = ((&axum, "axum"), (&headers, "headers"), (&judge, "admit"));
+    for (gateway, checkers) in
+        [(Gateway::Nginx, vec![axum, admit_itself, headers]), (Gateway::Caddy, vec![headers, admit_itself])]
+    {
+        for (checker, name) in checkers {
             let name = format!("{} -> {name}", gateway.name());
             let front = gateway.serve(&admit, &name.replace(" -> ", "-"), checker.address, application.address)?;
             let question = Question::plain(keys.key_len());

@@ -4,7 +4,8 @@
 //! of them, or two values of one, are refused: two programs could believe different ones. Which kind may stand in which
 //! place is [`judge_place`]'s; what must not reach the application is [`strip_credentials`]'s.
 //!
-//! Knows neither cookies as credentials (they are ambient) nor certificates, and never says what a text is worth.
+//! What is ambient, sent by a browser whoever made it ask, stands back behind an explicit credential: cookies are read by
+//! [`crate::login::cookie`]. Knows no certificates, and never says what a text is worth.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +16,7 @@ use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
 use crate::check::code::Reason;
+use crate::login::cookie;
 use crate::secret::{self, NotOpaque, SecretKind};
 
 /// The longest credential as sent, in bytes.
@@ -37,6 +39,8 @@ pub enum Place {
     Basic,
     /// The query parameter that the rule names.
     Query,
+    /// A cookie: ambient.
+    Cookie,
 }
 
 /// A credential as it was presented. Printing it shows only the place.
@@ -88,7 +92,8 @@ pub fn present<'a>(
 /// without a look-up and recorded.
 pub fn judge_place(place: Place, kind: SecretKind) -> Result<(), Reason> {
     match (kind, place) {
-        (SecretKind::ApiKey, _) => Ok(()),
+        (SecretKind::Session, Place::Cookie) => Ok(()),
+        (SecretKind::ApiKey, place) if place != Place::Cookie => Ok(()),
         (SecretKind::OperatorKey | SecretKind::AccessToken, Place::Bearer) => Ok(()),
         _ => Err(Reason::SecretInWrongPlace),
     }
@@ -242,13 +247,7 @@ fn foreign_cookies(headers: &HeaderMap) -> Result<Cow<'_, str>, Reason> {
 }
 
 fn may_pass(pair: &[u8]) -> bool {
-    pair.iter().all(|octet| matches!(octet, b' '..=b'~')) && !is_ours(pair.trim_ascii())
-}
-
-/// Our cookies by name. Case aside, because browsers disagree on the case of `__Host-`.
-fn is_ours(pair: &[u8]) -> bool {
-    const PREFIXES: [&[u8]; 4] = [b"__Host-admit.", b"__Host-admit-site.", b"admit.", b"admit-site."];
-    PREFIXES.iter().any(|prefix| pair.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix)))
+    pair.iter().all(|octet| matches!(octet, b' '..=b'~')) && !cookie::is_ours(pair.trim_ascii())
 }
 
 #[cfg(test)]

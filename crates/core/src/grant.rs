@@ -7,7 +7,7 @@ use crate::api::Api;
 use crate::check::code::Reason;
 use crate::client::Client;
 use crate::id::{ApiId, ClientId, GrantId, OrgId, RealmId, SubjectId};
-use crate::name::ScopeName;
+use crate::name::{ApiUri, RoleName, ScopeName};
 use crate::principal::Standing;
 use crate::realm::Realm;
 use crate::role::Role;
@@ -23,19 +23,30 @@ pub const DEPTH_MAX: usize = 8;
 pub enum GrantKind {
     /// An API key.
     Key,
+    /// A sign-in at the issuer.
+    Session,
+    /// The same person on one protected host.
+    Site,
+    /// A browser in which somebody signed in before.
+    Device,
 }
 
 impl GrantKind {
+    const ALL: [Self; 4] = [Self::Key, Self::Session, Self::Site, Self::Device];
+
     /// The word in the store and in answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Key => "key",
+            Self::Session => "session",
+            Self::Site => "site",
+            Self::Device => "device",
         }
     }
 
     /// The kind that a stored word names.
     pub fn parse(text: &str) -> Option<Self> {
-        (text == "key").then_some(Self::Key)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -184,9 +195,23 @@ impl Lineage {
         Standing { roles: self.roles_of(Some(api), &scopes), api: Some(api.spec.uri.clone()), scopes }
     }
 
+    /// What a grant that lends all of its subject's rights may do on an API now.
+    pub fn standing_on(&self, api: &Api) -> Standing {
+        let rights = self.subject.as_ref().map(|subject| subject.rights(&self.roles)).unwrap_or_default();
+        let is_defined = |scope: &&ScopeName| scope.as_str() == CHECK || api.spec.scopes.contains_key(*scope);
+        let own = rights.get(&api.spec.uri);
+        let scopes: Vec<_> = own.into_iter().flatten().filter(is_defined).cloned().collect();
+        Standing { roles: self.roles_of(Some(api), &scopes), api: Some(api.spec.uri.clone()), scopes }
+    }
+
+    /// The APIs that the subject's rights name.
+    pub fn rights_on(&self) -> impl Iterator<Item = ApiUri> {
+        self.subject.as_ref().map(|subject| subject.rights(&self.roles)).unwrap_or_default().into_keys()
+    }
+
     /// A grant carries a role where it carries everything that the role gives on this API: a narrow key does not speak with
     /// the whole weight of its owner. Roles without rights only say who somebody is and are always carried.
-    fn roles_of(&self, api: Option<&Api>, scopes: &[ScopeName]) -> Vec<crate::name::RoleName> {
+    pub(crate) fn roles_of(&self, api: Option<&Api>, scopes: &[ScopeName]) -> Vec<RoleName> {
         let carries = |role: &&Role| {
             role.spec.rights.is_empty()
                 || api

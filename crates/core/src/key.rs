@@ -298,6 +298,7 @@ pub fn principal(key: &Key, secret: &KeySecret, lineage: &Lineage) -> Principal 
         rolled: secret.expires_at.is_some() && expires_at == secret.expires_at,
         halted,
         profile: (profile != Profile::default()).then(|| Box::new(profile)),
+        sign_in: None,
     }
 }
 

@@ -113,6 +113,8 @@ pub struct Derived {
     pub lookup: LookupKey,
     /// Authenticates pagination cursors.
     pub cursor: hmac::Key,
+    /// Makes the tokens that forms carry.
+    pub form: hmac::Key,
     /// Seals the audit.
     pub audit: seal::Keys,
     /// Seals what is kept and must not be read.
@@ -128,6 +130,7 @@ impl Derived {
             number,
             lookup: key.lookup_key(),
             cursor: key.cursor_key(),
+            form: key.form_key(),
             audit: seal::Keys::new(key, number),
             seal: SealKey::new(key, number),
             nobody: NobodyKey::new(key),

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use crate::check::code::Reason;
 use crate::id::{ClientId, GrantId, KeyId, OrgId, SubjectId};
 use crate::limit::Rate;
+use crate::login::session::SignIn;
 use crate::name::{ApiUri, RoleName, ScopeName};
 use crate::time::Time;
 
@@ -21,6 +22,8 @@ pub enum CredentialKind {
     ApiKey,
     /// The operator key of this start of the server.
     OperatorKey,
+    /// A cookie of somebody who signed in.
+    Session,
 }
 
 impl CredentialKind {
@@ -29,6 +32,7 @@ impl CredentialKind {
         match self {
             Self::ApiKey => "api_key",
             Self::OperatorKey => "operator_key",
+            Self::Session => "session",
         }
     }
 }
@@ -42,6 +46,13 @@ pub struct Standing {
     pub scopes: Vec<ScopeName>,
     /// Effective roles, sorted.
     pub roles: Vec<RoleName>,
+}
+
+impl Standing {
+    /// True where the effective scopes have this one.
+    pub fn has_scope(&self, scope: &ScopeName) -> bool {
+        self.scopes.binary_search(scope).is_ok()
+    }
 }
 
 /// What few callers have.
@@ -78,7 +89,7 @@ pub struct Principal {
     pub credential: CredentialKind,
     /// The name of the subject.
     pub name: Arc<str>,
-    /// API, scopes and roles.
+    /// API, scopes and roles; of who signed in, what he is on no API: see [`SignIn::standings`].
     pub standing: Arc<Standing>,
     /// When the credential ends by itself.
     pub expires_at: Option<Time>,
@@ -88,6 +99,8 @@ pub struct Principal {
     pub halted: Option<Reason>,
     /// What few callers have.
     pub profile: Option<Box<Profile>>,
+    /// What is known of a sign-in, where that is how it was proved.
+    pub sign_in: Option<Box<SignIn>>,
 }
 
 impl Principal {
@@ -99,6 +112,9 @@ impl Principal {
         if self.expires_at.is_some_and(|end| end <= now) {
             return Err(if self.rolled { Reason::RolledOver } else { Reason::Expired });
         }
+        if self.sign_in.as_ref().is_some_and(|sign_in| sign_in.is_idle(now)) {
+            return Err(Reason::Idle);
+        }
         let networks = self.profile.as_ref().map_or(&[][..], |profile| &profile.ip);
         match client_ip {
             _ if networks.is_empty() => Ok(()),
@@ -106,11 +122,6 @@ impl Principal {
             Some(ip) if networks.iter().any(|network| network.contains(&ip)) => Ok(()),
             Some(_) => Err(Reason::IpNotAllowed),
         }
-    }
-
-    /// True where the effective scopes have this one.
-    pub fn has_scope(&self, scope: &ScopeName) -> bool {
-        self.standing.scopes.binary_search(scope).is_ok()
     }
 
     /// `user` or `client`.

@@ -62,13 +62,15 @@ pub enum SecretKind {
     ClientSecret,
     /// The key that `serve` writes at each start.
     OperatorKey,
+    /// A browser in which somebody signed in before.
+    Device,
     /// What a mailed link carries.
     Link,
 }
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 8] = [
+    pub const RESERVED: [(&'static str, Self); 9] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -76,6 +78,7 @@ impl SecretKind {
         ("admit_dc", Self::DeviceCode),
         ("admit_cs", Self::ClientSecret),
         ("admit_op", Self::OperatorKey),
+        ("admit_dv", Self::Device),
         ("admit_ln", Self::Link),
     ];
 
@@ -95,6 +98,7 @@ impl SecretKind {
             Self::DeviceCode => 6,
             Self::ClientSecret => 7,
             Self::OperatorKey => 8,
+            Self::Device => 9,
             Self::Link => 10,
         }
     }
@@ -268,6 +272,11 @@ impl MasterKey {
     /// The key that authenticates pagination cursors.
     pub fn cursor_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"pagination cursor").as_slice())
+    }
+
+    /// The key of the tokens that forms carry.
+    pub fn form_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"form token").as_slice())
     }
 }
 

@@ -140,7 +140,7 @@ impl Case {
             return Err(Refusal { reason: Reason::NothingMatched, why });
         };
         let principal = self.caller.as_ref().map(|caller| caller.principal(rule)).transpose()?;
-        let Err(refused) = judge::judge_caller(rule, path, principal.as_ref()) else { return Ok(()) };
+        let Err(refused) = judge::judge_caller(rule, path, principal.as_ref().map(Into::into)) else { return Ok(()) };
         let scopes = refused.missing_scopes.iter().map(|scope| format!(", scope {scope} is missing"));
         let roles = refused.missing_roles.iter().map(|role| format!(", role {role} is missing"));
         let why = format!("{} refuses: {}{}", rule.summary(), refused.reason, scopes.chain(roles).collect::<String>());
@@ -180,6 +180,7 @@ impl Caller {
             rolled: false,
             halted: None,
             profile: Some(Box::new(profile)),
+            sign_in: None,
         })
     }
 

@@ -16,6 +16,7 @@ use admit_core::time::{Span, Time};
 use admit_store::Store;
 use arc_swap::ArcSwap;
 
+use crate::authn::activity::Activity;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
@@ -31,6 +32,7 @@ use crate::jobs::notice::Notices;
 use crate::jobs::refusal::Refusals;
 use crate::jobs::sign_in::Failures;
 use crate::login::hashing::Hashing;
+use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
@@ -65,6 +67,8 @@ pub struct State {
     pub lanes: Lanes,
     /// Counters on their way to the store.
     pub usage: Usage,
+    /// Last uses of sessions on their way there.
+    pub activity: Activity,
     /// The latest refusals.
     pub records: Ring,
     /// Security notices on their way to the audit.
@@ -75,6 +79,8 @@ pub struct State {
     pub failures: Failures,
     /// Where passwords are hashed.
     pub hashing: Hashing,
+    /// Mails on their way.
+    pub mail: Post,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
@@ -151,11 +157,13 @@ impl App {
             limiter: Limiter::default(),
             lanes: Lanes::default(),
             usage: Usage::default(),
+            activity: Activity::default(),
             records: Ring::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
             failures: Failures::default(),
             hashing: parts.hashing,
+            mail: Post::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             operator,

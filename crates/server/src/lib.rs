@@ -14,9 +14,11 @@ pub mod http;
 pub mod jobs;
 pub mod log;
 pub mod login;
+pub mod mail;
 pub mod manage;
 pub mod master;
 pub mod metrics;
+pub mod pages;
 pub mod realm;
 pub mod serve;
 #[cfg(feature = "otel")]

@@ -213,6 +213,7 @@ mod tests {
         ("role", crate::role::SQL),
         ("rule", crate::rule::SQL),
         ("seal", crate::seal::SQL),
+        ("session", crate::session::SQL),
         ("short_credential", crate::short_credential::SQL),
         ("sign_in_name", crate::sign_in_name::SQL),
         ("sweep", crate::sweep::SQL),

@@ -29,6 +29,7 @@ mod realm;
 mod role;
 mod rule;
 mod seal;
+mod session;
 mod short_credential;
 mod sign_in_name;
 mod sweep;
@@ -54,6 +55,7 @@ pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, RollEnds};
 pub use password::SealedPassword;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
+pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};
 pub use usage::{LastUse, UsageRow};
 

@@ -103,8 +103,13 @@ fn kept<'a>(text: &'a str, placeholder: &'a str) -> &'a str {
 
 fn for_scope(case: &Case<'_>, key: &str) -> Vec<String> {
     let Some(principal) = &case.decision.principal else { return Vec::new() };
-    let Some(api) = &principal.standing.api else { return vec![create_key(case)] };
+    let Some(api) = case.decision.standing().and_then(|standing| standing.api.as_ref()) else {
+        return vec![create_key(case)];
+    };
     let scopes = scope_flags(&case.decision.missing_scopes);
+    if principal.key.is_none() {
+        return vec![format!("user update {} --role ROLE", owner(case).1)];
+    }
     let grown = format!("key update {key}{scopes}");
     match principal.subject_kind() {
         SubjectKind::Client => vec![format!("client update {}{}{scopes}", owner(case).1, api_flag(api)), grown],

@@ -14,8 +14,9 @@ use crate::check::decision::Decision;
 use crate::credential::Upstream;
 use crate::id::SubjectId;
 use crate::limit;
+use crate::login::session::Factor;
 use crate::name::RealmName;
-use crate::principal::{Principal, Profile};
+use crate::principal::{Principal, Profile, Standing};
 
 /// How many headers the closed list has.
 const IDENTITY_COUNT: usize = 16;
@@ -123,7 +124,9 @@ impl Sheet {
         self.put(|text| decision.request_id.append_to(text));
         self.put(|_| {}); // no-store stands already
         match decision.identity() {
-            Some(principal) => self.write_principal(principal, realm),
+            Some(principal) => {
+                self.write_principal(principal, decision.standing().unwrap_or(&principal.standing), realm)
+            }
             None => self.next += IDENTITY_COUNT - 2,
         }
         self.put(|text| text.extend_from_slice(upstream.authorization.unwrap_or_default().as_bytes()));
@@ -136,7 +139,7 @@ impl Sheet {
     }
 
     /// In the order of [`IDENTITY`], up to `Admit-Token`.
-    fn write_principal(&mut self, principal: &Principal, realm: &RealmName) {
+    fn write_principal(&mut self, principal: &Principal, standing: &Standing, realm: &RealmName) {
         let profile = principal.profile.as_deref();
         let profile_text = |get: fn(&Profile) -> Option<&str>| profile.and_then(get).unwrap_or_default();
         self.put(|text| principal.subject.append_to(text));
@@ -148,9 +151,9 @@ impl Sheet {
         self.put(|text| append_typed(text, profile_text(|profile| profile.external_id.as_deref())));
         self.put(|text| principal.grant.into_iter().for_each(|grant| grant.append_to(text)));
         self.put(|text| principal.key.into_iter().for_each(|key| key.append_to(text)));
-        self.put(|text| append_list(text, principal.standing.scopes.iter().map(|scope| scope.as_str())));
-        self.put(|text| append_list(text, principal.standing.roles.iter().map(|role| role.as_str())));
-        self.put(|_| {}); // no assurance without a sign-in
+        self.put(|text| append_list(text, standing.scopes.iter().map(|scope| scope.as_str())));
+        self.put(|text| append_list(text, standing.roles.iter().map(|role| role.as_str())));
+        self.put(|text| text.extend_from_slice(acr_of(principal).unwrap_or_default().as_bytes()));
         self.put(|text| text.extend_from_slice(realm.as_str().as_bytes()));
         self.put(|_| {}); // no Admit-Token in this version
     }
@@ -170,6 +173,11 @@ pub fn acting_client(principal: &Principal) -> Option<SubjectId> {
         (None, client @ SubjectId::Client(_)) => Some(client),
         (None, SubjectId::User(_)) => None,
     }
+}
+
+/// How well the caller signed in, where he did.
+fn acr_of(principal: &Principal) -> Option<&'static str> {
+    principal.sign_in.as_ref().and_then(|sign_in| sign_in.factors.acr())
 }
 
 /// The two fields that tell of limits; none where there is no limit.
@@ -205,8 +213,13 @@ fn append_typed(text: &mut Vec<u8>, typed: &str) {
     }
 }
 
-/// The principal as `/v1/check` and the records show it (contract §3.1).
-pub fn principal_json(principal: &Principal, realm: &RealmName, issuer: &str) -> serde_json::Value {
+/// The caller as `/v1/check` and the records show it (contract §3.1), with what he may do where he asked.
+pub fn principal_json(
+    principal: &Principal,
+    standing: &Standing,
+    realm: &RealmName,
+    issuer: &str,
+) -> serde_json::Value {
     let profile = principal.profile.as_deref();
     let metadata = profile.map(|profile| &profile.metadata).filter(|metadata| !metadata.is_null());
     serde_json::json!({
@@ -223,11 +236,12 @@ pub fn principal_json(principal: &Principal, realm: &RealmName, issuer: &str) ->
         "grant": principal.grant,
         "key": principal.key,
         "credential": principal.credential.as_str(),
-        "api": principal.standing.api,
-        "scopes": principal.standing.scopes,
-        "roles": principal.standing.roles,
-        "acr": null,
-        "amr": [],
+        "api": standing.api,
+        "scopes": standing.scopes,
+        "roles": standing.roles,
+        "acr": acr_of(principal),
+        "amr": principal.sign_in.iter().flat_map(|sign_in| sign_in.factors.iter()).map(Factor::as_str).collect::<Vec<_>>(),
+        "auth_time": principal.sign_in.as_ref().map(|sign_in| sign_in.at),
         "expires_at": principal.expires_at,
     })
 }
@@ -296,6 +310,7 @@ mod tests {
                 org: Some(OrgId::from_bytes([6; 16])),
                 ..Profile::default()
             })),
+            sign_in: None,
         };
         let mut decision = decision(Some(principal.clone()));
         decision.limits.push(LimitState {

@@ -290,6 +290,14 @@ words! {
         StoreUnavailable = "store_unavailable",
         /// A preflight that no `cors` list allows.
         OriginNotListed = "origin_not_listed",
+        /// A cookie on a request that changes something, without a browser's word that it comes from the same origin.
+        NotSameOrigin = "not_same_origin",
+        /// A session that was not used for too long.
+        Idle = "idle",
+        /// A sign-in that is not complete: a factor is still to be shown.
+        FactorsPending = "factors_pending",
+        /// A session of another host.
+        OtherHost = "other_host",
         /// Another caller's API: nothing is said of it.
         NotAskedFor = "not_asked_for",
     }
@@ -329,11 +337,11 @@ impl Reason {
             | Self::SecretInWrongPlace
             | Self::NotAskedFor => Code::InvalidCredential,
             Self::OtherRealm => Code::WrongRealm,
-            Self::Expired | Self::RolledOver => Code::ExpiredCredential,
+            Self::Expired | Self::RolledOver | Self::Idle => Code::ExpiredCredential,
             Self::Revoked | Self::KeyDisabled | Self::IssuedBeforeCutoff | Self::ParentEnded => Code::RevokedCredential,
             Self::OwnerDisabled | Self::OwnerGone | Self::RealmDisabled => Code::SubjectDisabled,
-            Self::OtherAudience => Code::WrongAudience,
-            Self::Assurance => Code::InsufficientAuthentication,
+            Self::OtherAudience | Self::OtherHost => Code::WrongAudience,
+            Self::Assurance | Self::FactorsPending => Code::InsufficientAuthentication,
             Self::ScopeMissing => Code::InsufficientScope,
             Self::RoleMissing => Code::InsufficientRole,
             Self::SubjectKind => Code::WrongSubjectKind,
@@ -343,7 +351,7 @@ impl Reason {
             Self::OtherSubject => Code::NotYours,
             Self::NothingMatched => Code::NoRule,
             Self::DenyRule => Code::Denied,
-            Self::OriginNotListed => Code::CrossSite,
+            Self::OriginNotListed | Self::NotSameOrigin => Code::CrossSite,
             Self::PeerNotTrusted => Code::UntrustedProxy,
             Self::KeyLimit | Self::DefaultLimit | Self::RuleLimit | Self::UnknownBudget => Code::RateLimited,
             Self::QueueFull => Code::Overloaded,

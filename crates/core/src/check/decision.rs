@@ -8,7 +8,7 @@ use crate::check::code::{Code, Reason};
 use crate::id::RequestId;
 use crate::limit::{self, Limit};
 use crate::name::{RoleName, ScopeName};
-use crate::principal::Principal;
+use crate::principal::{Principal, Standing};
 use crate::time::Span;
 
 /// What was decided.
@@ -44,6 +44,10 @@ pub struct Decision {
     pub observed: Option<Reason>,
     /// Who asked, as far as that is known; a refused caller too.
     pub principal: Option<Arc<Principal>>,
+    /// What the caller may do here, where that depends on the place: of who signed in.
+    pub standing: Option<Arc<Standing>>,
+    /// Why a cookie that was sent counts as none.
+    pub ambient: Option<Reason>,
     /// True where the credential may be used: only then does an admission say who it is, also where a rule only observes.
     pub is_identified: bool,
     /// The scopes that were missing.
@@ -66,6 +70,8 @@ impl Decision {
             verdict,
             observed: None,
             principal: None,
+            standing: None,
+            ambient: None,
             is_identified: false,
             missing_scopes: Vec::new(),
             missing_roles: Vec::new(),
@@ -78,6 +84,11 @@ impl Decision {
     /// Whom an admission names.
     pub fn identity(&self) -> Option<&Principal> {
         self.principal.as_deref().filter(|_| self.is_identified)
+    }
+
+    /// What the caller may do here.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_deref().or_else(|| self.principal.as_ref().map(|principal| &*principal.standing))
     }
 
     /// True where the request may go on.

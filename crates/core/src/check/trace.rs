@@ -14,7 +14,7 @@ use crate::credential::Place;
 use crate::name::RealmName;
 use crate::policy::index::{NearMiss, Policy, Target};
 use crate::policy::rule::{Audience, Demand, Require, Rule};
-use crate::principal::{CredentialKind, Principal};
+use crate::principal::{CredentialKind, Principal, Standing};
 
 /// How a step went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -140,8 +140,11 @@ impl Story<'_> {
             None if self.case.decision.principal.is_none() => self.add(Mark::Skipped, "no credential was sent"),
             None => {}
         }
+        if let Some(reason) = self.case.decision.ambient {
+            self.add(Mark::Skipped, format!("a session cookie was sent and counts as none: {}", sentence(reason)));
+        }
         if let Some(principal) = &self.case.decision.principal {
-            let state = standing_text(principal);
+            let state = standing_text(principal, self.case.decision.standing().unwrap_or(&principal.standing));
             self.add(Mark::Skipped, state);
         }
         let about_credential = [
@@ -153,6 +156,7 @@ impl Story<'_> {
             Code::BindingMismatch,
             Code::WrongIp,
             Code::InsecureTransport,
+            Code::CrossSite,
         ];
         let ended = self.ends_with(&about_credential)
             || (self.reason == Some(Reason::UnknownBudget) && self.ends_with(&[Code::RateLimited]));
@@ -199,8 +203,7 @@ impl Story<'_> {
         if self.ends_with(&[Code::MissingCredential]) {
             return true;
         }
-        let principal = self.case.decision.principal.as_ref();
-        let is_for_none = principal.is_some_and(|principal| principal.standing.api.is_none());
+        let is_for_none = self.case.decision.standing().is_some_and(|standing| standing.api.is_none());
         let audience = match &rule.audience {
             Audience::Api(api) if is_for_none => format!("for callers of {api}; the credential is for no API"),
             Audience::Api(api) => format!("made for {api}"),
@@ -250,11 +253,11 @@ const fn place_text(place: Place) -> &'static str {
         Place::XApiKey => "X-API-Key",
         Place::Basic => "Authorization: Basic",
         Place::Query => "query parameter",
+        Place::Cookie => "cookie",
     }
 }
 
-fn standing_text(principal: &Principal) -> String {
-    let standing = &principal.standing;
+fn standing_text(principal: &Principal, standing: &Standing) -> String {
     let api = standing.api.as_ref().map_or_else(|| "no API".to_owned(), ToString::to_string);
     let scopes: Vec<_> = standing.scopes.iter().map(|scope| scope.as_str()).collect();
     let scopes = if scopes.is_empty() { "no scopes".to_owned() } else { scopes.join(" ") };
@@ -262,6 +265,10 @@ fn standing_text(principal: &Principal) -> String {
         (CredentialKind::OperatorKey, _) => "the operator key of this server".to_owned(),
         (_, Some(key)) => {
             format!("it is key {key} (secret {}) of \"{}\": {api}, {scopes}", principal.secret_number, principal.name)
+        }
+        (CredentialKind::Session, _) => {
+            let at = principal.sign_in.as_ref().map(|sign_in| format!(", signed in at {}", sign_in.at));
+            format!("it is \"{}\"{}: {api}, {scopes}", principal.name, at.unwrap_or_default())
         }
         (_, None) => format!("it is \"{}\": {api}, {scopes}", principal.name),
     }
@@ -340,6 +347,12 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::QueueFull => "a queue is full",
         Reason::StoreUnavailable => "the store did not answer",
         Reason::OriginNotListed => "the origin is on no cors list",
+        Reason::NotSameOrigin => {
+            "a cookie acts on this only where the browser says that the page is of the same origin"
+        }
+        Reason::Idle => "it was not used for too long",
+        Reason::FactorsPending => "the sign-in is not complete",
+        Reason::OtherHost => "it is good at another host only",
         Reason::NotAskedFor => "it is for an API that the asking grant does not name",
     }
 }

@@ -1,8 +1,11 @@
-//! How people prove who they are: what they type, and what is kept of it.
+//! How people prove who they are, what is kept of it, and what it leads to.
 //!
-//! Pure: hashing takes its salt and its memory as arguments. What a sign-in leads to is not here.
+//! Pure: hashing takes its salt and its memory as arguments.
 
+pub mod browser;
+pub mod cookie;
 pub mod guard;
 pub mod hash;
 pub mod identifier;
 pub mod password;
+pub mod session;

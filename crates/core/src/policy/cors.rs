@@ -109,6 +109,12 @@ impl Cors {
         origins && (self.credentials || !other.credentials)
     }
 
+    /// True where pages of this origin may act with the cookies of whoever looks at them.
+    pub fn lets_act(&self, origin: &str) -> bool {
+        let Origins::Listed(list) = &self.origins else { return false };
+        self.credentials && list.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
+    }
+
     fn allow_origin(&self, origin: &str) -> Option<Fields> {
         let echo = match &self.origins {
             Origins::Any => HeaderValue::from_static("*"),

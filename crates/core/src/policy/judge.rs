@@ -7,7 +7,7 @@
 use crate::check::code::Reason;
 use crate::id::{ClientId, UserId};
 use crate::name::{RoleName, ScopeName};
-use crate::principal::{Principal, SubjectKind};
+use crate::principal::{Principal, Standing, SubjectKind};
 
 use super::index::Target;
 use super::rule::{Audience, Demand, Require, Rule};
@@ -50,24 +50,39 @@ pub const fn judge_openness(rule: &Rule) -> Openness {
     }
 }
 
+/// Who calls, and what he may do here.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Who.
+    pub principal: &'a Principal,
+    /// On the API of the rule.
+    pub standing: &'a Standing,
+}
+
+impl<'a> From<&'a Principal> for Caller<'a> {
+    fn from(principal: &'a Principal) -> Self {
+        Self { principal, standing: &principal.standing }
+    }
+}
+
 /// Whether the caller has what the rule demands, its openness included. `path` is in normal form and matches the rule.
-pub fn judge_caller(rule: &Rule, path: &str, principal: Option<&Principal>) -> Result<(), Refused> {
+pub fn judge_caller(rule: &Rule, path: &str, caller: Option<Caller<'_>>) -> Result<(), Refused> {
     let require = match &rule.demand {
         Demand::Public => return Ok(()),
         Demand::Deny => return Err(Reason::DenyRule.into()),
         Demand::Require(require) => require,
     };
-    let principal = principal.ok_or(Reason::NoCredential)?;
+    let Caller { principal, standing } = caller.ok_or(Reason::NoCredential)?;
     if !require.subjects.is_empty() && !require.subjects.contains(&principal.subject_kind()) {
         return Err(Reason::SubjectKind.into());
     }
     if !require.credentials.is_empty() && !require.credentials.contains(&principal.credential) {
         return Err(Reason::CredentialKind.into());
     }
-    if !is_audience(&rule.audience, require.is_api_demanded, principal) {
+    if !is_audience(&rule.audience, require.is_api_demanded, standing) {
         return Err(Reason::OtherAudience.into());
     }
-    judge_rights(require, principal)?;
+    judge_rights(require, standing)?;
     if require.own.as_deref().is_some_and(|name| !is_self(rule.path.capture(path, name), principal)) {
         return Err(Reason::OtherSubject.into());
     }
@@ -81,8 +96,8 @@ impl From<Reason> for Refused {
 }
 
 /// A caller without API says who, not what: he passes here and has no scopes, unless the rule itself names an API.
-fn is_audience(audience: &Audience, is_demanded: bool, principal: &Principal) -> bool {
-    match (audience, &principal.standing.api) {
+fn is_audience(audience: &Audience, is_demanded: bool, standing: &Standing) -> bool {
+    match (audience, &standing.api) {
         (Audience::Any, _) => true,
         (Audience::Api(_), None) => !is_demanded,
         (Audience::Api(demanded), Some(given)) => demanded == given,
@@ -90,12 +105,12 @@ fn is_audience(audience: &Audience, is_demanded: bool, principal: &Principal) ->
     }
 }
 
-fn judge_rights(require: &Require, principal: &Principal) -> Result<(), Refused> {
-    let has_role = |role: &RoleName| principal.standing.roles.binary_search(role).is_ok();
+fn judge_rights(require: &Require, standing: &Standing) -> Result<(), Refused> {
+    let has_role = |role: &RoleName| standing.roles.binary_search(role).is_ok();
     if !require.roles.is_empty() && !require.roles.iter().any(has_role) {
         return Err(Refused { missing_roles: require.roles.clone(), ..Reason::RoleMissing.into() });
     }
-    let missing: Vec<_> = require.scopes.iter().filter(|scope| !principal.has_scope(scope)).cloned().collect();
+    let missing: Vec<_> = require.scopes.iter().filter(|scope| !standing.has_scope(scope)).cloned().collect();
     if !missing.is_empty() {
         return Err(Refused { missing_scopes: missing, ..Reason::ScopeMissing.into() });
     }
@@ -121,7 +136,7 @@ mod tests {
     use super::*;
     use crate::id::SubjectId;
     use crate::policy::rule::RawRule;
-    use crate::principal::{CredentialKind, Profile, Standing};
+    use crate::principal::{CredentialKind, Profile};
     use proptest::prelude::*;
 
     const API: &str = "https://api.shop.test";
@@ -151,6 +166,7 @@ mod tests {
             rolled: false,
             halted: None,
             profile: Some(Box::new(Profile { external_id: Some("cus_42".to_owned()), ..Profile::default() })),
+            sign_in: None,
         }
     }
 
@@ -170,7 +186,7 @@ mod tests {
     }
 
     fn reason(rule: &Rule, path: &str, principal: &Principal) -> Option<Reason> {
-        judge_caller(rule, path, Some(principal)).err().map(|refused| refused.reason)
+        judge_caller(rule, path, Some(principal.into())).err().map(|refused| refused.reason)
     }
 
     #[test]
@@ -210,11 +226,11 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_listed() {
-        let refused = judge_caller(&rule("scopes = ['c', 'a', 'd']"), "/users/x", Some(&alice())).unwrap_err();
+        let refused = judge_caller(&rule("scopes = ['c', 'a', 'd']"), "/users/x", Some((&alice()).into())).unwrap_err();
         assert_eq!(refused.missing_scopes, ["c".parse().unwrap(), "d".parse().unwrap()]);
-        let refused = judge_caller(&rule("roles = ['x', 'y']"), "/users/x", Some(&alice())).unwrap_err();
+        let refused = judge_caller(&rule("roles = ['x', 'y']"), "/users/x", Some((&alice()).into())).unwrap_err();
         assert_eq!((refused.reason, refused.missing_roles.len()), (Reason::RoleMissing, 2));
-        assert_eq!(judge_caller(&rule("roles = ['x', 'buyer']"), "/users/x", Some(&alice())), Ok(()));
+        assert_eq!(judge_caller(&rule("roles = ['x', 'buyer']"), "/users/x", Some((&alice()).into())), Ok(()));
     }
 
     #[test]
@@ -268,7 +284,7 @@ mod tests {
         assert_eq!((judge_openness(&public), judge_openness(&deny)), (Openness::Public, Openness::Denied));
         assert_eq!(judge_openness(&rule("authenticated = true")), Openness::Guarded);
         assert_eq!(judge_caller(&public, "/", None), Ok(()));
-        assert_eq!(judge_caller(&deny, "/", Some(&alice())).unwrap_err().reason, Reason::DenyRule);
+        assert_eq!(judge_caller(&deny, "/", Some((&alice()).into())).unwrap_err().reason, Reason::DenyRule);
     }
 
     #[test]
@@ -287,7 +303,7 @@ mod tests {
         #[test]
         fn no_scope_is_admitted_that_the_caller_has_not(asked in prop::collection::btree_set("[a-d]", 1..4)) {
             let scopes = asked.iter().map(|scope| format!("'{scope}'")).collect::<Vec<_>>().join(",");
-            let admitted = judge_caller(&rule(&format!("scopes = [{scopes}]")), "/users/x", Some(&alice())).is_ok();
+            let admitted = judge_caller(&rule(&format!("scopes = [{scopes}]")), "/users/x", Some((&alice()).into())).is_ok();
             prop_assert_eq!(admitted, asked.iter().all(|scope| ["a", "b"].contains(&scope.as_str())));
         }
     }

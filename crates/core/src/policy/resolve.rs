@@ -47,6 +47,7 @@ impl RawRule {
             accept_query: self.accept.as_ref().and_then(|accept| reader.read_accept(accept)),
             authorization_upstream: reader.read_word("authorization", self.authorization.as_deref(), "upstream"),
             keep_encoded_slash: reader.read_word("encoded_slash", self.encoded_slash.as_deref(), "keep"),
+            login: reader.read_login(self, &demand, &host),
             observe: reader.read_word("mode", self.mode.as_deref(), "observe"),
             limit: self.limit.as_ref().and_then(|limit| reader.read_limit(limit, &demand)),
             stale_for: self.stale_for.as_deref().map_or(Span::ZERO, |text| reader.read_stale_for(text, &demand)),
@@ -64,6 +65,7 @@ impl Rule {
     /// Makes a rule that cannot be trusted refuse all it matches.
     pub(super) fn deny(&mut self) {
         (self.demand, self.audience, self.observe, self.limit) = (Demand::Deny, Audience::None, false, None);
+        self.login = false;
         self.stale_for = Span::ZERO;
     }
 }
@@ -112,9 +114,8 @@ impl Reader {
     fn refuse_unbuilt(&mut self, raw: &RawRule) {
         let require = raw.require.as_ref();
         let refused = [
-            ("login", raw.login == Some(true), "sign-in"),
-            ("require.acr", require.is_some_and(|require| require.acr.is_some()), "sign-in"),
-            ("require.max_age", require.is_some_and(|require| require.max_age.is_some()), "sign-in"),
+            ("require.acr", require.is_some_and(|require| require.acr.is_some()), "step-up"),
+            ("require.max_age", require.is_some_and(|require| require.max_age.is_some()), "step-up"),
             ("token", raw.token.is_some(), "tokens for the application"),
         ];
         for (path, said, mechanism) in refused {
@@ -203,6 +204,28 @@ impl Reader {
             );
         }
         kinds
+    }
+
+    /// A browser that is sent away must know where to come back to, and what it brings must be taken.
+    fn read_login(&mut self, raw: &RawRule, demand: &Demand, host: &HostPattern) -> bool {
+        if raw.login != Some(true) {
+            return false;
+        }
+        let Demand::Require(require) = demand else {
+            self.problem("login", "means nothing beside public or deny: leave it out");
+            return false;
+        };
+        if host.literal().is_none() && !self.problems.iter().any(|known| known.path == "match.host") {
+            self.problem("match.host", "must be one host, such as shop.test, in a rule with login = true");
+        }
+        let is_listed = require.credentials.is_empty() || require.credentials.contains(&CredentialKind::Session);
+        if !is_listed {
+            self.problem("login", "leads to a session, which require.credentials does not take: add session there");
+        }
+        if !(require.subjects.is_empty() || require.subjects.contains(&SubjectKind::User)) {
+            self.problem("login", "is for people, whom require.subjects does not take: add user there");
+        }
+        true
     }
 
     fn read_audience(&mut self, raw: &RawRule, demand: &Demand) -> Audience {
@@ -334,7 +357,8 @@ fn read_subject(text: &str) -> Result<SubjectKind, String> {
 fn read_credential(text: &str) -> Result<Option<CredentialKind>, String> {
     match text {
         "api_key" => Ok(Some(CredentialKind::ApiKey)),
-        "session" | "access_token" | "basic" | "certificate" => Ok(None),
+        "session" => Ok(Some(CredentialKind::Session)),
+        "access_token" | "basic" | "certificate" => Ok(None),
         _ => Err(format!("has {text:?}: the kinds are api_key, session, access_token, basic and certificate")),
     }
 }

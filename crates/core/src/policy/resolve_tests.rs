@@ -55,7 +55,7 @@ fn every_word_is_read() {
     assert_eq!(rule.summary(), "GET,POST shop.test/users/{id}/orders/**");
     let require = rule.require().unwrap();
     assert_eq!(require.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(), ["orders:read", "orders:write"]);
-    assert_eq!(require.credentials, [CredentialKind::ApiKey]);
+    assert_eq!(require.credentials, [CredentialKind::Session, CredentialKind::ApiKey]);
     assert_eq!(require.own.as_deref(), Some("id"));
     assert_eq!(rule.audience, Audience::Api(ApiUri::parse("https://api.shop.test").unwrap()));
     assert!(rule.observe && rule.authorization_upstream && rule.keep_encoded_slash && rule.cors.is_some());
@@ -118,13 +118,26 @@ fn a_rule_must_say_who_is_admitted() {
 
 #[test]
 fn words_without_mechanism_are_refused_by_name() {
-    let rule = "login = true\ntoken = { audience = 'a' }\nrequire = { acr = 'a', max_age = 300 }";
+    let rule = "token = { audience = 'a' }\nrequire = { acr = 'a', max_age = 300 }";
     let problems = raw(rule).resolve().unwrap_err();
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
-    assert_eq!(paths, ["login", "require.acr", "require.max_age", "token"]);
+    assert_eq!(paths, ["require.acr", "require.max_age", "token"]);
     assert!(problems.iter().all(|problem| problem.message.contains("this version of Admit does not have")));
-    assert_eq!(refused("require = { credentials = ['session', 'basic'] }"), ["require.credentials"]);
+    assert_eq!(refused("require = { credentials = ['certificate', 'basic'] }"), ["require.credentials"]);
     assert_eq!(refused("require = { credentials = ['operator_key'] }"), ["require.credentials"]);
+}
+
+#[test]
+fn who_is_sent_to_sign_in_must_know_where_to_come_back_to_and_be_taken() {
+    let login = |rest: &str| format!("login = true\nmatch = {{ host = 'shop.test' }}\n{rest}");
+    let rule = raw(&login("require = { authenticated = true }")).resolve().unwrap();
+    assert!(rule.login);
+    assert_eq!(refused("login = true\nrequire = { authenticated = true }"), ["match.host"]);
+    assert_eq!(refused(&login("public = true")), ["login"]);
+    assert_eq!(refused(&login("deny = true")), ["login"]);
+    assert_eq!(refused(&login("require = { credentials = ['api_key'] }")), ["login"]);
+    assert_eq!(refused(&login("require = { credentials = ['api_key', 'session'], subjects = ['user'] }")), [""; 0]);
+    assert_eq!(refused(&login("require = { subjects = ['client'] }")), ["login"]);
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub struct Rule {
     pub authorization_upstream: bool,
     /// An encoded slash is a letter of its segment; else such a path is refused.
     pub keep_encoded_slash: bool,
+    /// A person who is not known yet is sent to sign in.
+    pub login: bool,
     /// Judge and record, admit anyway.
     pub observe: bool,
     /// How fast.

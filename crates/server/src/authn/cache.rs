@@ -8,12 +8,14 @@
 use std::sync::Arc;
 
 use admit_core::id::RealmId;
+use admit_core::login::session::SignIn;
 use admit_core::name::{RoleName, ScopeName};
 use admit_core::principal::{Principal, Profile, Standing};
+use admit_core::secret::SecretKind;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
-use super::epoch::Epochs;
+use super::epoch::{Epochs, SLOT_BITS, Slot};
 
 /// 128 bits by which a presented secret is found here: two SipHash-2-4 under keys of this start. A sixth of the cost of
 /// the keyed hash under which it is stored, which is made only for what is not found.
@@ -29,14 +31,15 @@ impl Tagger {
         Self([(keys[0], keys[1]), (keys[2], keys[3])])
     }
 
-    /// The tag of a secret's text in a realm.
+    /// The tag of a secret's text in a realm. A text that two kinds may have (keys that were imported have any form) has two.
     #[expect(deprecated, reason = "the standard library's SipHash-2-4 with chosen keys has no other name")]
-    pub fn tag(&self, realm: RealmId, text: &str) -> Tag {
+    pub fn tag(&self, realm: RealmId, kind: SecretKind, text: &str) -> Tag {
         use std::hash::{Hasher, SipHasher};
         let mut tag = [0; 16];
         for ((first, second), half) in self.0.iter().zip(tag.chunks_exact_mut(8)) {
             let mut hasher = SipHasher::new_with_keys(*first, *second);
             hasher.write(realm.bytes());
+            hasher.write_u8(kind as u8);
             hasher.write(text.as_bytes());
             half.copy_from_slice(&hasher.finish().to_le_bytes());
         }
@@ -44,39 +47,65 @@ impl Tagger {
     }
 }
 
-/// How many ids an entry may depend on: realm, API, subject, client, key, grant and ancestors.
-pub const SLOTS_MAX: usize = 12;
+impl Tag {
+    /// It is a keyed hash: eight of its octets are as good as any hash of it.
+    pub(super) fn hash(&self) -> u64 {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&self.0[1..9]);
+        u64::from_le_bytes(eight)
+    }
+
+    /// Which of so many shards it belongs to.
+    pub(super) fn shard(&self, count: usize) -> usize {
+        usize::from(self.0[0]) % count
+    }
+}
+
+/// How many ids an entry may depend on: realm, subject, client, key, grant, hash and ancestors.
+pub const SLOTS_MAX: usize = 10;
 
 const SHARDS: usize = 64;
 
-/// What an entry depends on.
+/// What an entry depends on: slots of [`SLOT_BITS`] bits, two in five octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depends {
-    slots: [u16; SLOTS_MAX],
+    pairs: [[u8; 5]; SLOTS_MAX / 2],
     count: u8,
 }
 
 impl Depends {
     /// From the slots of the ids; `None` where there are more than fit, and then nothing is kept.
-    pub fn on(slots: &[u16]) -> Option<Self> {
-        let mut kept = [0; SLOTS_MAX];
-        kept.get_mut(..slots.len())?.copy_from_slice(slots);
-        Some(Self { slots: kept, count: slots.len() as u8 })
+    pub fn on(slots: &[Slot]) -> Option<Self> {
+        let mut pairs = [[0; 5]; SLOTS_MAX / 2];
+        for (place, pair) in slots.chunks(2).enumerate() {
+            let second = pair.get(1).map_or(0, |slot| u64::from(slot.0));
+            let both = u64::from(pair[0].0) | second << SLOT_BITS;
+            pairs.get_mut(place)?.copy_from_slice(&both.to_le_bytes()[..5]);
+        }
+        Some(Self { pairs, count: slots.len() as u8 })
     }
 
-    fn slots(&self) -> &[u16] {
-        &self.slots[..usize::from(self.count)]
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        let two = |[a, b, c, d, e]: [u8; 5]| {
+            let both = u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]);
+            [Slot((both & ((1 << SLOT_BITS) - 1)) as u32), Slot((both >> SLOT_BITS) as u32)]
+        };
+        self.pairs.into_iter().flat_map(two).take(usize::from(self.count))
     }
 }
 
+/// One line of the processor's cache: a look-up among a million waits for memory, and should do so once here.
+#[repr(align(64))]
 struct Entry {
     tag: Tag,
     position: i64,
+    principal: Arc<Principal>,
+    size: u32,
     depends: Depends,
     used: bool,
-    size: u32,
-    principal: Arc<Principal>,
 }
+
+const _: () = assert!(size_of::<Entry>() == 64);
 
 #[derive(Default)]
 struct Shard {
@@ -137,15 +166,8 @@ impl Cache {
     }
 
     fn shard(&self, tag: &Tag) -> &Mutex<Shard> {
-        &self.shards[usize::from(tag.0[0]) % SHARDS]
+        &self.shards[tag.shard(SHARDS)]
     }
-}
-
-/// The tag is a keyed hash: eight of its octets are as good as any hash of it.
-fn hash_of(tag: &Tag) -> u64 {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&tag.0[1..9]);
-    u64::from_le_bytes(eight)
 }
 
 /// What an entry costs: itself, its share of the index, and what hangs from it. A standing is counted where nobody shares it
@@ -162,7 +184,13 @@ fn cost_of(principal: &Principal) -> usize {
         0..=2 => cost_of_standing(&principal.standing),
         _ => 0,
     };
-    own + profile + standing
+    let sign_in = principal.sign_in.as_ref().map_or(0, |sign_in| {
+        let host = sign_in.host.as_ref().map_or(0, |host| host.len());
+        let there = sign_in.standings.iter().filter(|standing| Arc::strong_count(standing) <= 2);
+        let shared = sign_in.standings.len() * size_of::<Arc<Standing>>();
+        size_of::<SignIn>() + host + shared + there.map(|standing| cost_of_standing(standing)).sum::<usize>()
+    });
+    own + profile + standing + sign_in
 }
 
 fn cost_of_standing(standing: &Standing) -> usize {
@@ -174,15 +202,15 @@ fn cost_of_standing(standing: &Standing) -> usize {
 impl Shard {
     fn find(&self, tag: &Tag) -> Option<usize> {
         let entries = &self.entries;
-        self.index.find(hash_of(tag), |at| entries[*at as usize].tag == *tag).map(|at| *at as usize)
+        self.index.find(tag.hash(), |at| entries[*at as usize].tag == *tag).map(|at| *at as usize)
     }
 
     fn push(&mut self, entry: Entry) {
         let at = self.entries.len() as u32;
-        let hash = hash_of(&entry.tag);
+        let hash = entry.tag.hash();
         self.entries.push(entry);
         let entries = &self.entries;
-        self.index.insert_unique(hash, at, |at| hash_of(&entries[*at as usize].tag));
+        self.index.insert_unique(hash, at, |at| entries[*at as usize].tag.hash());
         self.bytes += self.entries[at as usize].size as usize;
     }
 
@@ -193,13 +221,13 @@ impl Shard {
         self.bytes -= gone.size as usize;
         let Some(moved) = self.entries.get(at) else { return };
         let (moved, from) = (moved.tag, self.entries.len());
-        if let Ok(mut found) = self.index.find_entry(hash_of(&moved), |kept| *kept as usize == from) {
+        if let Ok(mut found) = self.index.find_entry(moved.hash(), |kept| *kept as usize == from) {
             *found.get_mut() = at as u32;
         }
     }
 
     fn unlink(&mut self, tag: &Tag, at: usize) {
-        if let Ok(found) = self.index.find_entry(hash_of(tag), |kept| *kept as usize == at) {
+        if let Ok(found) = self.index.find_entry(tag.hash(), |kept| *kept as usize == at) {
             found.remove();
         }
     }
@@ -243,13 +271,14 @@ mod tests {
             rolled: false,
             halted: None,
             profile: None,
+            sign_in: None,
         })
     }
 
     static SHARED: std::sync::LazyLock<Arc<Standing>> = std::sync::LazyLock::new(Arc::default);
 
     fn tag(number: u32) -> Tag {
-        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), &number.to_string())
+        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), SecretKind::ApiKey, &number.to_string())
     }
 
     fn revocation(id: [u8; 16], number: i64) -> Change {
@@ -333,18 +362,30 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_depends_on_realm_text_and_keys() {
+    fn a_tag_depends_on_realm_kind_text_and_keys() {
         let (a, b) = (RealmId::from_bytes([1; 16]), RealmId::from_bytes([2; 16]));
+        let (key, session) = (SecretKind::ApiKey, SecretKind::Session);
         let tagger = Tagger::new([1, 2, 3, 4]);
-        assert_eq!(tagger.tag(a, "x"), tagger.tag(a, "x"));
-        for other in [tagger.tag(b, "x"), tagger.tag(a, "y"), Tagger::new([1, 2, 3, 5]).tag(a, "x")] {
-            assert_ne!(tagger.tag(a, "x"), other);
+        let tag = tagger.tag(a, key, "x");
+        assert_eq!(tag, tagger.tag(a, key, "x"));
+        let strange = Tagger::new([1, 2, 3, 5]).tag(a, key, "x");
+        for other in [tagger.tag(b, key, "x"), tagger.tag(a, session, "x"), tagger.tag(a, key, "y"), strange] {
+            assert_ne!(tag, other);
         }
     }
 
     #[test]
     fn more_dependencies_than_fit_are_not_kept() {
-        assert!(Depends::on(&[0; SLOTS_MAX]).is_some());
-        assert!(Depends::on(&[0; SLOTS_MAX + 1]).is_none());
+        assert!(Depends::on(&[Slot(0); SLOTS_MAX]).is_some());
+        assert!(Depends::on(&[Slot(0); SLOTS_MAX + 1]).is_none());
+    }
+
+    #[test]
+    fn slots_are_kept_as_they_are() {
+        let all: Vec<Slot> = (0..SLOTS_MAX as u32).map(|number| Slot((1 << SLOT_BITS) - 1 - number * 77_777)).collect();
+        for count in 0..=SLOTS_MAX {
+            let depends = Depends::on(&all[..count]).unwrap();
+            assert_eq!(depends.slots().collect::<Vec<_>>(), all[..count]);
+        }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! This node counts the changes that it learns of, in the order in which it learns of them; the numbers of the store are of
 //! no use here, because on an engine with many writers a lower one may become visible later. Every change names an id, and
-//! an id has one of 65,536 slots. A change is given the next number and raises its slot to it before it is acknowledged.
+//! an id has one of a million slots. A change is given the next number and raises its slot to it before it is acknowledged.
 //!
 //! A fill takes [`Epochs::position`] **before** its snapshot begins. What had been learned by then was committed before and
 //! is seen by the snapshot; whatever is learned later raises a slot above the position. An entry remembers the position and
 //! the slots of all ids it depends on, and counts only while none of them stands higher. So a fill that raced with a
 //! revocation loses, whatever the order: the test is made at each use, not at the insertion. Two ids in one slot cost a
-//! needless read, never a stale answer.
+//! needless read, never a stale answer; with fewer slots a busy store would make a miss of every other request for a
+//! million keys.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,32 +17,44 @@ use admit_core::id::RealmId;
 use admit_store::{Change, ChangeKind};
 use parking_lot::Mutex;
 
-/// How many slots there are; a slot is a `u16`.
-const SLOTS: usize = 1 << 16;
+/// How many bits the number of a slot has.
+pub(super) const SLOT_BITS: u32 = 20;
+
+/// Where changes of an id are noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(pub(super) u32);
 
 /// The slots, how many changes were learned, and how many of these have raised their slots.
 pub struct Epochs {
     learned: AtomicI64,
     settled: AtomicI64,
+    /// Nothing that was filled before is worth anything.
+    floor: AtomicI64,
     one_at_a_time: Mutex<()>,
     slots: Box<[AtomicI64]>,
 }
 
 impl Default for Epochs {
     fn default() -> Self {
-        let slots = (0..SLOTS).map(|_| AtomicI64::new(0)).collect();
-        Self { learned: AtomicI64::new(0), settled: AtomicI64::new(0), one_at_a_time: Mutex::default(), slots }
+        Self {
+            learned: AtomicI64::new(0),
+            settled: AtomicI64::new(0),
+            floor: AtomicI64::new(0),
+            one_at_a_time: Mutex::default(),
+            // Eight megabytes, of which the system gives only what is written to.
+            slots: bytemuck::zeroed_slice_box(1 << SLOT_BITS),
+        }
     }
 }
 
 /// The slot of an id. The last octets of an id and of a hash are random.
-pub fn slot(id: &[u8; 16]) -> u16 {
-    u16::from_le_bytes([id[14], id[15]])
+pub fn slot(id: &[u8; 16]) -> Slot {
+    Slot(u32::from_le_bytes([id[12], id[13], id[14], id[15]]) >> (32 - SLOT_BITS))
 }
 
 /// The slot of a realm's rules and APIs, apart from that of the realm itself: a changed rule unsettles no credential.
-pub fn policy_slot(realm: RealmId) -> u16 {
-    slot(realm.bytes()) ^ 0x5A5A
+pub fn policy_slot(realm: RealmId) -> Slot {
+    Slot(slot(realm.bytes()).0 ^ 0x5A5A)
 }
 
 impl Epochs {
@@ -64,9 +77,7 @@ impl Epochs {
     pub fn forget(&self) {
         let _turn = self.one_at_a_time.lock();
         let number = self.draw();
-        for slot in &self.slots {
-            slot.fetch_max(number, Ordering::AcqRel);
-        }
+        self.floor.store(number, Ordering::Release);
         self.settled.store(number, Ordering::Release);
     }
 
@@ -78,8 +89,8 @@ impl Epochs {
 
     /// Ends what depends on the changed id and was filled before the number was drawn.
     pub(super) fn raise(&self, change: &Change, number: i64) {
-        let raise = |slot: u16| {
-            self.slots[usize::from(slot)].fetch_max(number, Ordering::AcqRel);
+        let raise = |slot: Slot| {
+            self.at(slot).fetch_max(number, Ordering::AcqRel);
         };
         raise(slot(&change.id));
         let of_realm = slot(change.realm.bytes());
@@ -95,20 +106,25 @@ impl Epochs {
     }
 
     /// True while none of the slots has changed after `position`.
-    pub fn is_current(&self, slots: &[u16], position: i64) -> bool {
+    pub fn is_current(&self, slots: impl IntoIterator<Item = Slot>, position: i64) -> bool {
         self.renew(slots, position).is_some()
     }
 
     /// The position up to which an entry is now known to be current; none where it is not. Who keeps it spares the next
     /// look at the slots, which are seldom in the processor's cache, until something else changes.
-    pub fn renew(&self, slots: &[u16], position: i64) -> Option<i64> {
+    pub fn renew(&self, slots: impl IntoIterator<Item = Slot>, position: i64) -> Option<i64> {
         if position >= self.position() {
             return Some(position);
         }
         // Read before the slots: up to here every change has raised its own.
         let settled = self.settled.load(Ordering::Acquire);
-        let is_unchanged = slots.iter().all(|slot| self.slots[usize::from(*slot)].load(Ordering::Acquire) <= position);
+        let is_unchanged = position >= self.floor.load(Ordering::Acquire)
+            && slots.into_iter().all(|slot| self.at(slot).load(Ordering::Acquire) <= position);
         is_unchanged.then(|| position.max(settled))
+    }
+
+    fn at(&self, slot: Slot) -> &AtomicI64 {
+        &self.slots[slot.0 as usize]
     }
 }
 
@@ -126,9 +142,9 @@ mod tests {
         let (key, other) = (slot(&[7; 16]), slot(&[8; 16]));
         let before = epochs.position();
         epochs.apply(&[change(ChangeKind::Key, [7; 16], 5)]);
-        assert!(!epochs.is_current(&[key], before), "read before the change");
-        assert!(epochs.is_current(&[key], epochs.position()), "read with the change");
-        assert!(epochs.is_current(&[other], before));
+        assert!(!epochs.is_current([key], before), "read before the change");
+        assert!(epochs.is_current([key], epochs.position()), "read with the change");
+        assert!(epochs.is_current([other], before));
     }
 
     #[test]
@@ -136,10 +152,10 @@ mod tests {
         let epochs = Epochs::default();
         let realm = RealmId::from_bytes([1; 16]);
         epochs.apply(&[change(ChangeKind::Rule, [9; 16], 3)]);
-        assert!(!epochs.is_current(&[policy_slot(realm)], 0));
-        assert!(epochs.is_current(&[slot(realm.bytes())], 0));
+        assert!(!epochs.is_current([policy_slot(realm)], 0));
+        assert!(epochs.is_current([slot(realm.bytes())], 0));
         epochs.apply(&[change(ChangeKind::Role, [9; 16], 4)]);
-        assert!(!epochs.is_current(&[slot(realm.bytes())], 1), "a role changes what every subject of the realm may");
+        assert!(!epochs.is_current([slot(realm.bytes())], 1), "a role changes what every subject of the realm may");
     }
 
     #[test]
@@ -147,10 +163,10 @@ mod tests {
         let epochs = Epochs::default();
         epochs.apply(&[change(ChangeKind::Key, [7; 16], 9)]);
         let between = epochs.position();
-        assert!(epochs.is_current(&[slot(&[7; 16])], between));
+        assert!(epochs.is_current([slot(&[7; 16])], between));
         epochs.apply(&[change(ChangeKind::Key, [7; 16], 4)]);
-        assert!(!epochs.is_current(&[slot(&[7; 16])], between), "committed later, whatever its number");
-        assert!(epochs.is_current(&[slot(&[7; 16])], epochs.position()));
+        assert!(!epochs.is_current([slot(&[7; 16])], between), "committed later, whatever its number");
+        assert!(epochs.is_current([slot(&[7; 16])], epochs.position()));
     }
 
     #[test]
@@ -158,8 +174,10 @@ mod tests {
         let epochs = Epochs::default();
         let before = epochs.position();
         epochs.forget();
-        assert!((0..=u16::MAX).all(|slot| !epochs.is_current(&[slot], before)));
-        assert!((0..=u16::MAX).all(|slot| epochs.is_current(&[slot], epochs.position())));
+        let every = || (0..1 << SLOT_BITS).map(Slot);
+        assert!(every().all(|slot| !epochs.is_current([slot], before)));
+        assert!(every().all(|slot| epochs.is_current([slot], epochs.position())));
+        assert!(!epochs.is_current([], before), "what depends on nothing too");
     }
 
     #[test]
@@ -168,9 +186,9 @@ mod tests {
         let (key, position) = (slot(&[7; 16]), epochs.position());
         epochs.apply(&[change(ChangeKind::Key, [8; 16], 1)]);
         let number = epochs.draw();
-        let renewed = epochs.renew(&[key], position).unwrap();
+        let renewed = epochs.renew([key], position).unwrap();
         assert_eq!(renewed, 1, "as far as every slot is raised, no further");
         epochs.raise(&change(ChangeKind::Key, [7; 16], 2), number);
-        assert_eq!(epochs.renew(&[key], renewed), None);
+        assert_eq!(epochs.renew([key], renewed), None);
     }
 }

@@ -4,6 +4,7 @@
 //! [`unknown`] (those that are not), both honest by [`epoch`]: an entry counts only while no later change names an id that
 //! it depends on.
 
+pub mod activity;
 pub mod cache;
 pub mod directory;
 pub mod epoch;

@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use admit_core::check::address;
 use admit_core::check::code::Reason;
-use admit_core::credential::{self, Presented};
+use admit_core::credential::{self, Place, Presented};
+use admit_core::grant::{GrantKind, Lineage};
 use admit_core::id::{ClientId, RealmId, SubjectId};
 use admit_core::key;
+use admit_core::login::session;
 use admit_core::master::Keys;
 use admit_core::principal::{CredentialKind, Principal, Standing};
 use admit_core::secret::{self, NotOpaque, SecretHash, SecretKind};
 use admit_core::time::Span;
-use admit_store::Found;
+use admit_store::ShownSession;
 
 use super::cache::{Depends, Tag};
 use super::epoch::slot;
@@ -39,8 +41,8 @@ impl From<Arc<Principal>> for Resolved {
     }
 }
 
-/// Resolves an API key of a realm. Says nothing of expiry, address or rights. Facts up to `stale_for` old serve where the
-/// store cannot be asked.
+/// Resolves an API key of a realm, or a session where it stood in a cookie. Says nothing of expiry, address or rights. Facts
+/// up to `stale_for` old serve where the store cannot be asked.
 pub fn resolve(
     app: &App,
     realm: &RealmPolicy,
@@ -49,37 +51,23 @@ pub fn resolve(
     stale_for: Span,
 ) -> Result<Resolved, Reason> {
     let text = presented.text.as_ref();
-    let is_imported = realm.has_imported_shape(text);
-    match secret::read(text) {
-        _ if is_imported => {}
-        Ok(opaque) => {
-            credential::judge_place(presented.place, opaque.kind)?;
-            match opaque.kind {
-                SecretKind::ApiKey if opaque.prefix == realm.realm.prefix.as_str() => {}
-                SecretKind::ApiKey => return Err(of_other_realm(app, opaque.prefix)),
-                _ => return Err(Reason::UnknownSecret),
-            }
-        }
-        Err(NotOpaque::Checksum) => return Err(Reason::Checksum),
-        Err(NotOpaque::Form) => return Err(Reason::UnknownShape),
-    }
-    let tag = app.tagger.tag(realm.realm.id, text);
+    let kind = kind_of(app, realm, presented)?;
+    let tag = app.tagger.tag(realm.realm.id, kind, text);
     let (kept, overdue) = (app.principals.get(&tag, &app.epochs), freshness::overdue(app));
     let known = match (kept, overdue) {
         (Some(principal), None) => return Ok(principal.into()),
         (kept, Some(overdue)) => kept.zip(Some(overdue)),
         (None, None) => None,
     };
-    let shown = Shown::new(app, realm.realm.id, text);
-    if overdue.is_none() && app.unknown.has(&shown.tags(), &app.epochs) {
+    if overdue.is_none() && app.unknown.has(&tag, &app.epochs) {
         return Err(Reason::UnknownSecret);
     }
     let asked = match &known {
         // Who was known a moment ago costs no unit of the unknown.
-        Some(_) => ask(app, realm, &shown),
-        None => look_up(app, realm, &shown, client_ip),
+        Some(_) => ask(app, realm, kind, text),
+        None => look_up(app, realm, kind, text, client_ip),
     };
-    let (position, found) = match (asked, known) {
+    let Answer { position, shown, found } = match (asked, known) {
         (Ok(answer), _) => answer,
         (Err(reason @ (Reason::StoreUnavailable | Reason::QueueFull)), Some((principal, overdue))) => {
             let stale = overdue.within(stale_for).ok_or(reason)?;
@@ -88,34 +76,86 @@ pub fn resolve(
         (Err(reason), _) => return Err(reason),
     };
     let Some(found) = found else {
-        app.unknown.insert(shown.active().tag(), position);
+        if let Some(depends) = shown.depends() {
+            app.unknown.insert(tag, position, depends);
+        }
         return Err(Reason::UnknownSecret);
     };
-    if found.secret.hash != shown.active() {
-        app.master.note_move(&shown.keys, realm.realm.id, found.secret.hash, shown.active());
+    if found.hash() != shown.active() {
+        app.master.note_move(&shown.keys, realm.realm.id, found.hash(), shown.active());
     }
     Ok(keep(app, tag, position, &found).into())
 }
 
+/// What a secret is by its looks, where such a one may stand in that place.
+fn kind_of(app: &App, realm: &RealmPolicy, presented: &Presented<'_>) -> Result<SecretKind, Reason> {
+    let text = presented.text.as_ref();
+    if presented.place != Place::Cookie && realm.has_imported_shape(text) {
+        return Ok(SecretKind::ApiKey);
+    }
+    let opaque = secret::read(text).map_err(|why| match why {
+        NotOpaque::Checksum => Reason::Checksum,
+        NotOpaque::Form => Reason::UnknownShape,
+    })?;
+    credential::judge_place(presented.place, opaque.kind)?;
+    match opaque.kind {
+        SecretKind::ApiKey if opaque.prefix == realm.realm.prefix.as_str() => Ok(SecretKind::ApiKey),
+        SecretKind::ApiKey => Err(of_other_realm(app, opaque.prefix)),
+        SecretKind::Session => Ok(SecretKind::Session),
+        _ => Err(Reason::UnknownSecret),
+    }
+}
+
+/// What the store knows of a presented secret.
+enum Found {
+    Key(Box<admit_store::Found>),
+    Session(Box<ShownSession>),
+}
+
+impl Found {
+    fn hash(&self) -> SecretHash {
+        match self {
+            Self::Key(found) => found.secret.hash,
+            Self::Session(found) => found.hash,
+        }
+    }
+
+    fn lineage(&self) -> &Lineage {
+        match self {
+            Self::Key(found) => &found.lineage,
+            Self::Session(found) => &found.line.lineage,
+        }
+    }
+}
+
 /// A presented secret as it may be stored: under the active master key's hash, or still under an older one's.
 struct Shown {
+    kind: SecretKind,
     keys: Arc<Keys>,
     hashes: Vec<SecretHash>,
 }
 
 impl Shown {
-    fn new(app: &App, realm: RealmId, text: &str) -> Self {
+    fn new(app: &App, realm: RealmId, kind: SecretKind, text: &str) -> Self {
         let keys = app.master.keys();
-        Self { hashes: keys.hashes(realm, SecretKind::ApiKey, text), keys }
+        Self { kind, hashes: keys.hashes(realm, kind, text), keys }
     }
 
     fn active(&self) -> SecretHash {
         self.hashes[0]
     }
 
-    fn tags(&self) -> Vec<[u8; 16]> {
-        self.hashes.iter().map(SecretHash::tag).collect()
+    fn depends(&self) -> Option<Depends> {
+        Depends::on(&self.hashes.iter().map(|hash| slot(&hash.tag())).collect::<Vec<_>>())
     }
+}
+
+/// What the store knew of a presented secret.
+struct Answer {
+    /// Taken before the keys that hashed it and before the snapshot: what changes in either is noticed.
+    position: i64,
+    shown: Shown,
+    found: Option<Found>,
 }
 
 fn of_other_realm(app: &App, prefix: &str) -> Reason {
@@ -126,21 +166,22 @@ fn of_other_realm(app: &App, prefix: &str) -> Reason {
     }
 }
 
-/// Asks the store, for a unit of the budget of unknown credentials.
+/// Asks the store, for a unit of the budget of unknown credentials; beyond it not even a hash is made.
 fn look_up(
     app: &App,
     realm: &RealmPolicy,
-    shown: &Shown,
+    kind: SecretKind,
+    text: &str,
     client_ip: Option<IpAddr>,
-) -> Result<(i64, Option<Found>), Reason> {
+) -> Result<Answer, Reason> {
     let budget = app.config.load().unknown;
     let source = client_ip.map(address::network);
     if !app.limiter.take_unknown(&budget, realm.realm.id, source, app.clock.monotonic_us()) {
         return Err(Reason::UnknownBudget);
     }
-    let asked = ask(app, realm, shown);
+    let asked = ask(app, realm, kind, text);
     // A store that does not answer says nothing about the credential.
-    if !matches!(asked, Ok((_, None))) {
+    if !matches!(asked, Ok(Answer { found: None, .. })) {
         app.limiter.give_back_unknown(&budget, realm.realm.id, source);
     }
     asked
@@ -154,11 +195,18 @@ pub fn unreadable(error: &admit_store::Error) -> Reason {
     }
 }
 
-fn ask(app: &App, realm: &RealmPolicy, shown: &Shown) -> Result<(i64, Option<Found>), Reason> {
+fn ask(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<Answer, Reason> {
     app.metrics.cache_misses.inc();
     let position = app.epochs.position();
+    let shown = Shown::new(app, realm.realm.id, kind, text);
     let asked = app.store.point(|tx| {
-        let found = tx.find_credential_among(realm.realm.id, &shown.hashes)?;
+        let found = match shown.kind {
+            SecretKind::Session => {
+                let found = tx.find_session_among(realm.realm.id, GrantKind::Session, &shown.hashes)?;
+                found.map(|found| Found::Session(Box::new(found)))
+            }
+            _ => tx.find_credential_among(realm.realm.id, &shown.hashes)?.map(|found| Found::Key(Box::new(found))),
+        };
         if found.is_none() {
             master::must_judge(tx, &shown.keys)?;
         }
@@ -168,12 +216,18 @@ fn ask(app: &App, realm: &RealmPolicy, shown: &Shown) -> Result<(i64, Option<Fou
         freshness::log_unread(app, &error, "a credential");
         unreadable(&error)
     })?;
-    Ok((position, found))
+    Ok(Answer { position, shown, found })
 }
 
 fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Arc<Principal> {
-    let mut principal = key::principal(&found.key, &found.secret, &found.lineage);
+    let mut principal = match found {
+        Found::Key(found) => key::principal(&found.key, &found.secret, &found.lineage),
+        Found::Session(found) => session::principal(&found.line),
+    };
     principal.standing = app.standings.intern(principal.standing);
+    for standing in principal.sign_in.iter_mut().flat_map(|sign_in| &mut sign_in.standings) {
+        *standing = app.standings.intern(standing.clone());
+    }
     let principal = Arc::new(principal);
     if let Some(depends) = depends_of(found) {
         app.principals.insert(tag, position, depends, principal.clone());
@@ -182,14 +236,16 @@ fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Arc<Principal> {
 }
 
 fn depends_of(found: &Found) -> Option<Depends> {
-    let lineage = &found.lineage;
+    let lineage = found.lineage();
     let mut slots = vec![
         slot(lineage.realm.id.bytes()),
         slot(lineage.grant.subject.bytes()),
         slot(lineage.grant.id.bytes()),
-        slot(found.key.id.bytes()),
-        slot(&found.secret.hash.tag()),
+        slot(&found.hash().tag()),
     ];
+    if let Found::Key(found) = found {
+        slots.push(slot(found.key.id.bytes()));
+    }
     slots.extend(lineage.grant.client.map(|client| slot(client.bytes())));
     slots.extend(lineage.ancestors.iter().map(|ancestor| slot(ancestor.id.bytes())));
     Depends::on(&slots)
@@ -216,5 +272,6 @@ fn operator_principal() -> Arc<Principal> {
         rolled: false,
         halted: None,
         profile: None,
+        sign_in: None,
     })
 }

@@ -8,15 +8,22 @@ use std::collections::VecDeque;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
-use super::epoch::{Epochs, slot};
+use super::cache::{Depends, Tag};
+use super::epoch::Epochs;
 
 const SHARDS: usize = 16;
-const ENTRY_BYTES: usize = 64;
+const ENTRY_BYTES: usize = 96;
+
+struct Entry {
+    tag: Tag,
+    position: i64,
+    depends: Depends,
+}
 
 #[derive(Default)]
 struct Shard {
-    known: HashTable<([u8; 16], i64)>,
-    oldest_first: VecDeque<[u8; 16]>,
+    known: HashTable<Entry>,
+    oldest_first: VecDeque<Tag>,
 }
 
 /// The table.
@@ -33,29 +40,27 @@ impl Unknown {
     }
 
     /// True where the store was asked before and nothing has changed since.
-    /// The first tag is that of the active master key; a credential may be stored under any of them.
-    pub fn has(&self, tags: &[[u8; 16]], epochs: &Epochs) -> bool {
-        let Some(tag) = tags.first() else { return false };
-        let shard = self.shards[usize::from(tag[0]) % SHARDS].lock();
-        let found = shard.known.find(hash_of(tag), |(known, _)| known == tag);
-        let is_current = |position| tags.iter().all(|tag| epochs.is_current(&[slot(tag)], position));
-        found.is_some_and(|(_, position)| is_current(*position))
+    pub fn has(&self, tag: &Tag, epochs: &Epochs) -> bool {
+        let shard = self.shard(tag).lock();
+        let found = shard.known.find(tag.hash(), |entry| entry.tag == *tag);
+        found.is_some_and(|entry| epochs.is_current(entry.depends.slots(), entry.position))
     }
 
-    /// Remembers that a snapshot which began after `position` was taken knew no such credential.
-    pub fn insert(&self, tag: [u8; 16], position: i64) {
-        let mut shard = self.shards[usize::from(tag[0]) % SHARDS].lock();
-        if let Some(found) = shard.known.find_mut(hash_of(&tag), |(known, _)| *known == tag) {
-            found.1 = position;
+    /// Remembers that a snapshot which began after `position` was taken knew no such credential. It depends on every hash
+    /// under which one could be stored.
+    pub fn insert(&self, tag: Tag, position: i64, depends: Depends) {
+        let mut shard = self.shard(&tag).lock();
+        if let Some(found) = shard.known.find_mut(tag.hash(), |entry| entry.tag == tag) {
+            (found.position, found.depends) = (position, depends);
             return;
         }
         if shard.oldest_first.len() >= self.shard_entries_max
             && let Some(oldest) = shard.oldest_first.pop_front()
-            && let Ok(found) = shard.known.find_entry(hash_of(&oldest), |(known, _)| *known == oldest)
+            && let Ok(found) = shard.known.find_entry(oldest.hash(), |entry| entry.tag == oldest)
         {
             found.remove();
         }
-        shard.known.insert_unique(hash_of(&tag), (tag, position), |(tag, _)| hash_of(tag));
+        shard.known.insert_unique(tag.hash(), Entry { tag, position, depends }, |entry| entry.tag.hash());
         shard.oldest_first.push_back(tag);
     }
 
@@ -63,50 +68,58 @@ impl Unknown {
     pub fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().oldest_first.len()).sum()
     }
-}
 
-fn hash_of(tag: &[u8; 16]) -> u64 {
-    let mut eight = [0; 8];
-    eight.copy_from_slice(&tag[1..9]);
-    u64::from_le_bytes(eight)
+    fn shard(&self, tag: &Tag) -> &Mutex<Shard> {
+        &self.shards[tag.shard(SHARDS)]
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use admit_core::id::RealmId;
+    use admit_core::secret::SecretKind;
     use admit_store::{Change, ChangeKind};
 
+    use super::super::cache::Tagger;
+    use super::super::epoch::slot;
     use super::*;
 
-    fn tag(number: u64) -> [u8; 16] {
-        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &number.to_le_bytes());
-        hash.as_ref()[..16].try_into().unwrap()
+    fn tag(number: u32) -> Tag {
+        Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), SecretKind::ApiKey, &number.to_string())
+    }
+
+    /// As if the text had the hashes of these names under the master keys in use.
+    fn depends(hashes: &[u8]) -> Depends {
+        Depends::on(&hashes.iter().map(|name| slot(&[*name; 16])).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]
     fn a_stored_credential_is_unknown_no_longer() {
         let (unknown, epochs) = (Unknown::new(1 << 16), Epochs::default());
         let before = epochs.position();
-        unknown.insert(tag(1), before);
-        assert!(unknown.has(&[tag(1)], &epochs));
+        unknown.insert(tag(1), before, depends(&[1]));
+        assert!(unknown.has(&tag(1), &epochs));
         let change =
-            Change { number: 5, realm: RealmId::from_bytes([1; 16]), kind: ChangeKind::Credential, id: tag(1) };
+            Change { number: 5, realm: RealmId::from_bytes([9; 16]), kind: ChangeKind::Credential, id: [1; 16] };
         epochs.apply(&[change]);
-        assert!(!unknown.has(&[tag(1)], &epochs));
-        unknown.insert(tag(1), before);
-        assert!(!unknown.has(&[tag(1)], &epochs), "a look-up that raced with the insertion loses");
-        unknown.insert(tag(2), epochs.position());
-        assert!(unknown.has(&[tag(2), tag(1)], &epochs));
+        assert!(!unknown.has(&tag(1), &epochs));
+        unknown.insert(tag(1), before, depends(&[1]));
+        assert!(!unknown.has(&tag(1), &epochs), "a look-up that raced with the insertion loses");
+        unknown.insert(tag(2), epochs.position(), depends(&[2, 1]));
+        assert!(unknown.has(&tag(2), &epochs));
         epochs.apply(&[change]);
-        assert!(!unknown.has(&[tag(2), tag(1)], &epochs), "stored under another master key's hash");
+        assert!(!unknown.has(&tag(2), &epochs), "stored under another master key's hash");
+        unknown.insert(tag(3), epochs.position(), depends(&[3]));
+        epochs.forget();
+        assert!(!unknown.has(&tag(3), &epochs), "with a new master key there is a hash more to look for");
     }
 
     #[test]
     fn a_storm_does_not_make_it_grow() {
         let unknown = Unknown::new(1 << 16);
-        (0..10_000).for_each(|number| unknown.insert(tag(number), 1));
+        (0..10_000).for_each(|number| unknown.insert(tag(number), 1, depends(&[1])));
         assert!(unknown.count() <= (1 << 16) / ENTRY_BYTES);
-        assert!(unknown.has(&[tag(9_999)], &Epochs::default()));
-        assert!(!unknown.has(&[tag(0)], &Epochs::default()), "the oldest made room");
+        assert!(unknown.has(&tag(9_999), &Epochs::default()));
+        assert!(!unknown.has(&tag(0), &Epochs::default()), "the oldest made room");
     }
 }

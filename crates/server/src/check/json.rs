@@ -13,7 +13,7 @@ use admit_core::check::request::Request;
 use admit_core::credential::Place;
 use admit_core::name::{self, ApiUri, RoleName, ScopeName};
 use admit_core::policy::rule::{Audience, Demand, Problem as Flaw, RawMatch, RawRequire, RawRule};
-use admit_core::principal::{CredentialKind, Principal};
+use admit_core::principal::{CredentialKind, Standing};
 use admit_core::shell::quote;
 use axum::extract::{Query, State};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -175,8 +175,8 @@ fn is_narrow(access: &Access) -> bool {
 /// A caller whose grant names one API learns nothing of credentials of another.
 fn withhold(access: &Access, judged: &mut Judged<'_>) {
     let Some(asking) = asking_for(access) else { return };
-    let of_other = |principal: &Arc<Principal>| principal.standing.api.as_ref() != Some(asking);
-    if judged.decision.principal.as_ref().is_some_and(of_other) {
+    let of_other = |standing: &Standing| standing.api.as_ref() != Some(asking);
+    if judged.decision.standing().is_some_and(of_other) {
         judged.decision = Decision::of(judged.decision.request_id, Verdict::Refused(Reason::NotAskedFor));
         judged.credential = None;
     }
@@ -275,7 +275,7 @@ pub fn decision_json(app: &App, realm: &RealmPolicy, decision: &Decision) -> ser
         "status": decision.status(),
         "code": told,
         "request_id": decision.request_id,
-        "principal": decision.principal.as_ref().filter(|_| !decision.is_admitted() || decision.is_identified).map(|principal| answer::principal_json(principal, &realm.realm.name, &issuer)),
+        "principal": decision.principal.as_ref().filter(|_| !decision.is_admitted() || decision.is_identified).map(|principal| answer::principal_json(principal, decision.standing().unwrap_or(&principal.standing), &realm.realm.name, &issuer)),
         "missing": {},
         "limits": decision.limits.iter().map(|limit| serde_json::json!({
             "policy": &*limit.policy,
@@ -311,5 +311,6 @@ pub const fn place_word(place: Place) -> &'static str {
         Place::XApiKey => "x_api_key",
         Place::Basic => "basic",
         Place::Query => "query",
+        Place::Cookie => "cookie",
     }
 }

@@ -3,6 +3,7 @@
 //! An adapter ([`nginx`], [`forward`], [`json`]) translates its dialect into one `check::Request` and one answer back; it
 //! never decides. [`pipeline`] decides. [`record`] keeps refusals for `admit why`.
 
+pub mod ambient;
 pub mod forward;
 pub mod json;
 pub mod limiter;

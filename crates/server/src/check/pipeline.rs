@@ -15,13 +15,14 @@ use admit_core::credential::{self, Accept, Place, Presented};
 use admit_core::id::KeyId;
 use admit_core::limit::{Limit, Per};
 use admit_core::policy::index::{Matched, Target};
-use admit_core::policy::judge::{self, Openness};
+use admit_core::policy::judge::{self, Caller, Openness};
 use admit_core::policy::rule::Rule;
 use admit_core::principal::Principal;
 use admit_core::secret;
 use admit_core::time::{Span, Time};
 
 use super::Door;
+use super::ambient::{self, Ambient};
 use super::policies::RealmPolicy;
 use super::record::Record;
 use super::usage::Use;
@@ -168,7 +169,9 @@ impl<'c> Case<'c> {
         if openness == Openness::Public {
             return Ok(Verdict::Admitted);
         }
-        judge::judge_caller(rule, self.request.path.as_str(), principal.as_deref()).map_err(|refused| {
+        let standing = self.decision.standing();
+        let caller = principal.as_deref().zip(standing).map(|(principal, standing)| Caller { principal, standing });
+        judge::judge_caller(rule, self.request.path.as_str(), caller).map_err(|refused| {
             self.decision.missing_scopes = refused.missing_scopes;
             self.decision.missing_roles = refused.missing_roles;
             refused.reason
@@ -200,7 +203,7 @@ impl<'c> Case<'c> {
     }
 
     fn authenticate(&mut self) -> Result<(), Reason> {
-        let Some(presented) = self.presented.as_ref().map_err(|reason| *reason)? else { return Ok(()) };
+        let Some(presented) = self.presented.as_ref().map_err(|reason| *reason)? else { return self.look_for_cookie() };
         let stale_for = self.rule.map_or(Span::ZERO, |rule| rule.stale_for);
         let resolved = resolve::resolve(self.app, self.realm, presented, self.request.client_ip, stale_for)?;
         let principal = resolved.principal;
@@ -212,6 +215,27 @@ impl<'c> Case<'c> {
             return Err(Reason::PlainHttp);
         }
         self.decision.is_identified = true;
+        Ok(())
+    }
+
+    /// Nothing explicit was sent. A cookie that is refused counts as none, and why is kept for who asks.
+    fn look_for_cookie(&mut self) -> Result<(), Reason> {
+        let ambient = ambient::authenticate(self.app, self.realm, self.request, self.rule, self.now);
+        match ambient {
+            Ambient::None => return Ok(()),
+            Ambient::Passed(reason) => self.decision.ambient = Some(reason),
+            Ambient::Refused { presented, reason, principal } => {
+                (self.presented, self.decision.principal) = (Ok(Some(presented)), principal);
+                return Err(reason);
+            }
+            Ambient::Accepted { presented, resolved, standing } => {
+                self.presented = Ok(Some(presented));
+                self.decision.stale = self.decision.stale.max(resolved.stale);
+                self.decision.principal = Some(resolved.principal);
+                self.decision.standing = Some(standing);
+                self.decision.is_identified = true;
+            }
+        }
         Ok(())
     }
 
@@ -347,6 +371,11 @@ pub fn conclude(
         if !app.usage.count(&used, now) {
             app.metrics.usage_dropped.inc();
         }
+    }
+    if let Some(principal) = decision.identity()
+        && !app.activity.note(realm.realm.id, principal, request.client_ip, request.headers, now)
+    {
+        app.metrics.usage_dropped.inc();
     }
     if decision.verdict == Verdict::Admitted && decision.observed.is_none() {
         return;

@@ -188,7 +188,7 @@ impl Policies {
     fn current(&self, app: &App, realm: RealmId) -> Option<Arc<RealmPolicy>> {
         let slots = [policy_slot(realm), slot(realm.bytes())];
         let kept = self.kept.load();
-        let is_current = |known: &Arc<RealmPolicy>| app.epochs.is_current(&slots, known.position);
+        let is_current = |known: &Arc<RealmPolicy>| app.epochs.is_current(slots, known.position);
         kept.get(&realm).filter(|known| is_current(known) && known.overdue(app).is_none()).cloned()
     }
 
@@ -196,7 +196,7 @@ impl Policies {
     fn older(&self, app: &App, realm: RealmId) -> Option<Arc<RealmPolicy>> {
         let slots = [policy_slot(realm), slot(realm.bytes())];
         let kept = self.kept.load();
-        let known = kept.get(&realm).filter(|known| app.epochs.is_current(&slots, known.position))?;
+        let known = kept.get(&realm).filter(|known| app.epochs.is_current(slots, known.position))?;
         known.overdue(app)?.within(known.stale_for).map(|_| known.clone())
     }
 

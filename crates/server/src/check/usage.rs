@@ -164,7 +164,7 @@ impl Usage {
 }
 
 /// A user agent as it may be shown: visible ASCII and spaces, shortened.
-fn readable(agent: &HeaderValue) -> Box<str> {
+pub fn readable(agent: &HeaderValue) -> Box<str> {
     let letters = agent.as_bytes().iter().take(AGENT_MAX);
     letters.map(|octet| if octet.is_ascii_graphic() || *octet == b' ' { char::from(*octet) } else { '?' }).collect()
 }

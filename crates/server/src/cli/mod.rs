@@ -28,6 +28,7 @@ mod rule;
 mod scan;
 mod serve;
 mod server;
+mod session;
 mod source;
 mod table;
 #[cfg(test)]
@@ -107,6 +108,9 @@ enum Command {
     /// Rules: what a request needs to be admitted
     #[command(subcommand)]
     Rule(rule::Command),
+    /// Sessions: where people are signed in
+    #[command(subcommand)]
+    Session(session::Command),
     /// Grants: everything that can act
     #[command(subcommand)]
     Grant(grant::Command),
@@ -218,6 +222,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Role(command) => role::run(context, command).await,
         Command::Realm(command) => realm::run(context, command).await,
         Command::Rule(command) => rule::run(context, command).await,
+        Command::Session(command) => session::run(context, command).await,
         Command::Grant(command) => grant::run(context, command).await,
         Command::Apply(command) => apply::apply(context, command).await,
         Command::Diff(command) => apply::diff(context, command).await,

@@ -5,6 +5,7 @@
 
 mod listen;
 mod login;
+pub mod mail;
 mod raw;
 mod resolve;
 mod telemetry;
@@ -53,6 +54,8 @@ pub struct Config {
     pub unknown: UnknownBudget,
     /// How people sign in.
     pub login: Login,
+    /// Where mails go; nowhere unless set.
+    pub mail: Option<mail::MailServer>,
     /// How logs are written.
     pub log: LogFormat,
     /// Where traces go; nowhere unless set.

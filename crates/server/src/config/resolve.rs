@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use toml::Table;
 
 use super::raw::Reader;
-use super::{Config, Listen, LogFormat, MasterKeySource, Overrides, Tls, UnknownBudget, login, telemetry};
+use super::{Config, Listen, LogFormat, MasterKeySource, Overrides, Tls, UnknownBudget, login, mail, telemetry};
 use crate::http::certificate::Pair;
 
 pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> Result<Config, Vec<Problem>> {
@@ -46,6 +46,7 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
     let master_key = master_key(&mut root, &data);
     let (default_limit, unknown) = limits(&mut root);
     let login = login::read(&mut root);
+    let mail = mail::read(&mut root);
     let telemetry = telemetry::read(&mut root);
     let mut log = if std::io::IsTerminal::is_terminal(&std::io::stderr()) { LogFormat::Human } else { LogFormat::Json };
     root.section("log", |section| match section.text("format").as_deref() {
@@ -72,6 +73,7 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
         default_limit,
         unknown,
         login,
+        mail,
         log,
         telemetry,
     })

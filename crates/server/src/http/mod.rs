@@ -35,6 +35,7 @@ use tower::ServiceExt;
 
 use crate::app::App;
 use crate::check::{self, Called, Door};
+use crate::pages::error::Reader;
 use body::Awaited;
 use problem::Problem;
 use pulse::Pulse;
@@ -107,7 +108,7 @@ fn dispatch(
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
     let app = &hall.app;
     if let Err(problem) = judge_head(&request) {
-        return Either::Left(ready(Ok(headers::harden(problem.respond(app)))));
+        return Either::Left(ready(Ok(show(Reader::of(&request).as_ref(), problem.respond(app)))));
     }
     match Door::of_path(request.uri().path()) {
         Some((door, realm)) if hall.purpose == Purpose::Public => {
@@ -125,9 +126,10 @@ async fn route(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let app = &hall.app;
+    let reader = Reader::of(&request);
     let place = match enter(&hall, peer, is_clear, &request) {
         Ok(place) => place,
-        Err(problem) => return Ok(headers::harden(problem.respond(app))),
+        Err(problem) => return Ok(show(reader.as_ref(), problem.respond(app))),
     };
     let wait = pulse.clone();
     let mut request = request.map(|body| match body.is_end_stream() {
@@ -152,7 +154,15 @@ async fn route(
     if let Some(seen) = seen {
         seen.log(&response);
     }
-    Ok(headers::harden(response))
+    Ok(show(reader.as_ref(), response))
+}
+
+/// A problem becomes a page where a person reads it; the headers of every answer are set.
+fn show(reader: Option<&Reader>, response: Response<Body>) -> Response<Body> {
+    headers::harden(match reader {
+        Some(reader) => reader.read(response),
+        None => response,
+    })
 }
 
 /// A place for the request, where it may come this way at all.

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use admit_core::check::answer::REQUEST_ID;
+use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
+use admit_core::id::RequestId;
+use admit_core::name::{RoleName, ScopeName};
 use admit_core::policy::rule;
 use admit_core::secret;
 use axum::body::Body;
@@ -11,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use serde::{Serialize, Serializer};
 
 use crate::app::App;
 
@@ -107,6 +111,7 @@ impl Problem {
         }
         let mut response = Response::new(Body::from(format!("{body}\n")));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(Told(self.code));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(request_id) = request_id.and_then(|id| HeaderValue::from_str(id).ok()) {
@@ -121,6 +126,10 @@ impl Problem {
         response
     }
 }
+
+/// The code of the problem that a response tells: for what shows it otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Told(pub &'static str);
 
 /// `not_found` becomes `Not found`.
 fn title(code: &str) -> String {
@@ -164,24 +173,61 @@ impl From<admit_store::Error> for Problem {
     }
 }
 
+/// A refusal's body; written without a tree of values, since whoever is refused can come again at once.
+#[derive(Serialize)]
+struct Refusal<'d> {
+    r#type: Page<'d>,
+    title: &'static str,
+    status: u16,
+    code: Code,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'d str>,
+    #[serde(skip_serializing_if = "Missing::is_nothing")]
+    missing: Missing<'d>,
+    request_id: RequestId,
+}
+
+/// Where a code is explained.
+struct Page<'d> {
+    public_url: &'d str,
+    code: Code,
+}
+
+impl Serialize for Page<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}/v1/docs#{}", self.public_url, self.code))
+    }
+}
+
+#[derive(Serialize)]
+struct Missing<'d> {
+    #[serde(skip_serializing_if = "<[ScopeName]>::is_empty")]
+    scopes: &'d [ScopeName],
+    #[serde(skip_serializing_if = "<[RoleName]>::is_empty")]
+    roles: &'d [RoleName],
+}
+
+impl Missing<'_> {
+    fn is_nothing(&self) -> bool {
+        self.scopes.is_empty() && self.roles.is_empty()
+    }
+}
+
 /// The body of a refusal, with the detail that only the door knows.
 pub fn decision_body(public_url: &str, decision: &Decision, detail: Option<&str>) -> Bytes {
-    let told = decision.told();
-    let mut body = serde_json::json!({
-        "type": format!("{public_url}/v1/docs#{told}"),
-        "title": told.sentence(),
-        "status": told.status(),
-        "code": told,
-        "request_id": decision.request_id,
-    });
-    if let Some(detail) = detail {
-        body["detail"] = detail.into();
-    }
-    if !decision.missing_scopes.is_empty() {
-        body["missing"]["scopes"] = serde_json::json!(decision.missing_scopes);
-    }
-    if !decision.missing_roles.is_empty() {
-        body["missing"]["roles"] = serde_json::json!(decision.missing_roles);
-    }
-    Bytes::from(format!("{body}\n"))
+    let code = decision.told();
+    let refusal = Refusal {
+        r#type: Page { public_url, code },
+        title: code.sentence(),
+        status: code.status(),
+        code,
+        detail,
+        missing: Missing { scopes: &decision.missing_scopes, roles: &decision.missing_roles },
+        request_id: decision.request_id,
+    };
+    let mut body = Vec::with_capacity(384);
+    // Text and numbers only: nothing of it can fail.
+    let _ = serde_json::to_writer(&mut body, &refusal);
+    body.push(b'\n');
+    Bytes::from(body)
 }

@@ -1,6 +1,7 @@
-//! What goes on beside requests: flushing counters, notices, refusals and failed sign-ins, sealing the audit, sweeping old
-//! rows, announcing the end of keys.
+//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals and failed sign-ins, sealing
+//! the audit, sweeping old rows, announcing the end of keys.
 
+pub mod activity;
 pub mod checkpoint;
 pub mod expiry;
 pub mod flush;
@@ -21,13 +22,14 @@ use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::login::naming;
+use crate::mail;
 use crate::master;
 use crate::serve::restore;
 
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
 /// one of a key that is used all the time; who looks at a key sees fresh ones all the same.
 const FLUSH_EVERY: Duration = Duration::from_secs(300);
-/// How often security notices and refusals are written.
+/// How often security notices, refusals and last uses of sessions are written.
 const NOTICE_EVERY: Duration = Duration::from_secs(1);
 /// How often new events are sealed, and how far that went is noted down.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +45,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
+    jobs.spawn(mail::run(app.clone(), stop.clone()));
     #[cfg(feature = "otel")]
     jobs.spawn({
         let (app, stop) = (app.clone(), stop.clone());
@@ -55,6 +58,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| {
         notice::write(app).await;
         refusal::write(app).await;
+        activity::write(app).await;
         sign_in::write(app).await;
     }));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
@@ -90,6 +94,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
 /// Writes what the last requests left: to be called when there are no more.
 pub async fn finish(app: &App) {
     flush::now(app).await;
+    activity::write(app).await;
     notice::write(app).await;
     refusal::write_all(app).await;
     sign_in::write_all(app).await;

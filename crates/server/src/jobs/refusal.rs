@@ -97,7 +97,7 @@ fn event(app: &App, record: &Record, at: Time, detail: Value) -> Event {
 
 /// What was asked for: names of parameters, never their values, and the network, not the address.
 fn asked(record: &Record) -> Value {
-    let api = record.decision.principal.as_ref().and_then(|principal| principal.standing.api.as_ref());
+    let api = record.decision.standing().and_then(|standing| standing.api.as_ref());
     let rule = record.rule.as_ref().and_then(|(id, ..)| *id);
     let mut detail = Map::new();
     let mut put = |name: &str, value: Value| drop(detail.insert(name.to_owned(), value));

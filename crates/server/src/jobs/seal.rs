@@ -43,10 +43,13 @@ async fn batch(app: &App) -> Result<usize> {
         Ok((events, last))
     });
     let (events, last) = found.await?;
-    let Some(seal) = app.master.keys().active().audit.seal(last.as_ref(), &events, app.now()) else { return Ok(0) };
+    let (keys, now, count) = (app.master.keys(), app.now(), events.len());
+    // Milliseconds where much was written, during which no request could be answered here.
+    let made = tokio::task::spawn_blocking(move || keys.active().audit.seal(last.as_ref(), &events, now));
+    let Some(seal) = made.await.ok().flatten() else { return Ok(0) };
     let is_kept = app.store.write(move |tx| {
         let is_kept = tx.insert_seal(&seal)?;
         Ok(if is_kept { End::Commit(true) } else { End::Rollback(false) })
     });
-    Ok(if is_kept.await? { events.len() } else { 0 })
+    Ok(if is_kept.await? { count } else { 0 })
 }

@@ -1,8 +1,11 @@
-//! How people sign in.
+//! How people sign in, and what it leads to: sessions, their cookies, browsers that are known.
 
 pub mod breached;
+pub mod cookie;
+pub mod device;
 pub mod guard;
 pub mod hashing;
 pub mod naming;
 pub mod password;
+pub mod session;
 pub mod verify;

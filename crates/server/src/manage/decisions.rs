@@ -107,7 +107,8 @@ pub fn trace_json(app: &App, record: &Record) -> serde_json::Value {
         "client_ip": record.client_ip,
         "credential": record.credential.as_ref().map(|(place, hint)| serde_json::json!({"place": place_word(*place), "hint": hint})),
         "principal": principal.map(|(principal, policy)| {
-            answer::principal_json(principal, &policy.realm.name, &app.issuer(&policy.realm))
+            let standing = record.decision.standing().unwrap_or(&principal.standing);
+            answer::principal_json(principal, standing, &policy.realm.name, &app.issuer(&policy.realm))
         }),
         "rule": record.rule.as_ref().map(|(id, name, _)| serde_json::json!({"id": id, "name": name})),
         "steps": story.steps,

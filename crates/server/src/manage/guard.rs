@@ -56,6 +56,7 @@ demands! {
     RulesRead = "rules:read"; RulesWrite = "rules:write";
     KeysRead = "keys:read"; KeysWrite = "keys:write";
     GrantsRead = "grants:read"; GrantsWrite = "grants:write";
+    SessionsRead = "sessions:read"; SessionsWrite = "sessions:write";
     EventsRead = "events:read";
     DecisionsRead = "decisions:read";
     RealmRead = "realm:read"; RealmWrite = "realm:write";
@@ -92,6 +93,7 @@ impl Access {
             CredentialKind::ApiKey => {
                 self.caller.key.map_or_else(|| self.caller.subject.to_string(), |key| key.to_string())
             }
+            CredentialKind::Session => self.caller.subject.to_string(),
         }
     }
 

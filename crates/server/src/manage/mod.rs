@@ -25,6 +25,7 @@ pub mod realms;
 pub mod roles;
 pub mod rules;
 pub mod rules_test;
+pub mod sessions;
 pub mod subject;
 pub mod users;
 pub mod whoami;
@@ -56,6 +57,7 @@ pub fn open_api() -> OpenApiRouter<App> {
         .merge(rules_test::routes())
         .merge(keys::routes())
         .merge(grants::routes())
+        .merge(sessions::routes())
         .merge(events::routes())
         .merge(audit::routes())
         .merge(decisions::routes())

@@ -1,6 +1,7 @@
 //! What `/metrics` shows. Labels come from closed lists only, so that no caller can make them grow.
 
 mod latency;
+mod mail;
 mod process;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::app::App;
 use crate::check::Door;
 use crate::http::Cut;
 use latency::Latency;
+use mail::Mails;
 
 type Labels = [(&'static str, &'static str); 2];
 type Label = [(&'static str, &'static str); 1];
@@ -57,6 +59,8 @@ pub struct Metrics {
     pub hash_refused: Counter,
     hash_time: Histogram,
     hash_waiting: Gauge,
+    /// Mails.
+    pub mail: Mails,
     cuts: Vec<Counter>,
     certificate_end: Gauge,
     entries: Gauge,
@@ -94,6 +98,7 @@ impl Metrics {
         let cut = Family::<Label, Counter>::default();
         let cuts = Cut::ALL.map(|why| cut.get_or_create(&[("why", why.as_str())]).clone()).to_vec();
         registry.register("connections_cut", "Connections ended because a time ran out", cut);
+        let mail = Mails::register(registry);
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -135,6 +140,7 @@ impl Metrics {
         let ending = ["1", "7", "30"].map(|days| within.get_or_create(&[("days", days)]).clone());
         Self {
             registry: root,
+            mail,
             latency,
             ending,
             next_end,
@@ -205,6 +211,7 @@ impl Metrics {
         self.writer_queue.set(size(app.store.queued()));
         self.changes.set(app.epochs.position());
         self.pending_usage.set(size(app.usage.pending()));
+        self.mail.waiting.set(size(app.mail.count()));
         self.realms.set(size(app.directory.count()));
         self.hash_waiting.set(size(app.hashing.taken()));
         self.certificate_end.set(app.certificate.get().map_or(0, |pair| pair.ends_at().unix_ms() / 1000));

@@ -27,7 +27,7 @@ use crate::http::certificate::{self, Pair, Wrong};
 use crate::http::limits::Limits;
 use crate::http::{Hall, Purpose, listen};
 use crate::login::hashing::Hashing;
-use crate::{jobs, manage, master};
+use crate::{jobs, manage, master, pages as views};
 
 pub use first::Begun;
 pub use listeners::{Listeners, Places, open_files};
@@ -181,7 +181,7 @@ pub async fn start(server: &Server, listeners: Listeners, limits: Limits) -> Res
 
 /// Everything that is not `/check/*`.
 fn router(app: &App) -> Router {
-    let router = Router::new().merge(manage::router(app)).merge(ops::health());
+    let router = Router::new().merge(manage::router(app)).merge(ops::health()).merge(views::router(app));
     let router = if app.dev { router.merge(demo::router()) } else { router };
     router.with_state(app.clone())
 }

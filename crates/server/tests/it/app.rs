@@ -79,22 +79,27 @@ impl TestApp {
 
     /// A server with other bounds for its clients.
     pub async fn with_limits(configuration: &str, limits: Limits) -> Self {
-        Self::begin(tempfile::tempdir().unwrap(), configuration, limits).await
+        Self::begin(tempfile::tempdir().unwrap(), configuration, limits, false).await
+    }
+
+    /// A server with `--dev`, before the demo is made.
+    pub async fn dev() -> Self {
+        Self::begin(tempfile::tempdir().unwrap(), "", Limits::default(), true).await
     }
 
     /// A server on a folder that may hold a store already.
     pub async fn in_folder(folder: TempDir, configuration: &str) -> Self {
-        Self::begin(folder, configuration, Limits::default()).await
+        Self::begin(folder, configuration, Limits::default(), false).await
     }
 
-    async fn begin(folder: TempDir, configuration: &str, limits: Limits) -> Self {
+    async fn begin(folder: TempDir, configuration: &str, limits: Limits, dev: bool) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let overrides = Overrides { data: Some(folder.path().to_owned()), listen: Some(address.into()), dev: false };
+        let overrides = Overrides { data: Some(folder.path().to_owned()), listen: Some(address.into()), dev };
         let config = Config::parse(configuration, &overrides, store::variables_of(folder.path())).unwrap();
         let clock = Clock::default();
-        let server = serve::prepare(config, false, clock.clone()).unwrap();
+        let server = serve::prepare(config, dev, clock.clone()).unwrap();
         let listeners = Listeners::around(listener.into(), &server.app.config.load()).await.unwrap();
         let running = serve::start(&server, listeners, limits).await.unwrap();
         let Server { app, operator_key, .. } = server;

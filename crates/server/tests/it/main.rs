@@ -5,6 +5,7 @@
 mod app;
 mod audit;
 mod book;
+mod browser;
 mod check;
 #[path = "../../../store/tests/contract/cluster.rs"]
 #[expect(dead_code, reason = "the contract tests of the store use all of it")]
@@ -16,10 +17,13 @@ mod gateway;
 mod hand;
 mod input;
 mod keys;
+mod login;
+mod mail;
 mod manage;
 mod nodes;
 #[path = "../../../store/tests/contract/outside.rs"]
 mod outside;
+mod pages;
 mod people;
 mod program;
 mod secrecy;

@@ -40,9 +40,28 @@ pub(super) fn closed() -> Error {
     Error::unavailable("the store is closed")
 }
 
+/// Starts a thread of an engine. What it does takes its time anyway, so those who answer requests go first.
 pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(Error::unavailable)
+    let begin = || {
+        step_back();
+        work();
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(begin).map_err(Error::unavailable)
 }
+
+/// How much less this thread matters to the system than others.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
+#[cfg(target_os = "linux")]
+fn step_back() {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "a thread of the store has the priority of everything else");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn step_back() {}
 
 pub(super) fn join(threads: Vec<JoinHandle<()>>) {
     for thread in threads {

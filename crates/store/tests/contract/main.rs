@@ -21,6 +21,7 @@ mod race;
 mod realm;
 mod rule;
 mod seal;
+mod session;
 mod sqlite;
 mod subject;
 mod sweep;

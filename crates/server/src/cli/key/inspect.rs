@@ -42,6 +42,7 @@ pub const fn kind_word(kind: SecretKind) -> &'static str {
         SecretKind::DeviceCode => "device_code",
         SecretKind::ClientSecret => "client_secret",
         SecretKind::OperatorKey => "operator_key",
+        SecretKind::Device => "device",
         SecretKind::Link => "link",
     }
 }

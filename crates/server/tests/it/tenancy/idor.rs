@@ -1,5 +1,8 @@
 //! AD-01: an id of another realm is the id of nothing.
 
+use admit::login::session::{self, Entry, Seen};
+use admit_core::id::UserId;
+use admit_core::login::session::Factor;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
@@ -14,6 +17,14 @@ struct Two {
 
 fn id(made: &Value) -> String {
     made["id"].as_str().unwrap().to_owned()
+}
+
+/// A sign-in of a person of `acme`.
+async fn session_of(app: &TestApp, user: UserId) -> String {
+    let app = &app.app;
+    let realm = app.policies.named(app, Some("acme")).unwrap().unwrap();
+    let entry = Entry::new(user, &[Factor::Password], Seen::default(), None);
+    session::begin(app, &realm.realm, entry, app.now()).await.unwrap().grant.to_string()
 }
 
 impl Two {
@@ -48,6 +59,7 @@ impl Two {
                     ("users", id(&user)),
                     ("keys", id(&key)),
                     ("grants", grant),
+                    ("sessions", session_of(&app, id(&user).parse().unwrap()).await),
                 ];
             }
         }

@@ -1,6 +1,6 @@
 //! HTTPS by Admit itself, plain HTTP where it may be, and the Unix socket.
 
-mod authority;
+pub mod authority;
 mod clear;
 mod pair;
 mod served;

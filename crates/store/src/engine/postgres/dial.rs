@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 
 /// How long a connection may take to be made and looked at.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What fails sooner may be tried again at once.
+const SOON: Duration = Duration::from_millis(250);
 
 /// What is asked of every server at every connection: behind one name there may be another server each time.
 const LOOK: &str = "SELECT current_setting('server_version_num'), current_setting('server_encoding'),
@@ -54,8 +57,16 @@ impl Dialer {
         Ok(Self { config: url.config().clone(), tls: url.tls().map(Tls::new).transpose()? })
     }
 
-    /// A connection to a server that was looked at.
+    /// A connection to a server that was looked at. One that was ended while it was made says nothing of the next.
     pub(super) async fn dial(&self) -> Result<Line> {
+        let begun = Instant::now();
+        match self.dial_once().await {
+            Err(Error::Unavailable(_)) if begun.elapsed() < SOON => self.dial_once().await,
+            dialled => dialled,
+        }
+    }
+
+    async fn dial_once(&self) -> Result<Line> {
         let dialled = tokio::time::timeout(PATIENCE, async {
             let line = self.connect().await?;
             judge(&line.client).await?;

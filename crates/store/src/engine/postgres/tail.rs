@@ -182,6 +182,7 @@ struct Follower {
 impl Follower {
     async fn run(mut self, line: Line) {
         let mut line = Some(line);
+        let mut failures = 0;
         loop {
             let ended = match line.take() {
                 Some(line) => {
@@ -195,11 +196,14 @@ impl Follower {
                 }
                 None => match self.find_again().await {
                     Ok(found) => {
-                        line = Some(found);
+                        (line, failures) = (Some(found), 0);
                         continue;
                     }
                     Err(error) => {
-                        self.doubt(&error);
+                        failures += 1;
+                        if failures > 1 {
+                            self.doubt(&error);
+                        }
                         Err(error)
                     }
                 },

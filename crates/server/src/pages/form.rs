@@ -1,0 +1,39 @@
+//! The body of a form on its way to a handler: one content type, bounded, and no field twice.
+
+use admit_core::form::{BadForm, FORM_MAX, Form};
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, Request};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+
+use crate::http::json::too_large_or_broken;
+use crate::http::problem::Problem;
+
+const KIND: &str = "application/x-www-form-urlencoded";
+
+/// A form that was sent.
+pub struct Sent(pub Form);
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_form(request.headers()) {
+            return Err(Problem::new(415, "unsupported_media_type", format!("Send the body as Content-Type: {KIND}.")));
+        }
+        let body =
+            to_bytes(request.into_body(), FORM_MAX).await.map_err(|error| too_large_or_broken(&error, FORM_MAX))?;
+        Form::parse(&body).map(Self).map_err(|bad| match bad {
+            BadForm::TooLong => {
+                Problem::new(413, "body_too_large", format!("The form may have at most {FORM_MAX} bytes."))
+            }
+            bad => Problem::new(400, "invalid_request", format!("The form is not as it should be: {bad}.")),
+        })
+    }
+}
+
+/// Whether a body says that it is a form.
+pub fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(KIND)
+}

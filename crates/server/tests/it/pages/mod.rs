@@ -1,0 +1,4 @@
+//! Pages: what they are made of, and who gets them.
+
+mod error;
+mod mailbox;
