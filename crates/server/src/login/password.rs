@@ -136,7 +136,8 @@ pub fn keep(
     tx.revoke_sign_ins(user.realm, user.id, but, now)
 }
 
-/// A change by the person himself, who shows the password that he has.
+/// A change by the person himself, who shows the password that he has. His browser is no known device any more either: whoever
+/// answers him remembers it anew (`login::device::remember`).
 pub async fn change(
     app: &App,
     realm: &Realm,
