@@ -1,11 +1,14 @@
 //! `/account/password`: another password, for who knows the one he has.
 
+use admit_core::login::cookie::Cookie;
+use admit_core::login::session::DEVICE_LIFE;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
 use super::{tell_password_changed, to_sign_in, user};
 use crate::http::problem::Problem;
+use crate::login::device;
 use crate::login::password::{self, NotSet};
 use crate::login::session::SignedIn;
 use crate::login::verify::{Asker, Refused};
@@ -32,7 +35,10 @@ pub async fn post(visit: Visit, Sent(mut form): Sent) -> Result<Response, Proble
     match password::change(&visit.app, visit.row(), user, &current, &chosen, but, asker).await {
         Ok(()) => {
             tell_password_changed(&visit, user)?;
-            Ok(go(&visit.path("/account?done=password")))
+            // All devices were forgotten along with the old password, this one too.
+            let device = device::remember(&visit.app, visit.row(), user, visit.seen(), visit.now).await?;
+            let cookie = visit.set(Cookie::Device, &device, DEVICE_LIFE);
+            Ok(with_cookies(go(&visit.path("/account?done=password")), [cookie]))
         }
         Err(NotSet::Weak(why)) => again(weakness(visit.words, why), StatusCode::UNPROCESSABLE_ENTITY),
         Err(NotSet::Current(Refused::Later { retry_after_s })) => {

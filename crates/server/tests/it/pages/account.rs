@@ -110,7 +110,8 @@ async fn pw_07_a_password_is_changed_by_who_knows_it() {
     assert!(weak.status == 422 && weak.text.contains("Use at least 15 characters."), "{}", weak.text);
     let done = here.submit("/account/password", &[("current", &password), ("password", CHOSEN)]).await;
     assert_eq!(done.header("location"), "/account?done=password", "{}", done.text);
-    assert_eq!(here.get("/account").await.status, 200);
+    let account = here.get("/account").await;
+    assert!(account.status == 200 && account.text.contains("Known devices"), "this browser is known anew");
     assert_eq!(there.get("/account").await.status, 303, "others are signed out");
     assert_eq!(Person::new(&app).sign_in(ALICE, &password).await.status, 401);
     assert_eq!(Person::new(&app).sign_in(ALICE, CHOSEN).await.status, 303);
