@@ -8,6 +8,8 @@ use super::cdp::Browser;
 pub struct Tab {
     pub(super) browser: Browser,
     complaints: Vec<String>,
+    /// What a complaint may say all the same.
+    allowed: Vec<&'static str>,
     /// Statuses that pages were expected to have: the browser tells of them as errors.
     expected: Vec<(String, u16)>,
 }
@@ -15,7 +17,7 @@ pub struct Tab {
 impl Tab {
     /// A browser of its own.
     pub async fn open() -> Self {
-        Self { browser: Browser::start().await, complaints: Vec::new(), expected: Vec::new() }
+        Self { browser: Browser::start().await, complaints: Vec::new(), allowed: Vec::new(), expected: Vec::new() }
     }
 
     /// Goes to a page.
@@ -37,6 +39,11 @@ impl Tab {
             })
             .await;
         assert_eq!(document["params"]["response"]["status"], status, "{url}");
+    }
+
+    /// The browser may complain in these words.
+    pub fn allow(&mut self, words: &'static str) {
+        self.allowed.push(words);
     }
 
     /// A page is expected to answer with a status that the browser takes for an error.
@@ -143,7 +150,7 @@ impl Tab {
                 }
                 _ => None,
             };
-            self.complaints.extend(complaint);
+            self.complaints.extend(complaint.filter(|said| !self.allowed.iter().any(|words| said.contains(words))));
         }
     }
 

@@ -272,11 +272,11 @@ async fn who_signs_in_for_a_protected_host_is_sent_back_there() {
             ("cookie", kept.as_str()),
         ];
         let came = app.send("GET", &code, &headers, None).await;
-        let next = came
+        let mut next = came
             .headers
             .get_all("set-cookie")
             .iter()
             .map(|line| line.to_str().unwrap().split(';').next().unwrap().to_owned());
-        kept = next.filter(|cookie| !cookie.starts_with("admit-site.")).last().unwrap_or(kept);
+        kept = next.rfind(|cookie| !cookie.starts_with("admit-site.")).unwrap_or(kept);
     }
 }
