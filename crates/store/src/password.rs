@@ -1,5 +1,6 @@
 //! Passwords: of each person at most one, as a sealed slow hash. Opens none and judges none.
 
+use admit_core::grant::GrantKind;
 use admit_core::id::{GrantId, RealmId, UserId};
 use admit_core::time::Time;
 
@@ -19,13 +20,7 @@ statements! {
         WHERE realm_id = $realm AND user_id = $user AND sealed = $old";
     DELETE = "DELETE FROM password WHERE realm_id = $realm AND user_id = $user";
     COUNT = "SELECT master_key, COUNT(user_id) FROM password GROUP BY master_key ORDER BY master_key";
-    /// Site sessions grew out of these and die with them.
-    LIST_SIGN_INS = "SELECT id FROM access_grant WHERE realm_id = $realm AND subject_id = $user AND kind IN ('session', 'device')
-        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $now) ORDER BY id LIMIT $limit";
 }
-
-/// The most sign-ins that one unit of work ends.
-const SIGN_INS_MAX: u32 = 1000;
 
 /// What is kept of a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +81,8 @@ impl Tx<'_> {
         self.list(COUNT, &[])
     }
 
-    /// Ends where a person is signed in, and the devices that are known to be his; but for one. Keys go on.
+    /// Ends where a person is signed in but for one session, and all devices that are known to be his. Sessions of hosts grew out
+    /// of these and die with them; keys go on.
     pub fn revoke_sign_ins(
         &mut self,
         realm: RealmId,
@@ -94,8 +90,8 @@ impl Tx<'_> {
         but: Option<GrantId>,
         now: Time,
     ) -> Result<Vec<GrantId>> {
-        let mut grants: Vec<GrantId> = self.list(LIST_SIGN_INS, named! { realm, user, now, limit: SIGN_INS_MAX })?;
-        grants.retain(|grant| Some(*grant) != but);
+        let mut grants = self.list_live_grants(realm, user, GrantKind::Session, but, now)?;
+        grants.extend(self.list_live_grants(realm, user, GrantKind::Device, None, now)?);
         for grant in &grants {
             self.revoke_grant(realm, *grant, now)?;
         }

@@ -51,7 +51,7 @@ impl NobodyKey {
 /// How fast one network may guess at one account: the first rate that is used up decides how long it waits, so that the
 /// delay grows from seconds over minutes to a quarter of an hour. Known devices are held to the same, each account by itself.
 pub fn pace() -> [Limit; 3] {
-    let of = |count, per| Rate::new(count, per).map_or_else(|_| Rate::per_minute(1), |rate| rate);
+    let of = |count, per| Rate::new(count, per).unwrap_or(Rate::per_minute(1));
     [of(10, Span::minutes(1)), of(30, Span::hours(1)), of(100, Span::days(1))].map(Limit::from)
 }
 

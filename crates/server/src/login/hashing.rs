@@ -182,7 +182,7 @@ impl Places {
 
     fn next(&mut self) -> Option<Waiting> {
         self.turn = self.turn.wrapping_add(1);
-        if self.turn % LAST_FIRST_EVERY == 0 {
+        if self.turn.is_multiple_of(LAST_FIRST_EVERY) {
             self.lanes.iter_mut().rev().find_map(VecDeque::pop_front)
         } else {
             self.lanes.iter_mut().find_map(VecDeque::pop_front)

@@ -3,7 +3,7 @@
 //! Of two whose names have one form the first keeps it. Who cannot be named is logged with the command that mends it, and
 //! goes on as before in everything but signing in.
 
-use admit_core::id::UserId;
+use admit_core::id::{SubjectId, UserId};
 use admit_core::user::User;
 use admit_store::{End, Result};
 
@@ -33,7 +33,8 @@ async fn give(app: &App) -> Result<()> {
         let lacking = app.store.write(move |tx| {
             let mut lacking = Vec::new();
             for user in &users {
-                // As it is now: somebody may have changed it since the list was made.
+                // As it is now, and stays until this is done: somebody may have changed it since the list was made.
+                tx.lock_subject(user.realm, SubjectId::User(user.id))?;
                 let Some(user) = tx.find_user(user.realm, user.id)? else { continue };
                 let fields = tx.keep_sign_in_names(&user)?;
                 lacking.extend(fields.into_iter().map(|field| (user.clone(), field)));

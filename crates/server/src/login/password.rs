@@ -136,7 +136,8 @@ pub fn keep(
     tx.revoke_sign_ins(user.realm, user.id, but, now)
 }
 
-/// A change by the person himself, who shows the password that he has.
+/// A change by the person himself, who shows the password that he has. His browser is no known device any more either: whoever
+/// answers him remembers it anew (`login::device::remember`).
 pub async fn change(
     app: &App,
     realm: &Realm,
@@ -288,8 +289,13 @@ pub async fn finish_reset(
         };
         let ended = keep(tx, &user, &sealed, None, now)?;
         guard::clear(tx, realm, user.id.into(), &unlocked)?;
-        tx.update_user(realm, &User { email_verified_at: user.email_verified_at.or(Some(now)), ..user.clone() }, now)?;
-        tx.insert_event(&Event { detail: json!({ "sign_ins_ended": ended.len() }), ..reset.clone() })?;
+        let is_new_proof = user.email_verified_at.is_none();
+        if is_new_proof {
+            // Who was changed at this moment is verified by the next mail.
+            tx.update_user(realm, &User { email_verified_at: Some(now), ..user }, now)?;
+        }
+        let detail = json!({ "sign_ins_ended": ended.len(), "email_verified": is_new_proof });
+        tx.insert_event(&Event { detail, ..reset.clone() })?;
         Ok(End::Commit(true))
     });
     match done.await {

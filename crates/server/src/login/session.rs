@@ -336,7 +336,7 @@ pub(super) fn draw(app: &App, realm: RealmId, kind: SecretKind, grant: GrantId, 
     (secret, SessionSecret { hash, lookup_key: active.number, grant, created_at: now })
 }
 
-fn prefix(kind: SecretKind) -> &'static str {
+pub(super) fn prefix(kind: SecretKind) -> &'static str {
     SecretKind::RESERVED.iter().find(|(_, reserved)| *reserved == kind).map_or("", |(prefix, _)| prefix)
 }
 

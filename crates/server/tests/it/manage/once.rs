@@ -26,7 +26,7 @@ fn doing() -> Vec<(&'static str, Value)> {
         ("/v1/realms/{realm}/apis", json!({"uri": "urn:x:1"})),
         ("/v1/realms/{realm}/roles", json!({"name": "clerk"})),
         ("/v1/realms/{realm}/clients", json!({"name": "shop", "type": "service"})),
-        ("/v1/realms/{realm}/users", json!({"name": "alice"})),
+        ("/v1/realms/{realm}/users", json!({"name": "alice", "email": "alice@example.com"})),
         ("/v1/realms/{realm}/rules", json!({"name": "no", "deny": true, "match": {"path": "/no"}})),
         ("/v1/realms/{realm}/keys", json!({"name": "ci"})),
         ("/v1/realms/{realm}/keys/{key}/roll", json!({})),
@@ -37,6 +37,9 @@ fn doing() -> Vec<(&'static str, Value)> {
         ("/v1/realms/{realm}/apply", json!({"user": [{"name": "bob"}]})),
         ("/v1/realms/{realm}/clients/{client}/revoke-all", json!({})),
         ("/v1/realms/{realm}/users/{user}/revoke-all", json!({})),
+        ("/v1/realms/{realm}/users/{user}/unlock", json!({})),
+        ("/v1/realms/{realm}/users/{user}/verify-email", json!({})),
+        ("/v1/realms/{realm}/users/{user}/erase", json!({})),
         ("/v1/realms/{realm}/revoke-all", json!({})),
     ]
 }

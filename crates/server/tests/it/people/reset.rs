@@ -1,12 +1,17 @@
 //! The mailed link for who has lost his password, as the pages will use it; and the change by the person himself.
 
+use admit::login::device;
 use admit::login::password::{self, Letter, NotSet};
+use admit::login::session::{self, Entry, Seen};
 use admit::login::verify::{Proved, Refused};
+use admit_core::id::{GrantId, UserId};
 use admit_core::login::guard::FAILURES_MAX;
 use admit_core::login::password::Weakness;
+use admit_core::login::session::Factor;
 use admit_core::secret::Secret;
 use admit_core::time::Span;
 use admit_store::End;
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::{PASSWORD, USERS, events, realm, sign_in, stranger, with_alice};
@@ -109,6 +114,45 @@ async fn a_reset_unlocks_proves_the_address_and_leaves_keys() {
     let shown = app.manage("GET", &format!("{USERS}/Alice"), Value::Null).await.expect(200);
     assert_ne!(shown["email_verified_at"], Value::Null, "pw_13: a mail proved it");
     assert_eq!(app.ask("GET", "/orders/1", key["key"].as_str()).await.status, 200, "keys are asked about, not ended");
+}
+
+/// Signs alice in on a browser that is known from then on.
+async fn browser(app: &TestApp, alice: UserId) -> (GrantId, HeaderMap) {
+    let (realm, now) = (realm(app), app.app.now());
+    let entry = Entry::new(alice, &[Factor::Password], Seen::default(), None);
+    let begun = session::begin(&app.app, &realm.realm, entry, now).await.unwrap();
+    let device = device::remember(&app.app, &realm.realm, alice, Seen::default(), now).await.unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("cookie", format!("admit-device.default={}", device.expose()).parse().unwrap());
+    (begun.grant, headers)
+}
+
+/// Whether the session lives, and whether the device is known.
+fn lives(app: &TestApp, (session, headers): &(GrantId, HeaderMap)) -> (bool, bool) {
+    let now = app.app.now();
+    let found = app.app.store.point(|tx| tx.find_session(app.app.default_realm, *session, now)).unwrap().unwrap();
+    let known = device::of_request(&app.app, &realm(app).realm, headers, None, now).unwrap();
+    (found.is_live, known.is_some())
+}
+
+#[tokio::test]
+async fn se_14_pw_14_a_new_password_ends_every_sign_in_but_the_one_that_chose_it() {
+    let (app, alice) = with_alice().await;
+    let (own, other) = (browser(&app, alice).await, browser(&app, alice).await);
+    assert_eq!((lives(&app, &own), lives(&app, &other)), ((true, true), (true, true)));
+    let (current, chosen) = (Secret::new(PASSWORD), Secret::new(NEW));
+    let changed =
+        password::change(&app.app, &realm(&app).realm, alice, &current, &chosen, Some(own.0), stranger(&app)).await;
+    assert_eq!(changed, Ok(()));
+    assert_eq!((lives(&app, &own), lives(&app, &other)), ((true, false), (false, false)));
+
+    let letter = begin(&app, "alice").await.unwrap();
+    finish(&app, &letter.secret, PASSWORD).await.unwrap();
+    assert_eq!(lives(&app, &own), (false, false), "a reset ends all of them");
+
+    let third = browser(&app, alice).await;
+    let told = app.manage("PUT", &format!("{USERS}/Alice/password"), json!({ "password": NEW })).await.expect(200);
+    assert_eq!((told, lives(&app, &third)), (json!({"sign_ins_ended": 2}), (false, false)));
 }
 
 #[tokio::test]
