@@ -42,7 +42,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub type Run = fn(&[u8]);
 
 /// Every target.
-pub const TARGETS: [(&str, Run); 17] = [
+pub const TARGETS: [(&str, Run); 18] = [
     ("path", path),
     ("host", host),
     ("request", request),

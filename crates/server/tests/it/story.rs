@@ -223,6 +223,26 @@ async fn a_hypothetical_request_is_judged_like_a_real_one() {
 }
 
 #[tokio::test]
+async fn alice_signs_in_with_the_printed_password_and_curl_alone() {
+    let mut desk = Desk::new();
+    desk.serve("--dev");
+    desk.server.as_mut().unwrap().wait_until("its mailbox", |server| server.printed().contains("/dev/mail"));
+    let said = desk.said();
+    let login = said.lines().map(str::trim).find(|line| line.ends_with("/login")).unwrap_or_else(|| panic!("{said}"));
+    let (url, password) = (login.trim_end_matches("/login"), said.split("with the password ").nth(1).unwrap());
+    let password = password.split_whitespace().next().unwrap();
+    desk.works(&format!("curl --silent --show-error --cookie-jar jar --output page {login}"));
+    let token = desk.works(r#"sed --quiet 's/.*name="csrf" value="\([^"]*\)".*/\1/p' page"#);
+    let fields = format!("--data csrf={} --data identifier=alice --data password={password}", token.trim());
+    let answer = desk.works(&format!(
+        "curl --silent --include --cookie jar --cookie-jar jar --header 'Origin: {url}' {fields} {login}"
+    ));
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    let account = desk.works(&format!("curl --silent --cookie jar {url}/account"));
+    assert!(account.contains("alice@example.com") && account.contains("Where you are signed in"), "{account}");
+}
+
+#[tokio::test]
 async fn the_demo_s_two_curls_answer_200_and_401() {
     let mut desk = Desk::new();
     desk.serve("--dev");

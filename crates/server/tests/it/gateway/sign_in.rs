@@ -7,6 +7,7 @@ use admit_core::login::session::Factor;
 use serde_json::{Value, json};
 
 use super::{Answer, Ask, Gateway, Shop};
+use crate::browser::Tab;
 
 /// Somebody who is signed in at the issuer.
 async fn sign_in(shop: &Shop) -> SignedIn {
@@ -76,4 +77,35 @@ async fn a_browser_signs_in_through_the_gateway_and_out_again() {
     assert_eq!((fetched.status, fetched.code().as_str()), (401, "missing_credential"), "a script is told");
     let sessions = shop.app.manage("GET", "/v1/realms/default/sessions", Value::Null).await.expect(200);
     assert_eq!(sessions["items"].as_array().unwrap().len(), 1, "that of the issuer goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_for_another_host_in_a_real_browser() {
+    let shop = Shop::open().await;
+    let rule = json!({"name": "pages", "match": {"host": "shop.test", "methods": ["GET"], "path": "/pages/**"},
+        "require": {"authenticated": true}, "login": true});
+    shop.app.rule(rule).await;
+    let users = "/v1/realms/default/users";
+    shop.app.manage("POST", users, json!({"name": "alice"})).await.expect(201);
+    let password = "quiet harbours keep their lamps";
+    shop.app.manage("PUT", &format!("{users}/alice/password"), json!({ "password": password })).await;
+    for gateway in &shop.gateways {
+        let mut tab = Tab::open().await;
+        let page = format!("http://shop.test:{}/pages/1?a=b", gateway.address.port());
+        let login = format!("{}/login", shop.app.url);
+        tab.go(&page).await;
+        assert!(tab.url().await.starts_with(&login), "{:?}: {}", gateway.kind, tab.url().await);
+        tab.fill("#identifier", "alice").await;
+        tab.fill("#password", password).await;
+        tab.click("#login").await;
+        assert_eq!(tab.url().await, page, "{:?}: back where he wanted to go", gateway.kind);
+        assert!(tab.text("body").await.contains("\"admit-name\":[\"alice\"]"), "{}", tab.text("body").await);
+
+        tab.go(&format!("{}/account", shop.app.url)).await;
+        assert!(tab.text("main").await.contains("at shop.test"), "{}", tab.text("main").await);
+        tab.go(&format!("{}/logout", shop.app.url)).await;
+        tab.click("#logout-confirm").await;
+        tab.go(&page).await;
+        assert!(tab.url().await.starts_with(&login), "the host's session ended with it: {}", tab.url().await);
+    }
 }
