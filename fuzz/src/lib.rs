@@ -18,9 +18,12 @@ use admit_core::form::{FIELDS_MAX, Form};
 use admit_core::id::{ApiId, ClientId, GrantId, KeyId, RealmId, RequestId, RoleId, RuleId, SubjectId, UserId};
 use admit_core::key::import::{KeyImport, Pattern};
 use admit_core::limit::Rate;
+use admit_core::login::cookie::{self, Cookie};
 use admit_core::login::hash::Stored;
 use admit_core::login::identifier::Identifier;
 use admit_core::login::password::{LETTERS_MAX, Password};
+use admit_core::login::session::Factors;
+use admit_core::login::site::{Before, Trip};
 use admit_core::master::{KEYS_MAX, Known, Ring};
 use admit_core::metadata::MetadataFilter;
 use admit_core::name::{ApiUri, ExternalId, Label, RealmName, RoleName, ScopeName};
@@ -55,8 +58,9 @@ pub const TARGETS: [(&str, Run); 17] = [
     ("certificate", certificate),
     ("metadata", metadata),
     ("master", master),
-    ("login", login),
     ("form", form),
+    ("login", login),
+    ("cookie", cookie),
 ];
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -303,6 +307,19 @@ pub fn master(data: &[u8]) {
     }
 }
 
+/// What a form of a page sends. Every field that was read is there once; the same text chooses a language, too.
+pub fn form(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = Language::choose(text);
+    }
+    let Ok(mut form) = Form::parse(data) else { return };
+    let names: Vec<_> = form.ticked("").map(str::to_owned).collect();
+    assert!(names.len() <= FIELDS_MAX);
+    for name in names {
+        assert!(form.take(&name).expose().len() <= data.len() && !form.has(&name), "{name:?}");
+    }
+}
+
 /// What people type and what is kept of it. A form is its own form, a password too; nothing opens that was not sealed.
 pub fn login(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -319,15 +336,25 @@ pub fn login(data: &[u8]) {
     assert!(seal::open([&key], &place, data).is_err());
 }
 
-/// What a form of a page sends. Every field that was read is there once; the same text chooses a language, too.
-pub fn form(data: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(data) {
-        let _ = Language::choose(text);
+/// The cookies of a request, and what people's browsers carry in them and in addresses.
+pub fn cookie(data: &[u8]) {
+    let Ok(line) = HeaderValue::from_bytes(data) else { return };
+    let headers = HeaderMap::from_iter([(http::header::COOKIE, line)]);
+    let Ok(realm) = RealmName::parse("default") else { return };
+    for cookie in [Cookie::Session, Cookie::Site, Cookie::Device, Cookie::SiteBefore] {
+        for is_secure in [true, false] {
+            let Some(value) = cookie::find(&headers, cookie, &realm, is_secure) else { continue };
+            assert!(value.bytes().all(|octet| octet.is_ascii_graphic()));
+            if let Some(before) = Before::parse(value) {
+                assert_eq!(Before::parse(&before.to_string()), Some(before));
+            }
+        }
     }
-    let Ok(mut form) = Form::parse(data) else { return };
-    let names: Vec<_> = form.ticked("").map(str::to_owned).collect();
-    assert!(names.len() <= FIELDS_MAX);
-    for name in names {
-        assert!(form.take(&name).expose().len() <= data.len() && !form.has(&name), "{name:?}");
+    let now = Time::from_unix_ms(0);
+    if let Some(trip) = Trip::read(data, now) {
+        assert_eq!(Trip::read(&trip.octets(), now), Some(trip));
+    }
+    if let Some(factors) = std::str::from_utf8(data).ok().and_then(Factors::parse) {
+        assert_eq!(Factors::parse(&factors.to_string()), Some(factors));
     }
 }

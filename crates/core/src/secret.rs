@@ -64,13 +64,15 @@ pub enum SecretKind {
     OperatorKey,
     /// A browser in which somebody signed in before.
     Device,
+    /// What the issuer hands on to a protected host.
+    HandOff,
     /// What a mailed link carries.
     Link,
 }
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 9] = [
+    pub const RESERVED: [(&'static str, Self); 10] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -79,6 +81,7 @@ impl SecretKind {
         ("admit_cs", Self::ClientSecret),
         ("admit_op", Self::OperatorKey),
         ("admit_dv", Self::Device),
+        ("admit_ho", Self::HandOff),
         ("admit_ln", Self::Link),
     ];
 
@@ -100,6 +103,7 @@ impl SecretKind {
             Self::OperatorKey => 8,
             Self::Device => 9,
             Self::Link => 10,
+            Self::HandOff => 11,
         }
     }
 }

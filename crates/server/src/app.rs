@@ -75,12 +75,12 @@ pub struct State {
     pub notices: Notices,
     /// Refusals on their way there.
     pub refusals: Refusals,
+    /// Mails on their way.
+    pub mail: Post,
     /// Failed sign-ins on their way there.
     pub failures: Failures,
     /// Where passwords are hashed.
     pub hashing: Hashing,
-    /// Mails on their way.
-    pub mail: Post,
     /// The TLS certificate in use.
     pub certificate: certificate::Live,
     /// What `/metrics` shows.
@@ -161,9 +161,9 @@ impl App {
             records: Ring::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
+            mail: Post::default(),
             failures: Failures::default(),
             hashing: parts.hashing,
-            mail: Post::default(),
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
             operator,

@@ -33,15 +33,18 @@ statements! {
 pub enum ShortKind {
     /// To choose a new password: a link in a mail.
     PasswordReset,
+    /// A session of one protected host: what the issuer hands on to it.
+    HandOff,
 }
 
 impl ShortKind {
-    const ALL: [Self; 1] = [Self::PasswordReset];
+    const ALL: [Self; 2] = [Self::PasswordReset, Self::HandOff];
 
     /// The word in the store.
     const fn as_str(self) -> &'static str {
         match self {
             Self::PasswordReset => "password_reset",
+            Self::HandOff => "hand_off",
         }
     }
 }

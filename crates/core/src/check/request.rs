@@ -52,6 +52,8 @@ pub struct Request<'h> {
     pub https: Option<bool>,
     /// Canonical.
     pub host: Host<'h>,
+    /// The port beside it, where one was named. Nothing is judged by it.
+    pub port: Option<u16>,
     /// In normal form.
     pub path: Path<'h>,
     /// Raw; only [`Request::query_names`] of it may be recorded.
@@ -92,6 +94,7 @@ impl<'h> Request<'h> {
             method: parse_method(method)?,
             https: Some(https),
             host,
+            port: None,
             path: target.path,
             query: target.query,
             client_ip: ip.map(address::unified),
@@ -120,11 +123,28 @@ impl<'h> Request<'h> {
             method: parse_method(method.as_str())?,
             https: if trusted.trusts(peer) { forwarded_proto(headers)? } else { None },
             host,
+            port: None,
             path: target.path,
             query: target.query,
             client_ip: Some(address::client_ip(peer, headers.get_all(&X_FORWARDED_FOR).iter(), trusted)?),
             headers,
         })
+    }
+
+    /// A request to one of Admit's own pages on a protected host, passed on by its gateway: the host is the protected one.
+    pub fn passed_on(
+        method: Method,
+        uri: &'h Uri,
+        headers: &'h HeaderMap,
+        peer: IpAddr,
+        trusted: &TrustedProxies,
+    ) -> Result<Self, Reason> {
+        if !trusted.trusts(peer) {
+            return Err(Reason::PeerNotTrusted);
+        }
+        let own = Self::own(method, uri, headers, peer, trusted)?;
+        let host = single(headers, &X_FORWARDED_HOST)?.ok_or(Reason::OriginalRequestMissing)?;
+        Ok(Self { port: port_of(host), host: Host::parse(host)?, ..own })
     }
 
     fn from_gateway(
@@ -141,16 +161,17 @@ impl<'h> Request<'h> {
         readable_origin(headers)?;
         let method = single(headers, method)?.ok_or(Reason::OriginalRequestMissing)?;
         let uri = single(headers, uri)?.ok_or(Reason::OriginalRequestMissing)?;
-        let host = single(headers, &X_FORWARDED_HOST)?.ok_or(Reason::OriginalRequestMissing)?;
-        let host = Host::parse(host)?;
+        let named = single(headers, &X_FORWARDED_HOST)?.ok_or(Reason::OriginalRequestMissing)?;
+        let host = Host::parse(named)?;
         let target = Target::parse(uri)?;
-        if target.origin.is_some_and(|(_, named)| named != host) {
+        if target.origin.is_some_and(|(_, other)| other != host) {
             return Err(Reason::HostConflict);
         }
         Ok(Self {
             method: parse_method(method)?,
             https: forwarded_proto(headers)?,
             host,
+            port: port_of(named),
             path: target.path,
             query: target.query,
             client_ip: Some(address::client_ip(peer, headers.get_all(&X_FORWARDED_FOR).iter(), trusted)?),
@@ -254,6 +275,12 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h st
     }
     let text = value.to_str().map_err(|_| Reason::UnreadableHeader)?;
     Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+/// What stands behind the last colon of a host that was read, outside of brackets.
+fn port_of(authority: &str) -> Option<u16> {
+    let (_, port) = authority.rsplit_once(':')?;
+    port.parse().ok()
 }
 
 fn readable_origin(headers: &HeaderMap) -> Result<(), Reason> {

@@ -30,12 +30,14 @@ pub enum Cookie {
     Site,
     /// A known device.
     Device,
-    /// What binds a sign-in that has begun to its browser.
+    /// What binds a sign-in that has begun to its browser, at the issuer.
     Before,
+    /// The same on a protected host.
+    SiteBefore,
 }
 
 impl Cookie {
-    const ALL: [Self; 4] = [Self::Session, Self::Site, Self::Device, Self::Before];
+    const ALL: [Self; 5] = [Self::Session, Self::Site, Self::Device, Self::Before, Self::SiteBefore];
 
     const fn stem(self) -> &'static str {
         match self {
@@ -43,6 +45,7 @@ impl Cookie {
             Self::Site => "admit-site.",
             Self::Device => "admit-device.",
             Self::Before => "admit-pre.",
+            Self::SiteBefore => "admit-site-pre.",
         }
     }
 

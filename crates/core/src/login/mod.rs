@@ -9,3 +9,4 @@ pub mod hash;
 pub mod identifier;
 pub mod password;
 pub mod session;
+pub mod site;

@@ -73,6 +73,8 @@ fn line() -> Line {
         spec,
         disabled_at: None,
         valid_after: None,
+        email_verified_at: None,
+        erased_at: None,
         created_at: NOW,
         updated_at: NOW,
         version: 1,

@@ -13,6 +13,7 @@ use http::{HeaderMap, Response};
 use super::policies::RealmPolicy;
 use super::{Called, Door, pipeline, render};
 use crate::app::App;
+use crate::login::site;
 
 /// Judges what `X-Forwarded-Method/Proto/Host/Uri/For` describe.
 pub fn answer(app: &App, called: Called<'_>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
@@ -57,7 +58,12 @@ pub fn judged(
     if judged.decision.is_admitted() {
         return render::admitted(&policy, judged.rule.map(|found| found.rule), &request, &judged.decision);
     }
-    render::refused(app, named, &judged.decision)
+    let mut response = render::refused(app, named, &judged.decision);
+    let rule = judged.rule.map(|found| found.rule);
+    if let Some(invitation) = site::invite(app, &policy, rule, &request, &judged.decision, now) {
+        render::invite(&mut response, invitation);
+    }
+    response
 }
 
 /// The rules to judge by: those of the realm that the path names, else of the one whose own host was called, else of

@@ -11,14 +11,17 @@ use admit_core::credential::{self, Accept};
 use admit_core::policy::rule::Rule;
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use ipnet::IpNet;
 
 use super::policies::RealmPolicy;
 use crate::app::App;
 use crate::http::problem;
+use crate::login::site::Invitation;
 
+/// Where a person signs in: the complete address.
+const LOGIN: HeaderName = HeaderName::from_static("admit-login");
 /// The true status, where the gateway knows fewer.
 const STATUS: HeaderName = HeaderName::from_static("admit-status");
 /// The code of a refusal, for gateways that replace the body.
@@ -80,6 +83,15 @@ fn refusal(app: &App, realm: &str, decision: &Decision, detail: Option<&str>) ->
     }
     let body = problem::decision_body(&app.config.load().public_url, decision, detail);
     respond(StatusCode::from_u16(told.status()).unwrap_or(StatusCode::FORBIDDEN), headers, body)
+}
+
+/// Who could cure the refusal by signing in is told where.
+pub fn invite(response: &mut Response<Body>, invitation: Invitation) {
+    let headers = response.headers_mut();
+    headers.insert(LOGIN, invitation.login);
+    if let Some(cookie) = invitation.cookie {
+        headers.insert(SET_COOKIE, cookie);
+    }
 }
 
 /// nginx knows 200, 401 and 403 only: the true figure goes into `Admit-Status`.

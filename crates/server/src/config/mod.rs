@@ -52,10 +52,10 @@ pub struct Config {
     pub default_limit: Option<(Per, Limit)>,
     /// How many unknown credentials one source network may try, and one realm in all.
     pub unknown: UnknownBudget,
-    /// How people sign in.
-    pub login: Login,
     /// Where mails go; nowhere unless set.
     pub mail: Option<mail::MailServer>,
+    /// How people sign in.
+    pub login: Login,
     /// How logs are written.
     pub log: LogFormat,
     /// Where traces go; nowhere unless set.

@@ -45,8 +45,8 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
     root.section("ops", |ops| ops_listen = ops.parsed("listen"));
     let master_key = master_key(&mut root, &data);
     let (default_limit, unknown) = limits(&mut root);
-    let login = login::read(&mut root);
     let mail = mail::read(&mut root);
+    let login = login::read(&mut root);
     let telemetry = telemetry::read(&mut root);
     let mut log = if std::io::IsTerminal::is_terminal(&std::io::stderr()) { LogFormat::Human } else { LogFormat::Json };
     root.section("log", |section| match section.text("format").as_deref() {
@@ -72,8 +72,8 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
         ops_listen,
         default_limit,
         unknown,
-        login,
         mail,
+        login,
         log,
         telemetry,
     })

@@ -72,6 +72,12 @@ impl Problem {
         self
     }
 
+    /// Says when to try again.
+    pub fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status

@@ -1,5 +1,5 @@
-//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals and failed sign-ins, sealing
-//! the audit, sweeping old rows, announcing the end of keys.
+//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals and failed sign-ins,
+//! sealing the audit, sweeping old rows, announcing the end of keys.
 
 pub mod activity;
 pub mod checkpoint;

@@ -8,4 +8,6 @@ pub mod hashing;
 pub mod naming;
 pub mod password;
 pub mod session;
+pub mod site;
 pub mod verify;
+pub mod visit;

@@ -81,6 +81,12 @@ pub struct Access {
 }
 
 impl Access {
+    /// A person who does something for himself, in his own realm, on a page.
+    pub fn of_person(realm: &Arc<RealmPolicy>, caller: &Arc<Principal>, request_id: RequestId, now: Time) -> Self {
+        let caller_realm = realm.realm.name.clone();
+        Self { realm: realm.clone(), caller: caller.clone(), caller_realm, request_id, now, _lane: None }
+    }
+
     /// The realm that is managed.
     pub fn realm_id(&self) -> RealmId {
         self.realm.realm.id
@@ -111,14 +117,23 @@ impl Access {
         if self.may_do_everything() {
             return Ok(());
         }
-        let standing = &self.caller.standing;
-        let own = standing.api.iter().map(|api| (api.clone(), standing.scopes.iter().cloned().collect()));
-        let excess = scope::exceeding(wanted, &own.collect());
+        let excess = scope::exceeding(wanted, &own_rights(&self.caller));
         let Some((api, scopes)) = excess.iter().next() else { return Ok(()) };
         let scopes: Vec<_> = scopes.iter().map(ScopeName::as_str).collect();
         let detail = format!("This would hand out {} on {api}, which you do not hold yourself.", scopes.join(" "));
         Err(Problem::new(403, "exceeds_own_rights", detail))
     }
+}
+
+/// What a caller may do himself: a person who signed in on every API, everybody else on the one of his credential.
+fn own_rights(caller: &Principal) -> Rights {
+    let on_each = caller.sign_in.iter().flat_map(|sign_in| sign_in.standings.iter());
+    let mut rights = Rights::new();
+    for standing in on_each.chain([&caller.standing]) {
+        let Some(api) = &standing.api else { continue };
+        rights.entry(api.clone()).or_default().extend(standing.scopes.iter().cloned());
+    }
+    rights
 }
 
 /// A call on one realm that its caller may make.

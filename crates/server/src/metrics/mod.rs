@@ -55,12 +55,12 @@ pub struct Metrics {
     pub handshakes_failed: Counter,
     /// Requests that were refused because a queue or a share was full.
     pub overloaded: Counter,
+    /// Mails.
+    pub mail: Mails,
     /// Passwords that found no place to be hashed in.
     pub hash_refused: Counter,
     hash_time: Histogram,
     hash_waiting: Gauge,
-    /// Mails.
-    pub mail: Mails,
     cuts: Vec<Counter>,
     certificate_end: Gauge,
     entries: Gauge,

@@ -2,9 +2,10 @@
 
 use admit_core::form::{BadForm, FORM_MAX, Form};
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 
 use crate::http::json::too_large_or_broken;
 use crate::http::problem::Problem;
@@ -29,6 +30,27 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
             }
             bad => Problem::new(400, "invalid_request", format!("The form is not as it should be: {bad}.")),
         })
+    }
+}
+
+/// What stands in the address after `?`, read as strictly as a form.
+pub struct Query(Form);
+
+impl Query {
+    /// The value of a parameter; empty where it is absent.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.text(name)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let text = parts.uri.query().unwrap_or_default();
+        Form::parse(text.as_bytes())
+            .map(Self)
+            .map_err(|bad| Problem::new(400, "invalid_request", format!("The query is not as it should be: {bad}.")))
     }
 }
 

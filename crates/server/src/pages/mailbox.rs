@@ -69,7 +69,7 @@ async fn list(State(app): State<App>, headers: HeaderMap) -> Response {
         to: caught.to,
         subject: caught.subject,
     };
-    let frame = Frame::wide(words);
+    let frame = Frame::new(words).widened();
     page(StatusCode::OK, &Mailbox { frame, lines: caught.into_iter().map(line).collect() })
 }
 
@@ -79,7 +79,7 @@ async fn show(State(app): State<App>, Path(number): Path<String>, headers: Heade
     let words = Words::wanted(&headers);
     let lines =
         mail.text.lines().filter(|line| *line != SIGNATURE).map(|line| (line.to_owned(), is_link(line))).collect();
-    let frame = Frame::wide(words);
+    let frame = Frame::new(words).widened();
     let at = words.ago(mail.at, app.now());
     Ok(page(StatusCode::OK, &Letter { frame, mail, lines, at }))
 }

@@ -4,12 +4,18 @@
 //! load the style sheet and pictures of this server and nothing else, and is never kept by a cache. Knows nothing of who
 //! may see what: handlers do.
 
+pub mod account;
+mod agent;
 pub mod asset;
 pub mod csrf;
 pub mod error;
 pub mod form;
+pub mod login;
+pub mod logout;
 pub mod mailbox;
+pub mod password;
 pub mod text;
+pub mod visit;
 
 use askama::Template;
 use axum::Router;
@@ -17,6 +23,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
@@ -44,9 +51,20 @@ impl Frame {
         Self { words, place: words.say("brand").to_owned(), person: None, is_wide: false, hue: 0 }
     }
 
+    /// A page of a place that has a name of its own.
+    pub fn at(words: &'static Words, place: String) -> Self {
+        let sum = place.bytes().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet.into()));
+        Self { hue: sum % HUES, place, ..Self::new(words) }
+    }
+
     /// The same with more room.
-    pub fn wide(words: &'static Words) -> Self {
-        Self { is_wide: true, ..Self::new(words) }
+    pub fn widened(self) -> Self {
+        Self { is_wide: true, ..self }
+    }
+
+    /// The same for somebody who is signed in.
+    pub fn of_person(self, name: String) -> Self {
+        Self { person: Some(name), ..self }
     }
 
     /// Where the style sheet is.
@@ -60,11 +78,29 @@ impl Frame {
     }
 }
 
+/// How many colours the style sheet has.
+const HUES: usize = 6;
+/// What a form may lead to stands last, so that an origin can be added.
 const POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// A few words and where to go from here.
+#[derive(Template)]
+#[template(path = "message.html")]
+pub struct Message {
+    frame: Frame,
+    title: &'static str,
+    text: String,
+    next: Option<(&'static str, String)>,
+}
 
 /// Renders a page.
 pub fn page(status: StatusCode, template: &impl Template) -> Response {
+    page_on_to(status, template, None)
+}
+
+/// The same where what comes of its form may lead to another origin: browsers follow a form nowhere else.
+pub fn page_on_to(status: StatusCode, template: &impl Template, origin: Option<&str>) -> Response {
     let text = match template.render() {
         Ok(text) => text,
         Err(error) => return Problem::unavailable(error).into_response(),
@@ -73,17 +109,31 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    let wider = origin.and_then(|origin| HeaderValue::try_from(format!("{POLICY} {origin}")).ok());
+    headers.insert(CONTENT_SECURITY_POLICY, wider.unwrap_or(HeaderValue::from_static(POLICY)));
     response
 }
 
 /// Every page, and what pages load.
 pub fn router(app: &App) -> Router<App> {
-    let router = asset::routes();
+    let mut router = asset::routes();
+    for base in ["", "/realms/{realm}"] {
+        router = router.merge(of_issuer(base)).merge(account::routes(base));
+    }
     let router = if app.dev { router.merge(mailbox::router()) } else { router };
     router
         .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
         .layer(middleware::from_fn_with_state(app.clone(), complete))
+}
+
+/// The pages where people sign in and out.
+fn of_issuer(base: &str) -> Router<App> {
+    let at = |path: &str| format!("{base}{path}");
+    Router::new()
+        .route(&at("/login"), get(login::get).post(login::post))
+        .route(&at("/logout"), get(logout::get).post(logout::post))
+        .route(&at("/password/forgot"), get(password::forgot::get).post(password::forgot::post))
+        .route(&at("/password/reset"), get(password::reset::get).post(password::reset::post))
 }
 
 /// Fills in request id and type of the problems that handlers return. The methods that the router knows (405) stay.

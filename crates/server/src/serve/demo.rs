@@ -22,7 +22,7 @@ use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
-use super::{DEMO_KEY_LIFE, Failure};
+use super::{DEMO_KEY_LIFE, Failure, person};
 use crate::app::App;
 use crate::check::{Door, pipeline, render};
 use crate::http::Peer;
@@ -38,6 +38,7 @@ const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// What a start of the demo has to tell.
 pub struct Demo {
     key: Secret,
+    password: Secret,
 }
 
 impl Demo {
@@ -49,6 +50,15 @@ impl Demo {
         eprintln!("       → 200, and who you are");
         eprintln!("  curl -i {url}/demo/orders");
         eprintln!("       → 401; then: admit why --last");
+        eprintln!("  {url}/login");
+        eprintln!("       → {} with the password {}", person::EMAIL, self.password.expose());
+        eprintln!("  {url}/dev/mail");
+        eprintln!("       → what would have been mailed");
+    }
+
+    /// What Alice signs in with.
+    pub fn password(&self) -> &Secret {
+        &self.password
     }
 
     /// The demo's key.
@@ -61,13 +71,15 @@ impl Demo {
 pub async fn prepare(app: &App) -> Result<Demo, Failure> {
     let now = app.now();
     let realm = app.default_realm;
-    let prefix = app.store.point(|tx| tx.find_realm(realm))?.map(|realm| realm.prefix);
-    let prefix = prefix.ok_or_else(|| Failure("the realm default is gone".to_owned()))?;
+    let row = app.store.point(|tx| tx.find_realm(realm))?;
+    let row = row.ok_or_else(|| Failure("the realm default is gone".to_owned()))?;
+    let prefix = &row.prefix;
     let key = secret::write(prefix.as_str(), &app.random());
     let master = app.master.keys();
     let hash = master.active().lookup.hash(realm, SecretKind::ApiKey, key.expose());
     let (hint, lookup_key) = (secret::hint(key.expose()), master.active().number);
     let names = Names::read()?;
+    let (uri, scopes) = (names.uri.clone(), names.scopes.clone());
     let shared = app.clone();
     app.store
         .write(move |tx| {
@@ -126,7 +138,8 @@ pub async fn prepare(app: &App) -> Result<Demo, Failure> {
             Ok(End::Commit(()))
         })
         .await?;
-    Ok(Demo { key })
+    let password = person::prepare(app, &row, &uri, &scopes).await?;
+    Ok(Demo { key, password })
 }
 
 /// The names that the demo is made of, read once.

@@ -5,6 +5,7 @@ mod first;
 mod listeners;
 pub mod ops;
 pub mod pages;
+mod person;
 pub mod restore;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use crate::http::certificate::{self, Pair, Wrong};
 use crate::http::limits::Limits;
 use crate::http::{Hall, Purpose, listen};
 use crate::login::hashing::Hashing;
+use crate::login::visit;
 use crate::{jobs, manage, master, pages as views};
 
 pub use first::Begun;
@@ -181,7 +183,8 @@ pub async fn start(server: &Server, listeners: Listeners, limits: Limits) -> Res
 
 /// Everything that is not `/check/*`.
 fn router(app: &App) -> Router {
-    let router = Router::new().merge(manage::router(app)).merge(ops::health()).merge(views::router(app));
+    let router = Router::new().merge(manage::router(app)).merge(ops::health());
+    let router = router.merge(views::router(app)).merge(visit::routes());
     let router = if app.dev { router.merge(demo::router()) } else { router };
     router.with_state(app.clone())
 }

@@ -128,6 +128,13 @@ impl TestApp {
         folder
     }
 
+    /// A server with `--dev` and its demo, and Alice's password.
+    pub async fn demo() -> (Self, String) {
+        let app = Self::dev().await;
+        let demo = serve::demo::prepare(&app.app).await.unwrap();
+        (app, demo.password().expose().to_owned())
+    }
+
     /// Any request.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Reply {
         let mut request =

@@ -43,6 +43,7 @@ pub const fn kind_word(kind: SecretKind) -> &'static str {
         SecretKind::ClientSecret => "client_secret",
         SecretKind::OperatorKey => "operator_key",
         SecretKind::Device => "device",
+        SecretKind::HandOff => "hand_off",
         SecretKind::Link => "link",
     }
 }

@@ -42,6 +42,11 @@ pub const MEANINGS: &[Meaning] = &[
         "The request is not as it should be; `problems` lists everything that is wrong, each with its key.",
     ),
     of("key_revoked", 409, "The key was revoked: it cannot be changed any more. Create another."),
+    of(
+        "link_needed",
+        401,
+        "Too many wrong passwords in a row: a device that is not known needs a new password by mail, from `/password/forgot`.",
+    ),
     of("master_key_active", 409, "The master key makes what is new. Add another and rotate to it first."),
     of(
         "master_key_needed",
@@ -62,6 +67,11 @@ pub const MEANINGS: &[Meaning] = &[
         "secret_already_shown",
         409,
         "This was done before, and its secret was shown that once. Roll the key if it is lost.",
+    ),
+    of(
+        "stale_form",
+        403,
+        "The form was not made for this browser, or the browser has lost a cookie since. Open the page again.",
     ),
     of("target_too_long", 414, "Path and query have more bytes than are read here."),
     of("too_many", 409, "The realm has as many of these as it may have, or they do not fit into one document."),

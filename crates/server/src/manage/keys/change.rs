@@ -2,7 +2,9 @@
 
 use admit_core::audit::Event;
 use admit_core::grant::Grant;
+use admit_core::id::{KeyId, RealmId, RequestId, SubjectId, UserId};
 use admit_core::key::change::{Changed, KeyPatch};
+use admit_core::time::Time;
 use admit_store::{IssuedKey, Tx};
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -165,4 +167,47 @@ pub async fn delete(
         Ok(())
     });
     ended.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// Who ends a key of his own, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner {
+    /// Where.
+    pub realm: RealmId,
+    /// Who.
+    pub user: UserId,
+    /// By which request.
+    pub request_id: RequestId,
+    /// When.
+    pub now: Time,
+}
+
+/// Revokes a key of the person who asks, from a page. False: it is not his, or there is none.
+pub async fn revoke_own(app: &App, owner: Owner, key: KeyId) -> Result<bool, Problem> {
+    let Owner { realm, user, request_id, now } = owner;
+    let drawn = Event {
+        id: app.id(now),
+        number: 0,
+        seal: None,
+        realm: Some(realm),
+        at: now,
+        kind: "key.revoked".to_owned(),
+        actor: user.to_string(),
+        target: key.to_string(),
+        reason: None,
+        request_id: Some(request_id.to_string()),
+        detail: serde_json::Value::Null,
+    };
+    work::write(app, move |tx| {
+        let found = tx.find_key(realm, key)?;
+        let Some(issued) = found.filter(|issued| issued.grant.subject == SubjectId::User(user)) else {
+            return Ok(false);
+        };
+        if tx.revoke_grant(realm, issued.grant.id, now)? {
+            let detail = json!({ "name": issued.key.name, "grant": issued.grant.id });
+            tx.insert_event(&Event { detail, ..drawn.clone() })?;
+        }
+        Ok(true)
+    })
+    .await
 }

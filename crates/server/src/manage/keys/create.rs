@@ -66,12 +66,24 @@ pub async fn post(
     let key = drawn.secret.text.expose().to_owned();
     let view = work::write(&app, move |tx| {
         work::must_be_on_time(tx, permit.now)?;
-        Creation { access: &permit, request: &request, drawn: &drawn }.run(tx, &pledge)
+        Creation { access: &permit, request: &request, drawn: &drawn }.run(tx, Some(&pledge))
     })
     .await?;
     let (version, state, made) = (view.version, view.state, NewKey { view, key });
     let answer = with_key_etag(version, state, &made.view, Json(&made));
     Ok((StatusCode::CREATED, answer).into_response())
+}
+
+/// Makes a key that acts as whoever asks for it, from a page; `request` names him as its owner. Its secret, for the one answer.
+pub async fn create_own(app: &App, access: Access, request: KeyRequest) -> Result<Secret, Problem> {
+    let drawn = Drawn::draw(app, &access);
+    let key = drawn.secret.text.clone();
+    work::write(app, move |tx| {
+        work::must_be_on_time(tx, access.now)?;
+        Creation { access: &access, request: &request, drawn: &drawn }.run(tx, None).map(drop)
+    })
+    .await?;
+    Ok(key)
 }
 
 /// A secret before anybody has it.
@@ -129,7 +141,7 @@ struct Creation<'c> {
 }
 
 impl Creation<'_> {
-    fn run(&self, tx: &mut Tx<'_>, pledge: &Pledge) -> Result<KeyView, Stop> {
+    fn run(&self, tx: &mut Tx<'_>, pledge: Option<&Pledge>) -> Result<KeyView, Stop> {
         let (access, drawn) = (self.access, self.drawn);
         let (realm, now) = (access.realm_id(), access.now);
         let apis = all_apis(tx, realm)?;
@@ -160,7 +172,9 @@ impl Creation<'_> {
         let detail = json!({ "name": self.request.name, "owner": subject.to_string(), "api": api, "scopes": grant.scopes,
             "expires_at": grant.expires_at });
         tx.insert_event(&Event { detail, ..drawn.key_event.clone() })?;
-        pledge.keep_secret(tx, StatusCode::CREATED, drawn.key.to_string())?;
+        if let Some(pledge) = pledge {
+            pledge.keep_secret(tx, StatusCode::CREATED, drawn.key.to_string())?;
+        }
         let issued = tx.find_key(realm, drawn.key)?;
         view(tx, issued.ok_or_else(|| Problem::unavailable("a new key cannot be read back"))?, now)
     }

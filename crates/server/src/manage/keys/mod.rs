@@ -11,7 +11,8 @@ mod show;
 mod usage;
 mod view;
 
-pub use create::LIVE_KEYS_MAX;
+pub use change::{Owner, revoke_own};
+pub use create::{LIVE_KEYS_MAX, create_own};
 
 use std::collections::BTreeSet;
 

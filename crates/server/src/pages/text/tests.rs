@@ -61,7 +61,8 @@ fn composed() -> BTreeSet<String> {
             ["subject", "lead", "after"].into_iter().chain(crate::mail::Mail::has_link(key).then_some("button"));
         parts.map(move |part| format!("mail.{key}.{part}"))
     });
-    months.chain(errors).chain(mails).collect()
+    let done = super::super::account::DONE.iter().map(|(_, key)| (*key).to_owned());
+    months.chain(errors).chain(mails).chain(done).collect()
 }
 
 #[test]

@@ -39,6 +39,16 @@ impl Tab {
         assert_eq!(document["params"]["response"]["status"], status, "{url}");
     }
 
+    /// A page is expected to answer with a status that the browser takes for an error.
+    pub fn expect(&mut self, url: &str, status: u16) {
+        self.expected.push((url.to_owned(), status));
+    }
+
+    /// Waits until the page is there that was just asked for.
+    pub async fn loaded(&mut self) {
+        self.wait_until_loaded().await;
+    }
+
     /// Does what leads to another page, and waits until that is there.
     pub async fn click(&mut self, selector: &str) {
         self.forget_loads();
@@ -65,6 +75,7 @@ impl Tab {
             "Enter" => 13,
             other => panic!("no code for {other}"),
         };
+        self.forget_loads();
         for kind in ["keyDown", "keyUp"] {
             let mut event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
             if kind == "keyDown" && key == "Enter" {
@@ -78,11 +89,6 @@ impl Tab {
     pub async fn text(&mut self, selector: &str) -> String {
         let text = self.evaluate(&format!("document.querySelector({selector:?})?.innerText ?? null")).await;
         text.as_str().unwrap_or_else(|| panic!("no {selector}: {text}")).trim().to_owned()
-    }
-
-    /// Whether there is such an element.
-    pub async fn has(&mut self, selector: &str) -> bool {
-        self.evaluate(&format!("!!document.querySelector({selector:?})")).await == true
     }
 
     /// Where one is.

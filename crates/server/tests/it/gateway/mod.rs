@@ -9,6 +9,7 @@ mod nginx;
 mod pass;
 mod raw;
 mod refuse;
+mod sign_in;
 mod spoof;
 mod table;
 

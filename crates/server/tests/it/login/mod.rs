@@ -3,6 +3,7 @@
 mod cookie;
 mod life;
 mod manage;
+mod site;
 
 use admit::login::session::{self, Begun, Entry, Seen};
 use admit_core::check::code::Reason;
@@ -29,7 +30,7 @@ impl Shop {
     }
 
     async fn at(app: TestApp) -> Self {
-        let api = json!({"uri": "https://api.shop.test", "hosts": ["127.0.0.1", "shop.test"],
+        let api = json!({"uri": "https://api.shop.test", "hosts": ["127.0.0.1", "shop.test", "other.test"],
             "scopes": {"orders:read": "Read orders", "orders:write": "Change orders"}});
         app.manage("POST", &format!("{REALM}/apis"), api).await.expect(201);
         let role = json!({"name": "buyer", "rights": {"https://api.shop.test": ["orders:read"]}});

@@ -1,4 +1,8 @@
 //! Pages: what they are made of, and who gets them.
 
+mod account;
 mod error;
+mod login;
 mod mailbox;
+mod password;
+mod person;

@@ -1,0 +1,207 @@
+//! `/account`: everything that can act as whoever is signed in, each with one button that ends it.
+//!
+//! What is shown and ended is his alone: every verb takes the person of the session, never one that a form names.
+
+mod everywhere;
+mod key;
+mod password;
+
+use admit_core::form::Form;
+use admit_core::grant::GrantKind;
+use admit_core::id::{GrantId, KeyId, SubjectId, UserId};
+use admit_core::user::User;
+use admit_store::{IssuedKey, IssuedSession, KeyFilter, Page};
+use askama::Template;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::StatusCode;
+
+use super::agent;
+use super::form::{Query, Sent};
+use super::visit::{Visit, go, with_cookies};
+use super::{Frame, page};
+use crate::app::App;
+use crate::http::problem::Problem;
+use crate::login::session::{self, Why};
+use crate::mail::{self, Mail, To};
+use crate::manage::keys::{self as managed, Owner};
+
+/// The most of each kind that the page shows.
+const SHOWN_MAX: u32 = 100;
+/// What was just done, by the word in the address: closed, so that nobody's words are put on the page.
+pub(super) const DONE: [(&str, &str); 4] = [
+    ("ended", "account.ended"),
+    ("revoked", "account.revoked"),
+    ("password", "password.done"),
+    ("everywhere", "account.everywhere_done"),
+];
+
+/// The routes below `/account`, at an issuer.
+pub fn routes(base: &str) -> Router<App> {
+    let at = |path: &str| format!("{base}/account{path}");
+    Router::new()
+        .route(&at(""), get(show))
+        .route(&at("/end"), post(end))
+        .route(&at("/password"), get(password::get).post(password::post))
+        .route(&at("/everywhere"), get(everywhere::get).post(everywhere::post))
+        .route(&at("/keys/new"), get(key::get).post(key::post))
+        .route(&at("/keys/revoke"), post(key::revoke))
+}
+
+/// A session or a known device, as the page shows it.
+struct SessionLine {
+    grant: GrantId,
+    is_this: bool,
+    agent: String,
+    host: String,
+    used: String,
+    since: String,
+    ip: String,
+}
+
+/// A key, as pages show it.
+pub struct KeyLine {
+    pub(super) id: KeyId,
+    pub(super) name: String,
+    pub(super) hint: String,
+    pub(super) scopes: String,
+    pub(super) used: String,
+    pub(super) ends: String,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage<'p> {
+    frame: Frame,
+    base: &'p str,
+    token: String,
+    done: &'static str,
+    name: String,
+    email: String,
+    roles: String,
+    sessions: Vec<SessionLine>,
+    devices: Vec<SessionLine>,
+    keys: Vec<KeyLine>,
+    has_more: bool,
+}
+
+/// `GET /account`
+async fn show(visit: Visit, query: Query) -> Result<Response, Problem> {
+    let Some(signed_in) = visit.signed_in()? else { return Ok(to_sign_in(&visit)) };
+    let Some(user) = user(&visit, signed_in.user)? else { return Ok(to_sign_in(&visit)) };
+    let (realm, now) = (visit.row().id, visit.now);
+    let page_of = Page::first(SHOWN_MAX + 1);
+    let issued = visit.app.store.point(|tx| tx.list_sessions(realm, Some(user.id), true, &page_of, now))?;
+    let (keys, has_more_keys) = keys(&visit, user.id)?;
+    let has_more = has_more_keys || issued.len() > SHOWN_MAX as usize;
+    let (mut devices, mut sessions): (Vec<_>, Vec<_>) =
+        issued.into_iter().take(SHOWN_MAX as usize).partition(|issued| issued.grant.kind == GrantKind::Device);
+    sessions.sort_by_key(|issued| (issued.grant.id != signed_in.grant, std::cmp::Reverse(issued.session.last_at)));
+    devices.sort_by_key(|issued| std::cmp::Reverse(issued.session.last_at));
+    let line = |issued: &IssuedSession| session_line(&visit, issued, signed_in.grant);
+    let (ticket, words) = (visit.ticket(), visit.words);
+    let done = DONE.iter().find(|(word, _)| *word == query.text("done")).map_or("", |(_, key)| words.say(key));
+    let shown = AccountPage {
+        frame: visit.frame().of_person(user.spec.name.to_string()).widened(),
+        base: &visit.base,
+        token: ticket.token,
+        done,
+        name: user.spec.name.to_string(),
+        email: user.spec.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+        roles: user.spec.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        sessions: sessions.iter().map(line).collect(),
+        devices: devices.iter().map(line).collect(),
+        keys,
+        has_more,
+    };
+    Ok(with_cookies(page(StatusCode::OK, &shown), ticket.cookie))
+}
+
+/// `POST /account/end`: a session, the session of a host, or a device.
+async fn end(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
+    visit.judge(&form)?;
+    let Some(signed_in) = visit.signed_in()? else { return Ok(to_sign_in(&visit)) };
+    let grant: GrantId = form.text("grant").parse().map_err(|_| Problem::not_found("session", form.text("grant")))?;
+    if !session::end(&visit.app, visit.row().id, signed_in.user, grant, Why::Revoked, visit.now).await? {
+        return Err(Problem::not_found("session", form.text("grant")));
+    }
+    Ok(go(&visit.path("/account?done=ended")))
+}
+
+/// Who is not signed in does that first.
+fn to_sign_in(visit: &Visit) -> Response {
+    go(&visit.path("/login"))
+}
+
+fn user(visit: &Visit, id: UserId) -> Result<Option<User>, Problem> {
+    Ok(visit.app.store.point(|tx| tx.find_user(visit.row().id, id))?)
+}
+
+fn session_line(visit: &Visit, issued: &IssuedSession, this: GrantId) -> SessionLine {
+    let (words, session) = (visit.words, &issued.session);
+    SessionLine {
+        grant: issued.grant.id,
+        is_this: issued.grant.id == this,
+        agent: agent::describe(session.last_agent.as_deref(), words),
+        host: session.host.clone().unwrap_or_default(),
+        used: words.with("account.used", "when", words.ago(session.last_at, visit.now)),
+        since: words.with("account.since", "when", words.date(session.signed_in_at)),
+        ip: session.last_ip.map(|ip| ip.to_string()).unwrap_or_default(),
+    }
+}
+
+/// The keys of a person that may come to life, and whether there are more than are shown.
+pub(super) fn keys(visit: &Visit, user: UserId) -> Result<(Vec<KeyLine>, bool), Problem> {
+    let filter = KeyFilter { owner: Some(SubjectId::User(user)), live_only: true, ..KeyFilter::default() };
+    let (realm, page) = (visit.row().id, Page::first(SHOWN_MAX + 1));
+    let issued = visit.app.store.point(|tx| tx.list_keys(realm, &filter, &page, visit.now))?;
+    let has_more = issued.len() > SHOWN_MAX as usize;
+    Ok((issued.iter().take(SHOWN_MAX as usize).map(|issued| key_line(visit, issued)).collect(), has_more))
+}
+
+fn key_line(visit: &Visit, issued: &IssuedKey) -> KeyLine {
+    let words = visit.words;
+    KeyLine {
+        id: issued.key.id,
+        name: issued.key.name.to_string(),
+        hint: issued.hint.clone().unwrap_or_default(),
+        scopes: issued.grant.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        used: match issued.last_used_at {
+            Some(at) => words.with("account.used", "when", words.ago(at, visit.now)),
+            None => words.say("account.never_used").to_owned(),
+        },
+        ends: match issued.grant.expires_at {
+            Some(at) => words.with("account.ends", "when", words.date(at)),
+            None => words.say("account.ends_never").to_owned(),
+        },
+    }
+}
+
+/// Revokes the keys of this person whose boxes are ticked.
+pub(super) async fn revoke_ticked(visit: &Visit, user: UserId, form: &Form) -> Result<(), Problem> {
+    for id in form.ticked("key:").filter_map(|id| id.parse::<KeyId>().ok()) {
+        managed::revoke_own(&visit.app, owner(visit, user), id).await?;
+    }
+    Ok(())
+}
+
+fn owner(visit: &Visit, user: UserId) -> Owner {
+    Owner { realm: visit.row().id, user, request_id: visit.request_id, now: visit.now }
+}
+
+/// Tells a person by mail that his password is another one.
+pub(super) fn tell_password_changed(visit: &Visit, id: UserId) -> Result<(), Problem> {
+    tell(visit, id, &Mail::PasswordChanged)
+}
+
+fn tell(visit: &Visit, id: UserId, mail: &Mail<'_>) -> Result<(), Problem> {
+    let user = user(visit, id)?;
+    if let Some(address) = user.as_ref().and_then(|user| user.spec.email.as_ref())
+        && mail::is_there(&visit.app)
+    {
+        let to = To { address: address.as_str(), user: Some(id), language: visit.words.language() };
+        mail::send(&visit.app, visit.row(), to, mail, visit.now);
+    }
+    Ok(())
+}

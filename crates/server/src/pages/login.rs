@@ -1,0 +1,224 @@
+//! `/login`: the form, and its twin in JSON.
+//!
+//! One answer for everybody who fails, whoever he is and whatever was wrong. Whom a protected host sent here goes back there
+//! once he is signed in; see `login::site`.
+
+use admit_core::check::code::Reason;
+use admit_core::form::Form;
+use admit_core::login::cookie::Cookie;
+use admit_core::login::session::{DEVICE_LIFE, Factor};
+use admit_core::login::site::Trip;
+use admit_core::secret::Secret;
+use admit_core::time::Span;
+use askama::Template;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::form::{Query, Sent, is_form};
+use super::visit::{Visit, go, with_cookies};
+use super::{Frame, Message, page, page_on_to};
+use crate::http::json::Json;
+use crate::http::problem::Problem;
+use crate::login::session::{self, Begun, Entry};
+use crate::login::verify::{self, Asker, Proved, Refused};
+use crate::login::{device, site};
+use crate::mail;
+
+/// What one signs in for, where it is a page of ours: closed, so that no address can be slipped in.
+const PURPOSES: [(&str, &str); 2] = [("key", "/account/keys/new"), ("everywhere", "/account/everywhere")];
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage<'p> {
+    frame: Frame,
+    base: &'p str,
+    token: String,
+    state: &'p str,
+    purpose: &'p str,
+    identifier: &'p str,
+    error: String,
+    is_again: bool,
+    has_mail: bool,
+}
+
+/// What the browser is here for.
+struct Errand<'e> {
+    state: &'e str,
+    purpose: &'e str,
+    trip: Option<Trip>,
+}
+
+impl<'e> Errand<'e> {
+    fn of(visit: &Visit, state: &'e str, purpose: &'e str) -> Self {
+        let trip = site::arrive(&visit.app, &visit.realm, state, visit.now);
+        let state = if trip.is_some() { state } else { "" };
+        let purpose = if PURPOSES.iter().any(|(known, _)| *known == purpose) { purpose } else { "" };
+        Self { state, purpose, trip }
+    }
+
+    /// Where it goes on for who is signed in. Back to a host by this page once more: it sees the new cookie.
+    fn next(&self, visit: &Visit) -> String {
+        if !self.state.is_empty() {
+            return visit.path(&format!("/login?state={}", self.state));
+        }
+        let path = PURPOSES.iter().find(|(known, _)| *known == self.purpose).map_or("/account", |(_, path)| path);
+        visit.path(path)
+    }
+}
+
+/// `GET /login`
+pub async fn get(visit: Visit, query: Query) -> Result<Response, Problem> {
+    let errand = Errand::of(&visit, query.text("state"), query.text("for"));
+    if errand.trip.as_ref().is_some_and(Trip::is_loop) {
+        return Ok(show_loop(&visit));
+    }
+    if let Some(signed_in) = visit.signed_in()? {
+        if let Some(trip) = &errand.trip {
+            return Ok(go(&site::hand_off(&visit.app, &visit.realm, &signed_in, trip, visit.now).await?));
+        }
+        if errand.purpose.is_empty() || signed_in.is_fresh {
+            return Ok(go(&errand.next(&visit)));
+        }
+    }
+    Ok(show(&visit, &errand, "", String::new(), StatusCode::OK))
+}
+
+/// `POST /login`, with a form or with JSON.
+pub async fn post(visit: Visit, request: Request) -> Result<Response, Problem> {
+    if is_form(request.headers()) {
+        let Sent(form) = Sent::from_request(request, &()).await?;
+        return by_form(visit, form).await;
+    }
+    visit.judge_origin()?;
+    let Json(shown) = Json::<Shown>::from_request(request, &()).await?;
+    match prove(&visit, &shown.identifier, &Secret::new(shown.password)).await {
+        Ok((begun, cookies)) => {
+            let told = json!({ "session": begun.grant, "ends_at": begun.ends_at, "account": visit.path("/account") });
+            Ok(with_cookies(Json(told).into_response(), cookies))
+        }
+        Err(Failed::Refused(refused)) => Err(told(refused)),
+        Err(Failed::Problem(problem)) => Err(problem),
+    }
+}
+
+/// The body of the twin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shown {
+    identifier: String,
+    password: String,
+}
+
+async fn by_form(visit: Visit, mut form: Form) -> Result<Response, Problem> {
+    let password = form.take("password");
+    let errand = Errand::of(&visit, form.text("state"), form.text("for"));
+    visit.judge(&form)?;
+    let identifier = form.text("identifier");
+    match prove(&visit, identifier, &password).await {
+        Ok((_, cookies)) => Ok(with_cookies(go(&errand.next(&visit)), cookies)),
+        Err(Failed::Problem(problem)) => Err(problem),
+        Err(Failed::Refused(refused)) => {
+            let (status, error, retry_after_s) = said(&visit, refused);
+            let mut response = show(&visit, &errand, identifier, error, status);
+            if let Some(seconds) = retry_after_s {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Ok(response)
+        }
+    }
+}
+
+enum Failed {
+    Refused(Refused),
+    Problem(Problem),
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Judges what was typed and begins a session. The cookies take the place of all that the browser had.
+async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Begun, Vec<HeaderValue>), Failed> {
+    let (app, realm) = (&visit.app, visit.row());
+    let known = match device::of_request(app, realm, &visit.headers, visit.ip, visit.now) {
+        Ok(known) => known,
+        // Others of the network tried too many: the device is a stranger's until they stop.
+        Err(Reason::UnknownBudget | Reason::QueueFull) => None,
+        Err(_) => return Err(Problem::unavailable("a device cannot be read").into()),
+    };
+    let asker = Asker { source: visit.source(), known, request_id: visit.request_id };
+    let Proved { user } = verify::password(app, realm, identifier, password, asker).await.map_err(Failed::Refused)?;
+    let before = visit.signed_in()?.map(|signed_in| signed_in.grant);
+    let entry = Entry::new(user, &[Factor::Password], visit.seen(), before);
+    let begun = session::begin(app, realm, entry, visit.now).await?;
+    let mut cookies = vec![visit.set(Cookie::Session, &begun.secret, begun.ends_at.since(visit.now))];
+    cookies.extend(visit.new_ticket().cookie);
+    if known != Some(user) {
+        let secret = device::remember(app, realm, user, visit.seen(), visit.now).await?;
+        cookies.push(visit.set(Cookie::Device, &secret, DEVICE_LIFE));
+    }
+    Ok((begun, cookies))
+}
+
+fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, status: StatusCode) -> Response {
+    let ticket = visit.ticket();
+    let shown = LoginPage {
+        frame: visit.frame(),
+        base: &visit.base,
+        token: ticket.token,
+        state: errand.state,
+        purpose: errand.purpose,
+        identifier,
+        error,
+        is_again: !errand.purpose.is_empty(),
+        has_mail: mail::is_there(&visit.app),
+    };
+    let origin = errand.trip.as_ref().map(Trip::origin);
+    with_cookies(page_on_to(status, &shown, origin.as_deref()), ticket.cookie)
+}
+
+/// The browser came round once too often: it keeps no cookie there, and going on would never end.
+fn show_loop(visit: &Visit) -> Response {
+    let words = visit.words;
+    let next = Some((words.say("login.loop_next"), visit.path("/account")));
+    let (title, text) = (words.say("login.loop_title"), words.say("login.loop").to_owned());
+    page(StatusCode::BAD_REQUEST, &Message { frame: visit.frame(), title, text, next })
+}
+
+/// What the page says of a refusal: its status, the sentence, and when to come back.
+fn said(visit: &Visit, refused: Refused) -> (StatusCode, String, Option<u32>) {
+    let words = visit.words;
+    match refused {
+        Refused::Wrong => (StatusCode::UNAUTHORIZED, words.say("login.wrong").to_owned(), None),
+        Refused::NeedsLink => (StatusCode::UNAUTHORIZED, words.say("login.needs_link").to_owned(), None),
+        Refused::Later { retry_after_s } => {
+            let span = words.span(Span::seconds(i64::from(retry_after_s) + 59));
+            (StatusCode::TOO_MANY_REQUESTS, words.with("login.later", "span", span), Some(retry_after_s))
+        }
+        Refused::Full => (StatusCode::SERVICE_UNAVAILABLE, words.say("login.busy").to_owned(), Some(1)),
+        Refused::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, words.say("login.unavailable").to_owned(), Some(1)),
+    }
+}
+
+/// What a program is told of a refusal.
+fn told(refused: Refused) -> Problem {
+    match refused {
+        Refused::Wrong => Problem::new(401, "invalid_credential", "The name and the password do not go together."),
+        Refused::NeedsLink => Problem::new(
+            401,
+            "link_needed",
+            "Too many failures in a row: set a new password by mail, at /password/forgot.",
+        ),
+        Refused::Later { retry_after_s } => {
+            Problem::new(429, "rate_limited", "Too many attempts.").with_retry_after(retry_after_s)
+        }
+        Refused::Full => Problem::overloaded(),
+        Refused::Unavailable => Problem::unavailable("a sign-in cannot be judged"),
+    }
+}
