@@ -3,7 +3,6 @@
 //!
 //! A protected host has a cookie of its own, good there and nowhere else; that of the issuer is good at the issuer's host.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use admit_core::check::code::Reason;
@@ -22,7 +21,7 @@ use super::pipeline::target_of;
 use super::policies::RealmPolicy;
 use crate::app::App;
 use crate::authn::resolve::{self, Resolved};
-use crate::login::cookie::{is_issuer_host, is_secure_issuer};
+use crate::login::cookie::{is_issuer_host, is_secure_issuer, is_secure_site};
 
 /// What the cookies of a request come to.
 pub enum Ambient<'r> {
@@ -48,11 +47,6 @@ pub enum Ambient<'r> {
         /// What he may do here.
         standing: Arc<Standing>,
     },
-}
-
-/// Whether the host of this request has its cookies over TLS. In the clear only this machine's own have any.
-pub fn is_secure_site(request: &Request<'_>) -> bool {
-    request.https == Some(true) || !request.client_ip.is_some_and(|ip: IpAddr| ip.is_loopback())
 }
 
 /// Judges the cookies of a request that has no explicit credential.

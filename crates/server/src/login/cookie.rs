@@ -2,6 +2,7 @@
 //! [`admit_core::login::cookie`]'s.
 
 use admit_core::check::host::Host;
+use admit_core::check::request::Request;
 use admit_core::login::cookie::Cookie;
 use admit_core::name::RealmName;
 use admit_core::realm::Realm;
@@ -34,6 +35,11 @@ fn write(cookie: Cookie, realm: &RealmName, is_secure: bool, value: &str, max_ag
 /// Whether the pages of a realm are reached over TLS.
 pub fn is_secure_issuer(app: &App, realm: &Realm) -> bool {
     realm.host.is_some() || app.config.load().public_url.starts_with("https:")
+}
+
+/// Whether the host of this request has its cookies over TLS. In the clear only this machine's own have any.
+pub fn is_secure_site(request: &Request<'_>) -> bool {
+    request.https == Some(true) || !request.client_ip.is_some_and(|ip| ip.is_loopback())
 }
 
 /// Whether a host is the one where the pages of a realm are. What this machine calls itself is all one.

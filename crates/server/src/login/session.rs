@@ -3,6 +3,7 @@
 //! A new secret is made at each sign-in and at each rise of what was proved; the one before dies in the same transaction.
 //! Verifies no factor and writes no cookie: see [`super::cookie`].
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -181,8 +182,7 @@ pub async fn raise(
 ) -> Result<Option<Begun>, Problem> {
     let (secret, stored) = draw(app, realm.id, SecretKind::Session, session, now);
     let (id, shown, absolute) = (realm.id, Factors::of(shown), Life::of(&realm.name).absolute);
-    let mut event = events(app, realm.id, UserId::from_bytes([0; 16]), 1, now);
-    let event = event.pop();
+    let drawn = told(app, realm.id, "session.raised", "", session, now);
     let raised = work::write(app, move |tx| {
         let known = tx.find_session(id, session, now)?;
         let Some(known) = known.filter(|known| known.is_live && known.grant.kind == GrantKind::Session) else {
@@ -200,16 +200,8 @@ pub async fn raise(
         if is_complete {
             tx.update_grant(&Grant { expires_at: ends_at, ..known.grant.clone() }, now)?;
         }
-        if let Some(event) = &event {
-            let event = Event {
-                kind: "session.raised".to_owned(),
-                actor: known.session.user.to_string(),
-                target: session.to_string(),
-                detail: json!({ "factors": factors.to_string() }),
-                ..event.clone()
-            };
-            tx.insert_event(&event)?;
-        }
+        let (actor, detail) = (known.session.user.to_string(), json!({ "factors": factors.to_string() }));
+        tx.insert_event(&Event { actor, detail, ..drawn.clone() })?;
         Ok(ends_at)
     });
     Ok(raised.await?.map(|ends_at| Begun { secret, grant: session, ends_at }))
@@ -340,8 +332,15 @@ pub(super) fn prefix(kind: SecretKind) -> &'static str {
     SecretKind::RESERVED.iter().find(|(_, reserved)| *reserved == kind).map_or("", |(prefix, _)| prefix)
 }
 
-/// The event of what a person does to one of his sessions.
-pub(super) fn told(app: &App, realm: RealmId, kind: &str, user: UserId, session: GrantId, now: Time) -> Event {
+/// The event of what somebody does to a session of his. Who or which may be told later: ids are drawn outside of transactions.
+pub(super) fn told(
+    app: &App,
+    realm: RealmId,
+    kind: &str,
+    actor: impl Display,
+    session: impl Display,
+    now: Time,
+) -> Event {
     Event {
         id: app.id(now),
         number: 0,
@@ -349,7 +348,7 @@ pub(super) fn told(app: &App, realm: RealmId, kind: &str, user: UserId, session:
         realm: Some(realm),
         at: now,
         kind: kind.to_owned(),
-        actor: user.to_string(),
+        actor: actor.to_string(),
         target: session.to_string(),
         reason: None,
         request_id: None,
@@ -357,10 +356,9 @@ pub(super) fn told(app: &App, realm: RealmId, kind: &str, user: UserId, session:
     }
 }
 
-/// Events for sessions that are not known yet: ids are drawn outside of transactions.
+/// Events for sessions that are not known yet.
 fn events(app: &App, realm: RealmId, user: UserId, count: usize, now: Time) -> Vec<Event> {
-    let none = GrantId::from_bytes([0; 16]);
-    (0..count).map(|_| told(app, realm, "session.ended", user, none, now)).collect()
+    (0..count).map(|_| told(app, realm, "session.ended", user, "", now)).collect()
 }
 
 /// A person who is not there any more, or is switched off, is signed in nowhere. Holds up others who sign the same one in.

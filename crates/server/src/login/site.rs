@@ -32,11 +32,10 @@ use http::{HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::cookie;
+use super::cookie::{self, is_secure_site};
 use super::session::{self, Seen, SignedIn, Why};
 use crate::app::App;
 use crate::authn::resolve;
-use crate::check::ambient::is_secure_site;
 use crate::check::policies::RealmPolicy;
 use crate::http::problem::Problem;
 use crate::manage::work::{self, Stop};
@@ -167,14 +166,14 @@ pub async fn finish(
     let hashes = app.master.keys().hashes(id, SecretKind::HandOff, code);
     let grant = session::new_grant(app, id, GrantKind::Site, UserId::from_bytes([0; 16]), now, now);
     let (secret, stored) = session::draw(app, id, SecretKind::Session, grant.id, now);
-    let begun = Begun {
+    let guest = Guest {
         host: request.host.as_str().to_owned(),
         browser: before.browser(),
         grant,
         seen: Seen::of(request.headers, request.client_ip),
-        event: session::told(app, id, "session.begun", UserId::from_bytes([0; 16]), stored.grant, now),
+        event: session::told(app, id, "session.begun", "", stored.grant, now),
     };
-    let spent = work::write(app, move |tx| begun.spend(tx, &hashes, &stored, now)).await?;
+    let spent = work::write(app, move |tx| guest.spend(tx, &hashes, &stored, now)).await?;
     let next = set_before(realm, is_secure, &before.after_trip(app.random(), now));
     Ok(match spent {
         Spent::Begun { path, ends_at } => {
@@ -186,8 +185,8 @@ pub async fn finish(
     })
 }
 
-/// The session of a host that begins where the code is good.
-struct Begun {
+/// Who shows a code on a host. Whose it is stands in what was handed on.
+struct Guest {
     host: String,
     browser: [u8; 16],
     grant: Grant,
@@ -201,7 +200,7 @@ enum Spent {
     Nothing,
 }
 
-impl Begun {
+impl Guest {
     fn spend(
         &self,
         tx: &mut Tx<'_>,

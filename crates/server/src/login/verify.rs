@@ -254,8 +254,9 @@ async fn settle(
     let account = guesser.account;
     let unlocked = guard::of_request(guard::event(app, user.realm, "sign_in.unlocked", Some(user.id), now), request_id);
     let settled = app.store.write(move |tx| {
-        if is_counted {
-            guard::clear(tx, user.realm, account, &unlocked)?;
+        // The last guess that there may be is no lock where it is the right one.
+        if is_counted && tx.clear_guesses(user.realm, account)?.is_some_and(|guesses| guesses.locked_at.is_some()) {
+            tx.insert_event(&unlocked)?;
         }
         if let Some((old, new)) = &renewal {
             tx.renew_password(user.realm, user.id, old, &new.sealed, new.master_key)?;

@@ -87,7 +87,7 @@ fn a_session_is_found_by_its_secret_with_all_that_it_is_worth() {
 
     let found = find(&site.2);
     assert_eq!((&found.line.session, &found.line.root), (&site.1, &root.1));
-    assert_eq!(found.line.lineage.ancestors, [root.0.clone()]);
+    assert_eq!(found.line.lineage.ancestors, std::slice::from_ref(&root.0));
     let id = root.0.id;
     store.put(move |tx| tx.revoke_grant(home, id, NOW));
     assert_eq!(find(&site.2).line.lineage.halted(), Some(Reason::ParentEnded));

@@ -25,6 +25,8 @@ const SLACK: Duration = Duration::from_millis(600);
 /// How long a decision may take, whatever becomes of it, and how long a write: lists are given 5 s.
 const BOUND: Duration = Duration::from_secs(2);
 const WRITE_BOUND: Duration = Duration::from_secs(6);
+/// What was committed before the cut is answered so soon after it, also on a busy machine. That it is kept is checked at the end.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
 const WRITERS: usize = 4;
 
 /// A server over a database of its own, with a key that it knows and one that it was never asked for.
@@ -197,10 +199,12 @@ async fn suffer(what: &str, cut: fn(&Cluster), mend: fn(&Cluster)) -> String {
     writers.join_all().await;
 
     let answers = std::mem::take(&mut *told.answers.lock().unwrap());
-    let away: Vec<_> = answers.iter().filter(|answer| answer.at > since && answer.at < until).collect();
+    let away: Vec<_> = answers.iter().filter(|answer| answer.at > since + ON_ITS_WAY && answer.at < until).collect();
     let refused = away.iter().filter(|answer| answer.status == 503).count();
     assert!(refused > 100, "{what}: only {refused} writes were tried meanwhile");
-    assert!(away.iter().all(|answer| answer.status == 503), "{what}: a write was acknowledged without a database");
+    let other = away.iter().find(|answer| answer.status != 503);
+    let other = other.map(|answer| (answer.status, answer.at - since, answer.took));
+    assert_eq!(other, None, "{what}: a write was answered so, so long without a database");
     assert!(away.iter().all(|answer| !answer.retry_after.is_empty()), "{what}");
     let longest = answers.iter().map(|answer| answer.took).max().unwrap();
     assert!(longest < WRITE_BOUND, "{what}: a write was answered after {longest:?}");

@@ -146,6 +146,30 @@ async fn a_person_is_led_to_the_issuer_and_back_to_where_he_wanted_to_go() {
 }
 
 #[tokio::test]
+async fn se_03_over_tls_every_cookie_is_bound_to_its_host() {
+    let (shop, signed_in, _) = Shop::with_sites().await;
+    let gateway =
+        [("x-forwarded-host", "shop.test"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.9")];
+    let asked = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/1"), ("sec-fetch-mode", "navigate")];
+    let refused = shop.app.send("GET", "/check/forward", &[&gateway[..], &asked[..]].concat(), None).await;
+    let trip = shop.arrive(&state_of(&refused)).unwrap();
+    assert_eq!(trip.origin(), "https://shop.test");
+    let before = refused.header("set-cookie");
+    let cookie = [("cookie", before.split(';').next().unwrap())];
+    let callback = shop.hand_off(&signed_in, &trip).await;
+    let back = shop.app.send("GET", &callback, &[&gateway[..], &cookie[..]].concat(), None).await;
+    assert_eq!(back.status, 303, "{}", back.text);
+    let set: Vec<_> = back.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect();
+    assert_eq!(set.len(), 2);
+    for line in set.into_iter().chain([before.as_str()]) {
+        assert!(line.starts_with("__Host-admit-site"), "{line}");
+        let (_, rest) = line.split_once("; ").unwrap();
+        let rest: Vec<_> = rest.split("; ").filter(|part| !part.starts_with("Max-Age=")).collect();
+        assert_eq!(rest, ["Path=/", "HttpOnly", "SameSite=Lax", "Secure"], "{line}");
+    }
+}
+
+#[tokio::test]
 async fn only_who_goes_to_a_page_is_led_away() {
     let (shop, ..) = Shop::with_sites().await;
     let mut browser = Browser::new(&shop, "shop.test");

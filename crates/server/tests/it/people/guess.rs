@@ -97,6 +97,7 @@ async fn pw_02_success_gives_back_what_was_counted() {
     fail(&app, alice.into(), FAILURES_MAX - 1).await;
     assert_eq!(sign_in(&app, "alice", "another password", stranger(&app)).await, Err(Refused::Wrong));
     assert_eq!(sign_in(&app, "alice", PASSWORD, stranger(&app)).await, Err(Refused::NeedsLink));
+    assert!(events(&app, "sign_in.unlocked").await.is_empty(), "there was no lock before");
 }
 
 #[tokio::test]
