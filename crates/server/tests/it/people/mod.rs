@@ -63,8 +63,16 @@ pub async fn sign_in(app: &TestApp, name: &str, password: &str, asker: Asker) ->
 /// Kind, reason and target of the events of a kind, oldest first.
 pub async fn events(app: &TestApp, kind: &str) -> Vec<Value> {
     jobs::sign_in::write_all(&app.app).await;
-    let listed = app.manage("GET", &format!("/v1/realms/default/events?kind={kind}&limit=200"), Value::Null).await;
-    let mut items = listed.expect(200)["items"].as_array().unwrap().clone();
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/v1/realms/default/events?kind={kind}&limit=200{cursor}");
+        let page = app.manage("GET", &path, Value::Null).await.expect(200);
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
     items.sort_by_key(|event| event["number"].as_i64());
     items
 }
