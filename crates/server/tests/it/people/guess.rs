@@ -191,7 +191,7 @@ async fn pw_04_who_finds_no_place_is_told_at_once_and_nothing_is_counted() {
     for _ in 0..FAILURES_MAX + 10 {
         assert_eq!(sign_in(&app, "alice", "another password", stranger(&app)).await, Err(Refused::Full));
     }
-    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
     assert!(app.app.metrics.page(&app.app).contains("admit_hash_refused_total 110"));
     let other = hashing::Asker { lane: Lane::Unknown, realm: RealmId::from_bytes([7; 16]), source: None };
     assert!(app.app.hashing.enter(other).is_ok(), "another realm has places");
@@ -209,5 +209,5 @@ async fn pw_05_what_is_too_long_is_not_hashed() {
         }
     }
     assert!(app.app.metrics.page(&app.app).contains("admit_hash_seconds_count 1"), "only hers, when she was made");
-    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
 }
