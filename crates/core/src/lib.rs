@@ -31,6 +31,7 @@ pub mod scope;
 pub mod seal;
 pub mod secret;
 pub mod shell;
+pub mod signing_key;
 pub mod text;
 pub mod time;
 pub mod trial;
