@@ -35,16 +35,26 @@ pub enum ShortKind {
     PasswordReset,
     /// A session of one protected host: what the issuer hands on to it.
     HandOff,
+    /// To choose the first password: a link for who was invited.
+    Invitation,
+    /// To make an account: a link to an address that nobody has yet.
+    Registration,
+    /// To show that an address is one's own: a link to that address.
+    AddressProof,
 }
 
 impl ShortKind {
-    const ALL: [Self; 2] = [Self::PasswordReset, Self::HandOff];
+    const ALL: [Self; 5] =
+        [Self::PasswordReset, Self::HandOff, Self::Invitation, Self::Registration, Self::AddressProof];
 
     /// The word in the store.
     const fn as_str(self) -> &'static str {
         match self {
             Self::PasswordReset => "password_reset",
             Self::HandOff => "hand_off",
+            Self::Invitation => "invitation",
+            Self::Registration => "registration",
+            Self::AddressProof => "address_proof",
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::http::problem::Problem;
 use crate::http::{Peer, host};
 use crate::login::cookie;
 use crate::login::session::{self, Seen, SignedIn};
+use crate::login::verify::Asker;
 
 /// How long a browser keeps what tells it from others before anybody has signed in.
 const BEFORE_LIFE: Span = Span::days(1);
@@ -155,6 +156,11 @@ impl Visit {
     /// The network that it comes from.
     pub fn source(&self) -> Option<IpNet> {
         self.ip.map(address::network)
+    }
+
+    /// Who guesses at a password or tries a link: a stranger, whatever device it is.
+    pub fn asker(&self) -> Asker {
+        Asker { source: self.source(), known: None, request_id: self.request_id }
     }
 
     /// For the forms of a page.
