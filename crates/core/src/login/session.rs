@@ -24,8 +24,6 @@ use crate::time::{Span, Time};
 pub const FRESH: Span = Span::minutes(5);
 /// How long the next factor may take.
 pub const PENDING_LIFE: Span = Span::minutes(10);
-/// How long a browser is known after a sign-in.
-pub const DEVICE_LIFE: Span = Span::days(90);
 /// How many live sessions, and how many known devices, one person has at most: one more ends the oldest.
 pub const LIVE_MAX: u32 = 100;
 /// The last use is written at most once in such a part of the idle time, and at most once in [`WRITE_MIN`].
@@ -135,7 +133,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// That of a realm: short for those who manage everything.
+    /// That of a realm that says nothing: short for those who manage everything.
     pub fn of(realm: &RealmName) -> Self {
         match realm.as_str() {
             OPERATORS => Self { idle: Span::hours(1), absolute: Span::hours(24) },

@@ -78,7 +78,9 @@ impl Choices {
             false => None,
         };
         let roles = match needs(|input| matches!(input, Input::Roles)) {
-            true => list(operator, &["realms", realm, "roles"]).await?.map(|roles| roles.iter().filter_map(role).collect()),
+            true => {
+                list(operator, &["realms", realm, "roles"]).await?.map(|roles| roles.iter().filter_map(role).collect())
+            }
             false => None,
         };
         Ok(Self { apis, roles })
@@ -146,11 +148,7 @@ impl Choices {
     }
 
     /// The API and the scopes of it that were ticked, or typed; the text that says what is wrong where they are of several.
-    pub fn read_of_one_api(
-        &self,
-        field: &str,
-        form: &Form,
-    ) -> Result<(Option<String>, Vec<String>), &'static str> {
+    pub fn read_of_one_api(&self, field: &str, form: &Form) -> Result<(Option<String>, Vec<String>), &'static str> {
         let (mut api, mut scopes) = (None, Vec::new());
         if self.apis.is_none() {
             let mut words = form.text(field).split_whitespace().map(str::to_owned);

@@ -202,8 +202,11 @@ mod tests {
     use serde_json::json;
 
     fn html(show: Show, value: Value) -> String {
-        let reading =
-            Reading { words: Words::of(Language::English), realm: "default", now: Time::from_unix_ms(1_795_348_800_000) };
+        let reading = Reading {
+            words: Words::of(Language::English),
+            realm: "default",
+            now: Time::from_unix_ms(1_795_348_800_000),
+        };
         reading.cell(&Column("name", "/x", show), &json!({ "x": value })).to_string().trim().to_owned()
     }
 
@@ -232,6 +235,8 @@ mod tests {
         let (id, words) = (format!("{}", UserId::from_bytes([7; 16])), Words::of(Language::English));
         let reading = Reading { words, realm: "default", now: Time::default() };
         let cell = reading.cell(&Column("owner", "/name", Show::Subject("/id")), &json!({ "name": "alice", "id": id }));
-        assert!(matches!(cell.shown, Shown::Link { text, href } if text == "alice" && href.ends_with(&format!("/users/{id}"))));
+        assert!(
+            matches!(cell.shown, Shown::Link { text, href } if text == "alice" && href.ends_with(&format!("/users/{id}")))
+        );
     }
 }

@@ -190,7 +190,8 @@ async fn ask(app: &App, realm: &Realm, candidate: Candidate, secret: &Secret, as
         fail(Why::Locked);
         return Err(Refused::NeedsLink);
     };
-    let (stored, cost, salt) = (candidate.somebody.as_ref().and_then(|of| of.stored.clone()), today(app), app.random());
+    let (stored, cost, salt) =
+        (candidate.somebody.as_ref().and_then(|of| of.stored.clone()), today(app, realm), app.random());
     let metrics = app.clone();
     let hashed = entered.run(move |memory| {
         let started = Instant::now();
@@ -211,9 +212,9 @@ async fn ask(app: &App, realm: &Realm, candidate: Candidate, secret: &Secret, as
     }
 }
 
-/// What a hash costs today.
-pub fn today(app: &App) -> Cost {
-    app.config.load().login.cost
+/// What a hash costs today in a realm.
+pub fn today(app: &App, realm: &Realm) -> Cost {
+    realm.hash_cost(app.config.load().login.cost)
 }
 
 /// The same work whether there is anything to compare with or not.
@@ -252,7 +253,7 @@ async fn settle(
         return Ok(proved);
     }
     let account = guesser.account;
-    let unlocked = guard::of_request(guard::event(app, user.realm, "sign_in.unlocked", Some(user.id), now), request_id);
+    let unlocked = guard::event(app, user.realm, "sign_in.unlocked", Some(user.id), now).asked_by(request_id);
     let settled = app.store.write(move |tx| {
         // The last guess that there may be is no lock where it is the right one.
         if is_counted && tx.clear_guesses(user.realm, account)?.is_some_and(|guesses| guesses.locked_at.is_some()) {

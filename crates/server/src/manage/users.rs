@@ -1,8 +1,10 @@
-//! `users`: people. What they sign in with is in [`password`], what is said of them beside in [`standing`].
+//! `users`: people. What they sign in with is in [`password`] and [`invite`], what is said of them beside in
+//! [`standing`].
 //!
 //! Nobody gives a user a role with rights over Admit that he does not hold himself; nor does he change one who has it.
 
 mod body;
+mod invite;
 mod password;
 mod standing;
 
@@ -44,6 +46,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(show, update, delete))
         .routes(routes!(revoke_all))
         .routes(routes!(password::put))
+        .routes(routes!(invite::post))
         .routes(routes!(standing::unlock))
         .routes(routes!(standing::verify_email))
         .routes(routes!(standing::erase))
@@ -290,7 +293,7 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, user: &User, spec: UserSpec) ->
 }
 
 /// Refuses a name or an address that anybody but `himself` has, in whatever spelling, or that can be told from no other.
-fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<&User>, spec: &UserSpec) -> Result<(), Stop> {
+pub fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<&User>, spec: &UserSpec) -> Result<(), Stop> {
     let own = himself.map(|user| user.id);
     let other = |found: Option<User>| found.filter(|user| Some(user.id) != own);
     let named = other(tx.find_user_named(realm, spec.name.as_str())?);

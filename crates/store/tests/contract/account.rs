@@ -19,7 +19,10 @@ both!(
     pw_02_of_many_guesses_at_once_no_more_than_the_bound_are_tried,
     pw_03_a_lock_ends_by_itself_and_refused_guesses_do_not_prolong_it,
     pw_09_a_link_is_good_once_and_until_its_end,
+    pw_09_a_link_of_one_kind_is_none_of_another,
     pw_13_another_address_is_not_verified,
+    pw_13_a_new_person_has_the_proof_that_he_comes_with,
+    ad_02_an_id_elsewhere_is_known_in_its_realm,
     sign_ins_end_without_the_keys,
     lo_04_an_erased_person_leaves_an_id
 );
@@ -194,6 +197,51 @@ fn pw_09_a_link_is_good_once_and_until_its_end() {
     store.put(move |tx| tx.insert_short(&third));
     assert_eq!(store.put(|tx| tx.sweep_shorts(NOW)), 0);
     assert_eq!(store.put(|tx| tx.sweep_shorts(NOW + Span::minutes(15))), 1);
+}
+
+fn pw_09_a_link_of_one_kind_is_none_of_another() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let kinds = [ShortKind::PasswordReset, ShortKind::Invitation, ShortKind::Registration, ShortKind::AddressProof];
+    let links: Vec<_> = kinds
+        .into_iter()
+        .zip(1..)
+        .map(|(kind, number)| {
+            let user = (kind != ShortKind::Registration).then_some(alice);
+            ShortCredential { kind, user, ..link(home, alice, number) }
+        })
+        .collect();
+    let made = links.clone();
+    store.put(move |tx| made.iter().try_for_each(|link| tx.insert_short(link)));
+    let hashes: Vec<_> = links.iter().map(|link| link.hash).collect();
+    for link in &links {
+        assert_eq!(store.get(|tx| tx.find_short(home, link.kind, &hashes, NOW)), Some(link.clone()), "{:?}", link.kind);
+    }
+    assert_eq!(store.put(move |tx| tx.delete_shorts_of(home, ShortKind::AddressProof, alice)), 1);
+    let (kind, hash) = (ShortKind::Invitation, links[0].hash);
+    assert_eq!(store.put(move |tx| tx.take_short(home, kind, &hash, NOW)), None);
+    assert!(store.put(move |tx| tx.take_short(home, ShortKind::PasswordReset, &hash, NOW)).is_some());
+}
+
+fn pw_13_a_new_person_has_the_proof_that_he_comes_with() {
+    let store = TestStore::new();
+    let home = Population::new(&store, "acme").realm.id;
+    let dora = admit_core::user::User { email_verified_at: Some(NOW), ..crate::fixture::user(home, "dora") };
+    let made = dora.clone();
+    store.put(move |tx| tx.insert_user(&made));
+    assert_eq!(store.get(|tx| tx.find_user(home, dora.id)), Some(dora));
+}
+
+fn ad_02_an_id_elsewhere_is_known_in_its_realm() {
+    let store = TestStore::new();
+    let (ours, theirs) = (Population::new(&store, "ours").realm.id, Population::new(&store, "theirs").realm.id);
+    let id: admit_core::name::ExternalId = "cus_42".parse().unwrap();
+    let mut dora = crate::fixture::user(ours, "dora");
+    dora.spec.external_id = Some(id.clone());
+    store.put(move |tx| tx.insert_user(&dora));
+    let known = |realm| store.get(|tx| tx.has_user_known_as(realm, &id));
+    assert_eq!((known(ours), known(theirs)), (true, false));
 }
 
 fn pw_13_another_address_is_not_verified() {

@@ -2,6 +2,7 @@
 
 mod erase;
 mod guess;
+mod invite;
 mod names;
 mod password;
 mod reset;
