@@ -32,7 +32,12 @@ struct Asset {
 
 static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
     [
-        asset("style", "css", "text/css; charset=utf-8", include_str!("assets/style.css")),
+        asset(
+            "style",
+            "css",
+            "text/css; charset=utf-8",
+            concat!(include_str!("assets/style.css"), include_str!("assets/graph.css")),
+        ),
         asset("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ]
 });

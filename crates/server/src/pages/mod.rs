@@ -10,6 +10,7 @@ pub mod asset;
 pub mod csrf;
 pub mod error;
 pub mod form;
+pub mod graph;
 pub mod login;
 pub mod logout;
 pub mod mailbox;
