@@ -9,5 +9,6 @@ pub mod naming;
 pub mod password;
 pub mod session;
 pub mod site;
+pub mod strict;
 pub mod verify;
 pub mod visit;

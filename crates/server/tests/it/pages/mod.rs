@@ -5,4 +5,4 @@ mod error;
 mod login;
 mod mailbox;
 mod password;
-mod person;
+pub mod person;
