@@ -5,7 +5,9 @@
 
 pub mod home;
 pub mod operator;
+pub mod refusals;
 pub mod shell;
+pub mod trace;
 
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -18,10 +20,10 @@ pub const PATH: &str = "/console";
 
 /// The routes of this folder.
 pub fn router(app: &App) -> Router<App> {
-    Router::new().route(PATH, get(home::get)).layer(Extension(Inside::new(app)))
+    Router::new().route(PATH, get(home::get)).merge(refusals::routes()).layer(Extension(Inside::new(app)))
 }
 
 /// Every text that is asked for by a name put together of parts.
 pub fn texts() -> Vec<String> {
-    shell::texts()
+    [shell::texts(), home::texts()].concat()
 }

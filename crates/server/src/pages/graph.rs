@@ -104,6 +104,11 @@ pub enum Unit {
     Share,
 }
 
+/// A figure as it is said in a sentence.
+pub fn figure(value: f64, unit: Unit, point: &str) -> String {
+    scale::whole(value, unit, point)
+}
+
 /// How series stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
