@@ -52,7 +52,7 @@ pub use filter::Filter;
 pub use grant::GrantFilter;
 pub use guard::Guesses;
 pub use idempotency::Remembered;
-pub use key::{IssuedKey, KeyFilter, RollEnds};
+pub use key::{IssuedKey, KeyFilter, KeyPlace, RollEnds};
 pub use password::SealedPassword;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};

@@ -11,6 +11,7 @@ pub mod confirm;
 pub mod csrf;
 pub mod error;
 pub mod form;
+pub mod graph;
 pub mod invite;
 pub mod login;
 pub mod logout;

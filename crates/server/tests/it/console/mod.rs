@@ -1,4 +1,6 @@
 //! The operators' console: who gets in, what he sees and does there.
 
 mod enter;
+mod home;
 mod person;
+mod refusals;
