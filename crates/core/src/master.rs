@@ -115,6 +115,8 @@ pub struct Derived {
     pub cursor: hmac::Key,
     /// Makes the tokens that forms carry.
     pub form: hmac::Key,
+    /// Makes what stands beside a session's cookie for changes.
+    pub strict: hmac::Key,
     /// Seals the audit.
     pub audit: seal::Keys,
     /// Seals what is kept and must not be read.
@@ -131,6 +133,7 @@ impl Derived {
             lookup: key.lookup_key(),
             cursor: key.cursor_key(),
             form: key.form_key(),
+            strict: key.strict_key(),
             audit: seal::Keys::new(key, number),
             seal: SealKey::new(key, number),
             nobody: NobodyKey::new(key),

@@ -282,6 +282,11 @@ impl MasterKey {
     pub fn form_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"form token").as_slice())
     }
+
+    /// The key of what stands beside a session's cookie for changes.
+    pub fn strict_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"strict cookie").as_slice())
+    }
 }
 
 impl fmt::Debug for MasterKey {

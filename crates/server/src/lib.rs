@@ -8,6 +8,7 @@ pub mod authn;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod gateway;
 pub mod generate;
 pub mod http;

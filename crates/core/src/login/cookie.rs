@@ -28,6 +28,8 @@ pub enum Cookie {
     Session,
     /// A session on a protected host.
     Site,
+    /// Beside a session at the issuer, for what changes something: a browser that another site sent here leaves it out.
+    Strict,
     /// A known device.
     Device,
     /// What binds a sign-in that has begun to its browser, at the issuer.
@@ -37,15 +39,24 @@ pub enum Cookie {
 }
 
 impl Cookie {
-    const ALL: [Self; 5] = [Self::Session, Self::Site, Self::Device, Self::Before, Self::SiteBefore];
+    const ALL: [Self; 6] = [Self::Session, Self::Site, Self::Strict, Self::Device, Self::Before, Self::SiteBefore];
 
     const fn stem(self) -> &'static str {
         match self {
             Self::Session => "admit.",
             Self::Site => "admit-site.",
+            Self::Strict => "admit-strict.",
             Self::Device => "admit-device.",
             Self::Before => "admit-pre.",
             Self::SiteBefore => "admit-site-pre.",
+        }
+    }
+
+    /// Whether it comes along where a link on another site leads here (RFC 6265bis §4.1.2.7).
+    pub const fn same_site(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Session | Self::Site | Self::Device | Self::Before | Self::SiteBefore => "Lax",
         }
     }
 

@@ -54,7 +54,7 @@ impl Peer {
 }
 
 /// Headers of which every proxy sends one.
-const FORWARDING: [&str; 6] =
+pub const FORWARDING: [&str; 6] =
     ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via"];
 /// What probes ask for, from anywhere and however busy the server is. It says nothing that is worth hiding.
 const PROBES: [&str; 2] = ["/healthz", "/readyz"];

@@ -26,7 +26,8 @@ pub fn clear(cookie: Cookie, realm: &RealmName, is_secure: bool) -> HeaderValue 
 fn write(cookie: Cookie, realm: &RealmName, is_secure: bool, value: &str, max_age_s: i64) -> HeaderValue {
     let secure = if is_secure { "; Secure" } else { "" };
     let name = cookie.name(realm, is_secure);
-    let text = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{secure}");
+    let same_site = cookie.same_site();
+    let text = format!("{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite={same_site}{secure}");
     let mut field = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
     field.set_sensitive(true);
     field
@@ -63,6 +64,9 @@ mod tests {
             |is_secure| set(Cookie::Session, &realm, is_secure, &value, Span::hours(1)).to_str().unwrap().to_owned();
         assert_eq!(set(true), "__Host-admit.default=x; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure");
         assert_eq!(set(false), "admit.default=x; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax");
+        let strict = super::set(Cookie::Strict, &realm, true, &value, Span::hours(1));
+        let told = strict.to_str().unwrap();
+        assert_eq!(told, "__Host-admit-strict.default=x; Path=/; Max-Age=3600; HttpOnly; SameSite=Strict; Secure");
         let gone = clear(Cookie::Site, &realm, true);
         assert!(gone.to_str().unwrap().starts_with("__Host-admit-site.default=; Path=/; Max-Age=0;"));
         assert!(gone.is_sensitive());

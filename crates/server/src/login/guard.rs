@@ -105,13 +105,16 @@ pub async fn note_failure(app: &App, guesser: &Guesser, failures: i64, user: Opt
     let Guesser { realm, account, .. } = *guesser;
     let locked = event(app, realm, "sign_in.locked", user, now);
     let noted = app.store.write(move |tx| {
-        if tx.lock_account(realm, account, now)? && user.is_some() {
+        let is_news = tx.lock_account(realm, account, now)? && user.is_some();
+        if is_news {
             tx.insert_event(&locked)?;
         }
-        Ok(End::Commit(()))
+        Ok(End::Commit(is_news))
     });
-    if let Err(error) = noted.await {
-        tracing::warn!(error = %error, "that an account is locked cannot be written to the audit");
+    match noted.await {
+        Ok(true) => drop(app.metrics.sign_ins.locked.inc()),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(error = %error, "that an account is locked cannot be written to the audit"),
     }
 }
 

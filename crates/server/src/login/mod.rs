@@ -13,5 +13,6 @@ pub mod register;
 pub mod rename;
 pub mod session;
 pub mod site;
+pub mod strict;
 pub mod verify;
 pub mod visit;

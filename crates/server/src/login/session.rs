@@ -169,6 +169,7 @@ pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<
         Ok(tx.insert_event(&Event { detail, ..told.clone() }).map(drop)?)
     })
     .await?;
+    app.metrics.sign_ins.begun.inc();
     Ok(begun)
 }
 

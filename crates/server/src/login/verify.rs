@@ -79,8 +79,12 @@ pub async fn password(
         },
         Err(_) => Ok(Candidate::nobody(keys.active().nobody.account(realm.id, identifier))),
     });
-    let candidate = found.map_err(|error| unavailable(&error))?;
-    ask(app, realm, candidate, password, asker).await
+    let asked = match found {
+        Ok(candidate) => ask(app, realm, candidate, password, asker).await,
+        Err(error) => Err(unavailable(&error)),
+    };
+    app.metrics.sign_ins.count(&asked);
+    asked
 }
 
 /// The same of somebody who is signed in: before he changes something dear.

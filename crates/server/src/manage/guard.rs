@@ -1,8 +1,9 @@
 //! Who may call the management API: the value that a handler must hold.
 //!
 //! Rules that guard `/v1` are built in: no data opens or closes them. A caller is the operator key of this start (as
-//! Bearer, from a direct loopback peer), a key of the realm itself for its management API, or a key of the realm of
-//! operators for that realm's or the server's API. Refusals are counted and recorded like those of every other door.
+//! Bearer, from a direct loopback peer), a key of the realm itself for its management API, a key of the realm of operators
+//! for that realm's or the server's API, or an operator who is signed in at the console, whom only this process can name
+//! ([`Insider`]): a cookie is worth nothing here. Refusals are counted and recorded like those of every other door.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -15,8 +16,8 @@ use admit_core::credential::{self, Accept, Place, Presented};
 use admit_core::id::{RealmId, RequestId};
 use admit_core::limit::Limit;
 use admit_core::name::{self, RealmName, ScopeName};
-use admit_core::principal::{CredentialKind, Principal};
-use admit_core::realm::OPERATORS;
+use admit_core::principal::{CredentialKind, Principal, Standing};
+use admit_core::realm::{OPERATORS, Realm};
 use admit_core::scope::{self, Rights};
 use admit_core::secret::{self, SecretKind};
 use admit_core::time::{Span, Time};
@@ -31,6 +32,7 @@ use crate::check::policies::RealmPolicy;
 use crate::check::{Door, render};
 use crate::http::Peer;
 use crate::http::problem::Problem;
+use crate::manage::inside::Insider;
 use crate::manage::lane::InLane;
 
 /// A scope of the management API, as a type.
@@ -178,7 +180,7 @@ impl<S: Demand> FromRequestParts<App> for Permit<S> {
             Err(_) => return Err(Problem::unavailable("the realm cannot be read").into_response()),
         };
         let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
-        let (request_id, now) = (call.authorize(Some(&realm), S::SCOPE)?, call.now);
+        let ((request_id, caller), now) = (call.authorize(Some(&realm), S::SCOPE)?, call.now);
         let _lane = lane_of(app, realm.realm.id, S::SCOPE).await?;
         let access = Access { realm, caller, caller_realm: caller_realm.realm.name.clone(), request_id, now, _lane };
         Ok(Self { access, scope: PhantomData })
@@ -202,7 +204,7 @@ impl<S: Demand> FromRequestParts<App> for ServerPermit<S> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let (caller, caller_realm) = authenticate(parts, app)?;
         let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
-        let (request_id, now) = (call.authorize(None, S::SCOPE)?, call.now);
+        let ((request_id, caller), now) = (call.authorize(None, S::SCOPE)?, call.now);
         let realm = app.policies.of(app, app.operators).ok().flatten();
         let realm =
             realm.ok_or_else(|| Problem::unavailable("the realm of operators cannot be read").into_response())?;
@@ -226,6 +228,9 @@ async fn lane_of(app: &App, realm: RealmId, scope: &str) -> Result<Option<InLane
 
 /// Who calls, whatever he may do: for `whoami` and idempotency.
 pub fn authenticate(parts: &Parts, app: &App) -> Result<(Arc<Principal>, Arc<RealmPolicy>), Response> {
+    if let Some(insider) = parts.extensions.get::<Insider>() {
+        return Ok(insider.caller());
+    }
     let now = app.now();
     let Some(peer) = parts.extensions.get::<Peer>().copied() else {
         return Err(Problem::unavailable("the peer of a connection is not known").into_response());
@@ -327,13 +332,19 @@ struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// The id of the request, if the caller may make it. `realm` is none for calls on the whole server.
-    fn authorize(&self, realm: Option<&Arc<RealmPolicy>>, scope: &'static str) -> Result<RequestId, Response> {
+    /// The id of the request and the caller as it judges him, if he may make it. `realm` is none for calls on the whole
+    /// server.
+    fn authorize(
+        &self,
+        realm: Option<&Arc<RealmPolicy>>,
+        scope: &'static str,
+    ) -> Result<(RequestId, Arc<Principal>), Response> {
         let mut decision = Decision::of(self.app.request_id(self.now), Verdict::Admitted);
         decision.principal = Some(self.caller.clone());
-        if let Err(reason) = self.judge(realm, scope) {
-            decision.verdict = Verdict::Refused(reason);
-            if reason == Reason::ScopeMissing {
+        let judged = judge(self.app, self.caller, &self.caller_realm.realm, realm.map(|realm| &realm.realm), scope);
+        if let Err(reason) = &judged {
+            decision.verdict = Verdict::Refused(*reason);
+            if *reason == Reason::ScopeMissing {
                 decision.missing_scopes = ScopeName::parse(scope).into_iter().collect();
             }
         }
@@ -341,33 +352,11 @@ impl Call<'_> {
             decision.reason().map(|_| render::refused(self.app, self.caller_realm.realm.name.as_str(), &decision));
         let request_id = decision.request_id;
         self.conclude(decision);
-        response.map_or(Ok(request_id), Err)
-    }
-
-    fn judge(&self, realm: Option<&Arc<RealmPolicy>>, scope: &'static str) -> Result<(), Reason> {
-        if self.caller.credential == CredentialKind::OperatorKey {
-            return Ok(());
+        match (response, judged) {
+            (None, Ok(standing)) => Ok((request_id, by_standing(self.caller, standing))),
+            (Some(response), _) => Err(response),
+            (None, Err(_)) => Err(Problem::unavailable("a refusal without an answer").into_response()),
         }
-        let is_operator = self.caller_realm.realm.id == self.app.operators;
-        let own_realm = realm.is_some_and(|realm| realm.realm.id == self.caller_realm.realm.id);
-        if !is_operator && !own_realm {
-            return Err(Reason::OtherRealm);
-        }
-        let standing = &self.caller.standing;
-        let has = |scope: &str| standing.scopes.iter().any(|held| held.as_str() == scope);
-        let Some(api) = &standing.api else { return Err(Reason::ScopeMissing) };
-        if is_operator && *api == name::server_api() {
-            let reads = scope.ends_with(":read") || scope == Check::SCOPE;
-            let suffices = has(ServerWrite::SCOPE) || (reads && has(ServerRead::SCOPE));
-            return if suffices { Ok(()) } else { Err(Reason::ScopeMissing) };
-        }
-        let is_management = realm.is_some_and(|realm| *api == name::management_api(&realm.realm.name));
-        // `check` may be held on a single API: then decisions are given for that API only.
-        let is_narrow_check = scope == Check::SCOPE && own_realm && !name::is_built_in(api);
-        if !is_management && !is_narrow_check {
-            return Err(Reason::OtherAudience);
-        }
-        if has(scope) { Ok(()) } else { Err(Reason::ScopeMissing) }
     }
 
     fn conclude(&self, decision: Decision) {
@@ -386,5 +375,61 @@ impl Call<'_> {
         let Some(request) = request else { return };
         let judged = Judged { decision, rule: None, credential: None };
         pipeline::conclude(self.app, self.caller_realm, &request, Door::Manage, &judged, self.now);
+    }
+}
+
+/// By which standing a caller may do this, in a realm or, with none, on the whole server. Who signed in has one on each API,
+/// and the first that suffices counts; everybody else has one, and the operator key needs none.
+pub fn judge(
+    app: &App,
+    caller: &Principal,
+    caller_realm: &Realm,
+    realm: Option<&Realm>,
+    scope: &'static str,
+) -> Result<Option<Arc<Standing>>, Reason> {
+    if caller.credential == CredentialKind::OperatorKey {
+        return Ok(None);
+    }
+    let is_operator = caller_realm.id == app.operators;
+    let own_realm = realm.is_some_and(|realm| realm.id == caller_realm.id);
+    if !is_operator && !own_realm {
+        return Err(Reason::OtherRealm);
+    }
+    let judge = |standing: &Standing| judge_standing(standing, is_operator, own_realm, realm, scope);
+    let Some(sign_in) = &caller.sign_in else { return judge(&caller.standing).map(|()| None) };
+    let of_realm = realm.map(|realm| name::management_api(&realm.name));
+    let apis = [Some(name::server_api()), of_realm].into_iter().flatten();
+    let sufficing = apis.filter_map(|api| sign_in.standing_on(&api)).find(|standing| judge(standing).is_ok());
+    sufficing.map(|standing| Some(standing.clone())).ok_or(Reason::ScopeMissing)
+}
+
+fn judge_standing(
+    standing: &Standing,
+    is_operator: bool,
+    own_realm: bool,
+    realm: Option<&Realm>,
+    scope: &str,
+) -> Result<(), Reason> {
+    let has = |scope: &str| standing.scopes.iter().any(|held| held.as_str() == scope);
+    let Some(api) = &standing.api else { return Err(Reason::ScopeMissing) };
+    if is_operator && *api == name::server_api() {
+        let reads = scope.ends_with(":read") || scope == Check::SCOPE;
+        let suffices = has(ServerWrite::SCOPE) || (reads && has(ServerRead::SCOPE));
+        return if suffices { Ok(()) } else { Err(Reason::ScopeMissing) };
+    }
+    let is_management = realm.is_some_and(|realm| *api == name::management_api(&realm.name));
+    // `check` may be held on a single API: then decisions are given for that API only.
+    let is_narrow_check = scope == Check::SCOPE && own_realm && !name::is_built_in(api);
+    if !is_management && !is_narrow_check {
+        return Err(Reason::OtherAudience);
+    }
+    if has(scope) { Ok(()) } else { Err(Reason::ScopeMissing) }
+}
+
+/// The caller with the standing that he was admitted by: what he may do besides is measured by it.
+fn by_standing(caller: &Arc<Principal>, standing: Option<Arc<Standing>>) -> Arc<Principal> {
+    match standing {
+        Some(standing) => Arc::new(Principal { standing, ..Principal::clone(caller) }),
+        None => caller.clone(),
     }
 }

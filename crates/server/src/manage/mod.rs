@@ -16,6 +16,7 @@ pub mod filter;
 pub mod grants;
 pub mod guard;
 pub mod idempotency;
+pub mod inside;
 pub mod keys;
 pub mod lane;
 pub mod leaked;

@@ -1,4 +1,4 @@
-//! What pages load: a style sheet and a picture. Their names carry a hash of their content, so that they are kept for a year
+//! What pages load: style sheets and a picture. Their names carry a hash of their content, so that they are kept for a year
 //! and a new version is seen at once.
 
 use std::sync::LazyLock;
@@ -22,6 +22,8 @@ pub const FOLDER: &str = "/assets/";
 pub const STYLE: usize = 0;
 /// The picture of the tab.
 pub const ICON: usize = 1;
+/// What the console adds to the style.
+pub const CONSOLE: usize = 2;
 
 /// One file.
 struct Asset {
@@ -30,10 +32,16 @@ struct Asset {
     content: &'static str,
 }
 
-static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
     [
-        asset("style", "css", "text/css; charset=utf-8", include_str!("assets/style.css")),
+        asset(
+            "style",
+            "css",
+            "text/css; charset=utf-8",
+            concat!(include_str!("assets/style.css"), include_str!("assets/graph.css")),
+        ),
         asset("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
+        asset("console", "css", "text/css; charset=utf-8", include_str!("assets/console.css")),
     ]
 });
 

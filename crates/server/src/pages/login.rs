@@ -8,6 +8,7 @@ use admit_core::form::Form;
 use admit_core::login::cookie::Cookie;
 use admit_core::login::session::Factor;
 use admit_core::login::site::Trip;
+use admit_core::realm::OPERATORS;
 use admit_core::secret::Secret;
 use admit_core::time::Span;
 use askama::Template;
@@ -22,9 +23,10 @@ use super::form::{Query, Sent, is_form};
 use super::register;
 use super::visit::{Visit, go, with_cookies};
 use super::{Frame, Message, page, page_on_to};
+use crate::console;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
-use crate::login::session::{self, Begun, Entry};
+use crate::login::session::{self, Begun, Entry, SignedIn};
 use crate::login::verify::{self, Asker, Proved, Refused};
 use crate::login::{device, site};
 use crate::mail;
@@ -36,6 +38,8 @@ const PURPOSES: [(&str, &str); 4] = [
     ("email", "/account/email"),
     ("account", "/account"),
 ];
+/// The purpose of operators, whose screen is the server's and no realm's.
+const CONSOLE: &str = "console";
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -63,14 +67,27 @@ impl<'e> Errand<'e> {
     fn of(visit: &Visit, state: &'e str, purpose: &'e str) -> Self {
         let trip = site::arrive(&visit.app, &visit.realm, state, visit.now);
         let state = if trip.is_some() { state } else { "" };
-        let purpose = if PURPOSES.iter().any(|(known, _)| *known == purpose) { purpose } else { "" };
-        Self { state, purpose, trip }
+        let is_console = purpose == CONSOLE && visit.row().name.as_str() == OPERATORS;
+        let is_known = is_console || PURPOSES.iter().any(|(known, _)| *known == purpose);
+        Self { state, purpose: if is_known { purpose } else { "" }, trip }
+    }
+
+    /// Whether a session as it is suffices.
+    fn is_content(&self, visit: &Visit, signed_in: &SignedIn) -> bool {
+        match self.purpose {
+            "" => true,
+            CONSOLE => visit.is_strict(),
+            _ => signed_in.is_fresh,
+        }
     }
 
     /// Where it goes on for who is signed in. Back to a host by this page once more: it sees the new cookie.
     fn next(&self, visit: &Visit) -> String {
         if !self.state.is_empty() {
             return visit.path(&format!("/login?state={}", self.state));
+        }
+        if self.purpose == CONSOLE {
+            return console::PATH.to_owned();
         }
         let path = PURPOSES.iter().find(|(known, _)| *known == self.purpose).map_or("/account", |(_, path)| path);
         visit.path(path)
@@ -87,7 +104,7 @@ pub async fn get(visit: Visit, query: Query) -> Result<Response, Problem> {
         if let Some(trip) = &errand.trip {
             return Ok(go(&site::hand_off(&visit.app, &visit.realm, &signed_in, trip, visit.now).await?));
         }
-        if errand.purpose.is_empty() || signed_in.is_fresh {
+        if errand.is_content(&visit, &signed_in) {
             return Ok(go(&errand.next(&visit)));
         }
     }
@@ -164,7 +181,7 @@ async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Be
     let before = visit.signed_in()?.map(|signed_in| signed_in.grant);
     let entry = Entry::new(user, &[Factor::Password], visit.seen(), before);
     let begun = session::begin(app, realm, entry, visit.now).await?;
-    let mut cookies = vec![visit.set(Cookie::Session, &begun.secret, begun.ends_at.since(visit.now))];
+    let mut cookies = visit.set_session(&begun).to_vec();
     cookies.extend(visit.new_ticket().cookie);
     if known != Some(user) {
         let secret = device::remember(app, realm, user, visit.seen(), visit.now).await?;
@@ -183,7 +200,7 @@ fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, sta
         purpose: errand.purpose,
         identifier,
         error,
-        is_again: !errand.purpose.is_empty(),
+        is_again: !matches!(errand.purpose, "" | CONSOLE),
         has_mail: mail::is_there(&visit.app),
         lets_register: register::is_open(visit),
     };

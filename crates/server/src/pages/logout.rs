@@ -36,7 +36,7 @@ pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
         let (user, grant) = (signed_in.user, signed_in.grant);
         session::end(&visit.app, visit.row().id, user, grant, Why::SignedOut, visit.now).await?;
     }
-    let cookies = [visit.clear(Cookie::Session), visit.clear(Cookie::Before)];
+    let cookies = visit.clear_session().into_iter().chain([visit.clear(Cookie::Before)]);
     Ok(with_cookies(go(&visit.path("/logout")), cookies))
 }
 

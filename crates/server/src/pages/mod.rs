@@ -11,6 +11,7 @@ pub mod confirm;
 pub mod csrf;
 pub mod error;
 pub mod form;
+pub mod graph;
 pub mod invite;
 pub mod login;
 pub mod logout;
@@ -31,8 +32,10 @@ use http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
 use crate::app::App;
+use crate::console;
 use crate::http::problem::{self, Problem};
 use text::Words;
+use visit::Visit;
 
 /// What stands around the content of every page.
 pub struct Frame {
@@ -44,6 +47,8 @@ pub struct Frame {
     pub person: Option<String>,
     /// Lists and tables want more room than a form.
     pub is_wide: bool,
+    /// Lists with many columns want all of it.
+    pub is_full: bool,
     /// Its colour: each place keeps its own, so that one is told from another at a glance.
     pub hue: usize,
 }
@@ -51,7 +56,7 @@ pub struct Frame {
 impl Frame {
     /// A page of the server itself.
     pub fn new(words: &'static Words) -> Self {
-        Self { words, place: words.say("brand").to_owned(), person: None, is_wide: false, hue: 0 }
+        Self { words, place: words.say("brand").to_owned(), person: None, is_wide: false, is_full: false, hue: 0 }
     }
 
     /// A page of a place that has a name of its own.
@@ -63,6 +68,11 @@ impl Frame {
     /// The same with more room.
     pub fn widened(self) -> Self {
         Self { is_wide: true, ..self }
+    }
+
+    /// The same with all the room that there is.
+    pub fn filled(self) -> Self {
+        Self { is_full: true, ..self }
     }
 
     /// The same for somebody who is signed in.
@@ -91,10 +101,14 @@ const POLICY: &str =
 #[derive(Template)]
 #[template(path = "message.html")]
 pub struct Message {
-    frame: Frame,
-    title: &'static str,
-    text: String,
-    next: Option<(&'static str, String)>,
+    /// What stands around it.
+    pub frame: Frame,
+    /// In a few words.
+    pub title: &'static str,
+    /// In a sentence.
+    pub text: String,
+    /// What the button says, and where it leads.
+    pub next: Option<(&'static str, String)>,
 }
 
 /// Renders a page.
@@ -121,8 +135,10 @@ pub fn page_on_to(status: StatusCode, template: &impl Template, origin: Option<&
 pub fn router(app: &App) -> Router<App> {
     let mut router = asset::routes();
     for base in ["", "/realms/{realm}"] {
-        router = router.merge(of_issuer(base)).merge(account::routes(base));
+        let account = account::routes(base).layer(middleware::from_fn_with_state(app.clone(), strictly));
+        router = router.merge(of_issuer(base)).merge(account);
     }
+    let router = router.merge(console::router(app));
     let router = if app.dev { router.merge(mailbox::router()) } else { router };
     router
         .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
@@ -141,6 +157,22 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/register/password"), get(register::get_password).post(register::post_password))
         .route(&at("/password/forgot"), get(password::forgot::get).post(password::forgot::post))
         .route(&at("/password/reset"), get(password::reset::get).post(password::reset::post))
+}
+
+/// Whoever is signed in changes something of his account only where the browser shows the strict cookie, too. Of a session
+/// that is over or none the handler knows what to do.
+async fn strictly(visit: Visit, request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let judged = visit.judge_origin().and_then(|()| match visit.signed_in()? {
+        Some(_) => visit.judge_strict(),
+        None => Ok(()),
+    });
+    match judged {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// Fills in request id and type of the problems that handlers return. The methods that the router knows (405) stay.

@@ -10,8 +10,11 @@ use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 use time::OffsetDateTime;
 
-const SOURCES: [(Language, &str); 2] =
-    [(Language::English, include_str!("text/en.txt")), (Language::German, include_str!("text/de.txt"))];
+/// Those of every page, and those of the console.
+const SOURCES: [(Language, &str); 2] = [
+    (Language::English, concat!(include_str!("text/en.txt"), "\n", include_str!("../console/text/en.txt"))),
+    (Language::German, concat!(include_str!("text/de.txt"), "\n", include_str!("../console/text/de.txt"))),
+];
 
 /// The texts in one language.
 pub struct Words {

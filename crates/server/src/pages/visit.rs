@@ -30,9 +30,9 @@ use crate::check::policies::RealmPolicy;
 use crate::config::public_authority;
 use crate::http::problem::Problem;
 use crate::http::{Peer, host};
-use crate::login::cookie;
-use crate::login::session::{self, Seen, SignedIn};
+use crate::login::session::{self, Begun, Seen, SignedIn};
 use crate::login::verify::Asker;
+use crate::login::{cookie, strict};
 
 /// How long a browser keeps what tells it from others before anybody has signed in.
 const BEFORE_LIFE: Span = Span::days(1);
@@ -74,29 +74,9 @@ impl FromRequestParts<App> for Visit {
         let params = RawPathParams::from_request_parts(parts, app).await;
         let params = params.map_err(|_| Problem::new(404, "not_found", "There is nothing at this path."))?;
         let named = params.iter().find(|(name, _)| *name == "realm").map(|(_, realm)| realm.to_owned());
-        let realm = realm(app, named.as_deref(), parts)?;
-        let peer = parts.extensions.get::<Peer>().copied();
-        let peer = peer.ok_or_else(|| Problem::unavailable("the peer of a connection is not known"))?;
-        let config = app.config.load();
-        let request =
-            Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies)
-                .map_err(|_| Problem::new(400, "malformed_request", "The request cannot be read."))?;
-        let now = app.now();
-        Ok(Self {
-            words: Words::wanted(&parts.headers),
-            base: named.map_or_else(String::new, |realm| format!("/realms/{realm}")),
-            ip: request.client_ip,
-            request_id: app.request_id(now),
-            is_same_origin: browser::is_same_origin(&request),
-            is_secure: cookie::is_secure_issuer(app, &realm.realm),
-            headers: parts.headers.clone(),
-            app: app.clone(),
-            realm,
-            now,
-        })
+        Self::at(app, named, parts)
     }
 }
-
 /// The realm that host and path name together; only one of them may.
 fn realm(app: &App, named: Option<&str>, parts: &Parts) -> Result<Arc<RealmPolicy>, Problem> {
     let nothing = || Problem::new(404, "not_found", "There is nothing at this path.");
@@ -119,6 +99,30 @@ fn realm(app: &App, named: Option<&str>, parts: &Parts) -> Result<Arc<RealmPolic
 }
 
 impl Visit {
+    /// A visit to the pages of a realm: the one of this name, else the one that the host is for.
+    pub fn at(app: &App, named: Option<String>, parts: &Parts) -> Result<Self, Problem> {
+        let realm = realm(app, named.as_deref(), parts)?;
+        let peer = parts.extensions.get::<Peer>().copied();
+        let peer = peer.ok_or_else(|| Problem::unavailable("the peer of a connection is not known"))?;
+        let config = app.config.load();
+        let request =
+            Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies)
+                .map_err(|_| Problem::new(400, "malformed_request", "The request cannot be read."))?;
+        let now = app.now();
+        Ok(Self {
+            words: Words::wanted(&parts.headers),
+            base: named.map_or_else(String::new, |realm| format!("/realms/{realm}")),
+            ip: request.client_ip,
+            request_id: app.request_id(now),
+            is_same_origin: browser::is_same_origin(&request),
+            is_secure: cookie::is_secure_issuer(app, &realm.realm),
+            headers: parts.headers.clone(),
+            app: app.clone(),
+            realm,
+            now,
+        })
+    }
+
     /// The realm's row.
     pub fn row(&self) -> &Realm {
         &self.realm.realm
@@ -216,6 +220,39 @@ impl Visit {
         let detail =
             "Another site sent this request, or the client does not say which. Send Origin: the one of this server.";
         Err(Problem::new(403, "cross_site", detail))
+    }
+
+    /// The cookies of a session that has just begun or goes on with another secret. One without the other changes nothing.
+    pub fn set_session(&self, begun: &Begun) -> [HeaderValue; 2] {
+        let life = begun.ends_at.since(self.now);
+        let strict = strict::value(&self.app.master.keys(), self.row().id, begun.secret.expose());
+        [self.set(Cookie::Session, &begun.secret, life), self.set(Cookie::Strict, &strict, life)]
+    }
+
+    /// The cookies of a session that is over.
+    pub fn clear_session(&self) -> [HeaderValue; 2] {
+        [self.clear(Cookie::Session), self.clear(Cookie::Strict)]
+    }
+
+    /// Whether the browser shows, beside its session, what it leaves out where another site sent it here.
+    pub fn is_strict(&self) -> bool {
+        let cookie = |which| names::find(&self.headers, which, &self.row().name, self.is_secure);
+        let (Some(session), Some(shown)) = (cookie(Cookie::Session), cookie(Cookie::Strict)) else { return false };
+        strict::is_good(&self.app.master.keys(), self.row().id, session, shown)
+    }
+
+    /// Refuses a change that comes without it.
+    pub fn judge_strict(&self) -> Result<(), Problem> {
+        if self.is_strict() {
+            return Ok(());
+        }
+        let detail = "The browser did not send the cookie that stands beside the session for changes. Sign in again.";
+        Err(Problem::new(403, "stale_session", detail))
+    }
+
+    /// Whether the browser says that a page of ours, or nobody, sent it here.
+    pub fn is_same_origin(&self) -> bool {
+        self.is_same_origin
     }
 
     /// `Set-Cookie` for one of the realm's.

@@ -10,6 +10,7 @@ mod check;
 #[path = "../../../store/tests/contract/cluster.rs"]
 #[expect(dead_code, reason = "the contract tests of the store use all of it")]
 mod cluster;
+mod console;
 mod fault;
 mod flood;
 mod gateway;

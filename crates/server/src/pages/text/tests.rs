@@ -61,7 +61,7 @@ fn composed() -> BTreeSet<String> {
         parts.map(move |part| format!("mail.{key}.{part}"))
     });
     let done = super::super::account::DONE.iter().map(|(_, key)| (*key).to_owned());
-    months.chain(errors).chain(mails).chain(done).collect()
+    months.chain(errors).chain(mails).chain(done).chain(crate::console::texts()).collect()
 }
 
 #[test]
@@ -70,6 +70,7 @@ fn every_text_that_is_asked_for_is_there_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     asked_for(&root.join("src/pages"), &mut asked);
     asked_for(&root.join("src/mail"), &mut asked);
+    asked_for(&root.join("src/console"), &mut asked);
     asked_for(&root.join("templates"), &mut asked);
     let there: BTreeSet<String> = Words::of(Language::English).catalogue.keys().map(str::to_owned).collect();
     assert_eq!(asked.difference(&there).collect::<Vec<_>>(), Vec::<&String>::new(), "asked for and not there");
