@@ -174,57 +174,63 @@ mod tests {
             .unwrap();
     }
 
+    type Specs = (Vec<ApiSpec>, Vec<admit_core::role::RoleSpec>);
+
+    /// APIs and ready roles of both realms, and how often all of them were changed.
+    fn state(store: &Store, realms: [RealmId; 2]) -> (Specs, i64) {
+        let (mut specs, mut versions) = (Specs::default(), 0);
+        for realm in realms {
+            for api in store.point(|tx| tx.list_apis(realm, &Page::first(10))).unwrap() {
+                versions += api.version;
+                specs.0.push(api.spec);
+            }
+            for role in store.point(|tx| tx.list_roles(realm, &Page::first(10))).unwrap() {
+                versions += role.version;
+                specs.1.push(role.spec);
+            }
+        }
+        (specs, versions)
+    }
+
     #[test]
     fn a_realm_of_an_older_version_gets_what_is_new_once() {
         let folder = tempfile::tempdir().unwrap();
         let now = Time::from_unix_ms(1_000);
         let store = Store::open(&Options::new(folder.path().join("admit.db")), |_| {}, now).unwrap();
         let (operators, default) = (realm(OPERATORS, 1), realm("default", 2));
-        let (control, id) = (operators.id, default.id);
-        let mut count = 0_u8;
-        let mut ids = || {
-            count += 1;
-            [count; 10]
+        let (control, both) = (operators.id, [operators.id, default.id]);
+        let drawing = |mut number: u8| {
+            move || {
+                number += 1;
+                [number; 10]
+            }
         };
         store
             .write_blocking(move |tx| {
-                let mut drawn = 100_u8;
-                let mut ids = || {
-                    drawn += 1;
-                    [drawn; 10]
-                };
+                let mut ids = drawing(100);
                 insert_realm(tx, &operators, None, now, &mut ids)?;
                 insert_realm(tx, &default, Some(operators.id), now, &mut ids)?;
                 Ok(End::Commit(()))
             })
             .unwrap();
-        let state = || {
-            let apis = [control, id].map(|realm| store.point(|tx| tx.list_apis(realm, &Page::first(10))).unwrap());
-            let roles = [control, id].map(|realm| store.point(|tx| tx.list_roles(realm, &Page::first(10))).unwrap());
-            let specs: Vec<_> = apis.into_iter().flatten().map(|api| (api.spec, api.version)).collect();
-            (specs, roles.into_iter().flatten().map(|role| (role.spec, role.version)).collect::<Vec<_>>())
-        };
+        let mut ids = drawing(0);
         let events = || {
             let of = |realm| store.point(|tx| tx.list_latest_events(realm, &EventFilter::default(), None, 10)).unwrap();
-            [control, id].map(|realm| of(realm).len())
+            both.map(|realm| of(realm).len())
         };
-        let whole = state();
+        let forget = || store.write_blocking(|tx| tx.update_meta(BROUGHT_TO, b"apis:read").map(End::Commit)).unwrap();
+        let whole = state(&store, both);
         bring_up(&store, control, now, &mut ids).unwrap();
-        assert_eq!((state(), events()), (whole.clone(), [0, 0]), "nothing to do in a new store");
-        [control, id].into_iter().for_each(|realm| age(&store, realm, now));
+        assert_eq!((state(&store, both), events()), (whole.clone(), [0, 0]), "nothing to do in a new store");
+        both.into_iter().for_each(|realm| age(&store, realm, now));
         bring_up(&store, control, now, &mut ids).unwrap();
-        assert_ne!(state().0, whole.0, "it was brought there before");
-        store.write_blocking(|tx| tx.update_meta(BROUGHT_TO, b"apis:read").map(End::Commit)).unwrap();
+        assert_ne!(state(&store, both).0, whole.0, "it was brought there before");
+        forget();
         bring_up(&store, control, now, &mut ids).unwrap();
-        let specs = |state: &(Vec<(ApiSpec, i64)>, Vec<(admit_core::role::RoleSpec, i64)>)| {
-            let apis: Vec<_> = state.0.iter().map(|(spec, _)| spec.clone()).collect();
-            (apis, state.1.iter().map(|(spec, _)| spec.clone()).collect::<Vec<_>>())
-        };
-        assert_eq!(specs(&state()), specs(&whole));
-        assert_eq!(events(), [1, 1]);
-        let done = state();
-        store.write_blocking(|tx| tx.update_meta(BROUGHT_TO, b"apis:read").map(End::Commit)).unwrap();
+        let done = state(&store, both);
+        assert_eq!((&done.0, events()), (&whole.0, [1, 1]));
+        forget();
         bring_up(&store, control, now, &mut ids).unwrap();
-        assert_eq!((state(), events()), (done, [1, 1]), "a second node finds nothing to do");
+        assert_eq!((state(&store, both), events()), (done, [1, 1]), "a second node finds nothing to do");
     }
 }

@@ -57,7 +57,7 @@ pub use password::SealedPassword;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};
-pub use usage::{LastUse, UsageRow};
+pub use usage::{DayUse, LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,8 +71,10 @@ impl Settings {
         }
         let life = self.life(Life::of(&realm.name));
         if life.idle > life.absolute {
-            let message = "is longer than a session lives at all: set session_absolute_s to as much or more";
-            problems.push(flaw("session_idle_s", message.to_owned()));
+            let (idle, absolute) = (life.idle.as_ms() / 1000, life.absolute.as_ms() / 1000);
+            let message =
+                format!("is {idle}, longer than a session lives at all ({absolute}, session_absolute_s): set both");
+            problems.push(flaw("session_idle_s", message));
         }
         for (name, value) in [("self_registration", self.self_registration), ("self_rename", self.self_rename)] {
             if is_control && value == Some(true) {

@@ -25,12 +25,12 @@ use utoipa_axum::routes;
 
 use self::body::NewUser;
 use super::answer;
-use super::clients::{cutoff, live_grants};
+use super::clients::live_grants;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
 use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, Permit, UsersRead, UsersWrite};
-use super::idempotency::{Attempt, Begun, Once};
+use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
 use super::subject;
@@ -44,7 +44,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(show, update, delete))
-        .routes(routes!(revoke_all))
+        .routes(routes!(standing::revoke_all))
         .routes(routes!(password::put))
         .routes(routes!(invite::post))
         .routes(routes!(standing::unlock))
@@ -206,38 +206,6 @@ pub async fn delete(
         Ok(tx.insert_event(&Event { target: user.id.to_string(), detail, ..event.clone() })?)
     });
     gone.await.map(|_| StatusCode::NO_CONTENT)
-}
-
-/// Ends everything that a user was given before this moment.
-#[utoipa::path(post, path = "/v1/realms/{realm}/users/{user}/revoke-all", tag = "users",
-    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
-    responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such user")))]
-pub async fn revoke_all(
-    State(app): State<App>,
-    permit: Permit<UsersWrite>,
-    Path(path): Path<(String, String)>,
-    seen: IfMatch,
-    attempt: Attempt,
-) -> Result<Response, Problem> {
-    let pledge = match attempt.begin(&app, &permit).await? {
-        Begun::Earlier(response) => return Ok(*response),
-        Begun::New(pledge) => pledge,
-    };
-    let (now, realm) = (permit.now, permit.realm_id());
-    let cutoff = cutoff(now);
-    let event = event(&permit, &app, "user.revoked_all", "");
-    let done = work::write_alone(&app, permit.realm_id(), move |tx| {
-        let user = find(tx, realm, &path.1)?;
-        seen.judge(user.version)?;
-        tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
-        tx.insert_event(&Event {
-            target: user.id.to_string(),
-            detail: json!({ "name": user.spec.name }),
-            ..event.clone()
-        })?;
-        answer::revoked(&pledge, tx, cutoff)
-    });
-    done.await
 }
 
 /// The user of this id, e-mail address or name. Who was erased is nobody.

@@ -3,11 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use admit_core::id::{GrantId, KeyId};
+use admit_core::id::{GrantId, KeyId, SubjectId, UserId};
 use admit_core::time::Time;
-use admit_store::{IssuedKey, IssuedSession};
+use admit_store::{DayUse, IssuedKey, IssuedSession};
 
+use crate::http::problem::Problem;
 use crate::pages::agent;
+use crate::pages::graph::{self, Spark};
 use crate::pages::visit::Visit;
 
 /// A session or a known device, as the page shows it.
@@ -31,7 +33,12 @@ pub struct KeyLine {
     pub(in crate::pages) scopes: String,
     pub(in crate::pages) used: String,
     pub(in crate::pages) ends: String,
+    /// How often it was used on each of the last days; none where that is not asked for.
+    pub(in crate::pages) graph: Option<Spark>,
 }
+
+/// How many days a graph shows.
+const DAYS: i64 = 30;
 
 /// Sessions: this browser's first, then the latest; below each those of hosts that grew from it.
 pub fn of_sessions(visit: &Visit, mut sessions: Vec<IssuedSession>, this: GrantId) -> Vec<SessionLine> {
@@ -81,5 +88,29 @@ pub fn key_line(visit: &Visit, issued: &IssuedKey) -> KeyLine {
             Some(at) => words.with("account.ends", "when", words.date(at)),
             None => words.say("account.ends_never").to_owned(),
         },
+        graph: None,
     }
+}
+
+/// Adds to each key how often it was used on each of the last days.
+pub fn add_graphs(visit: &Visit, owner: UserId, keys: &mut [KeyLine]) -> Result<(), Problem> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let first = visit.now.day() - DAYS + 1;
+    let used = visit.app.store.point(|tx| tx.list_usage_of(visit.row().id, SubjectId::User(owner), first))?;
+    let mut days: HashMap<KeyId, Vec<u64>> = HashMap::new();
+    for DayUse { key, day, count } in used {
+        let of_key = days.entry(key).or_insert_with(|| vec![0; DAYS as usize]);
+        if let Some(bar) = usize::try_from(day - first).ok().and_then(|place| of_key.get_mut(place)) {
+            *bar = u64::try_from(count).unwrap_or_default();
+        }
+    }
+    for line in keys {
+        let Some(values) = days.get(&line.id) else { continue };
+        let total = values.iter().sum::<u64>().to_string();
+        let label = visit.words.fill("account.used_days", &[("n", &total), ("days", &DAYS.to_string())]);
+        line.graph = Some(graph::spark(values, &label));
+    }
+    Ok(())
 }

@@ -87,7 +87,8 @@ async fn show(visit: Visit, query: Query) -> Result<Response, Problem> {
     let (realm, now) = (visit.row().id, visit.now);
     let page_of = Page::first(SHOWN_MAX + 1);
     let issued = visit.app.store.point(|tx| tx.list_sessions(realm, Some(user.id), true, &page_of, now))?;
-    let (keys, has_more_keys) = keys(&visit, user.id)?;
+    let (mut keys, has_more_keys) = keys(&visit, user.id)?;
+    line::add_graphs(&visit, user.id, &mut keys)?;
     let has_more = has_more_keys || issued.len() > SHOWN_MAX as usize;
     let (devices, sessions): (Vec<_>, Vec<_>) =
         issued.into_iter().take(SHOWN_MAX as usize).partition(|issued| issued.grant.kind == GrantKind::Device);

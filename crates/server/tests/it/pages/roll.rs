@@ -110,6 +110,21 @@ async fn this_browser_is_marked_among_the_devices() {
     assert!(!here.get("/account").await.text.contains("id=\"this-device\""));
 }
 
+#[tokio::test]
+async fn how_often_a_key_was_used_is_drawn() {
+    let (app, password) = TestApp::demo().await;
+    let (_, used) = key(&app).await;
+    let mut alice = Person::new(&app);
+    alice.sign_in(ALICE, &password).await;
+    assert!(!alice.get("/account").await.text.contains("class=\"spark\""), "no graph of nothing");
+    for _ in 0..3 {
+        ask(&app, &used).await;
+    }
+    admit::jobs::flush::now(&app.app).await;
+    let account = alice.get("/account").await.text;
+    assert!(account.contains("<title>Used 3 times in the last 30 days</title>"), "{account}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn alice_rolls_a_key_in_the_browser() {
     let (app, password) = TestApp::demo().await;
@@ -119,6 +134,9 @@ async fn alice_rolls_a_key_in_the_browser() {
     tab.fill("#identifier", ALICE).await;
     tab.fill("#password", &password).await;
     tab.click("#login").await;
+    ask(&app, &old).await;
+    admit::jobs::flush::now(&app.app).await;
+    tab.go(&format!("{}/account", app.url)).await;
     tab.inspect("account-keys").await;
     tab.click("a.roll").await;
     tab.inspect("roll").await;
