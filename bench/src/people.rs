@@ -44,18 +44,18 @@ pub enum State {
 pub fn make(admit: &Admit, server: &Server, people: &[Person]) -> Result<()> {
     let (operator_key, hash) = (admit.operator_key()?, hash_of(PASSWORD)?);
     let head = format!("HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {operator_key}\r\n", server.address);
-    let request = |path: &str, body: &Value| {
+    let request = |line: &str, body: &Value| {
         let body = body.to_string();
-        format!("POST {path} {head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        format!("{line} {head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
     };
     let requests = people.iter().flat_map(|Person { name, state }| {
         let body = match state {
             State::NoPassword => json!({ "name": name }),
             State::Usual | State::Disabled => json!({ "name": name, "password_hash": hash }),
         };
-        let make = (request("/v1/realms/default/users", &body), 201);
-        let path = format!("/v1/realms/default/users/{name}/disable");
-        let disable = (*state == State::Disabled).then(|| (request(&path, &json!({})), 200));
+        let make = (request("POST /v1/realms/default/users", &body), 201);
+        let line = format!("PATCH /v1/realms/default/users/{name}");
+        let disable = (*state == State::Disabled).then(|| (request(&line, &json!({ "disabled": true })), 200));
         std::iter::once(make).chain(disable)
     });
     let requests: Vec<_> = requests.collect();

@@ -39,9 +39,10 @@ impl Question {
         Self { is_to_gateway: true, ..Self::with_room(&format!("{PLAIN}{BEARER}"), key_len) }
     }
 
-    /// What a browser asks whoever knows its cookie of this name.
-    pub fn plain_cookie(name: &str, value_len: usize) -> Self {
-        Self { is_to_gateway: true, ..Self::with_room(&format!("{PLAIN}Cookie: {name}="), value_len) }
+    /// What better-auth is asked about its cookie of this name.
+    pub fn get_session(name: &str, value_len: usize) -> Self {
+        let head = "GET /api/auth/get-session HTTP/1.1\r\nHost: shop.test\r\n";
+        Self { is_to_gateway: true, ..Self::with_room(&format!("{head}Cookie: {name}="), value_len) }
     }
 
     fn with_room(before: &str, key_len: usize) -> Self {

@@ -139,10 +139,16 @@ pub fn request(data: &[u8]) {
 pub fn credential(data: &[u8]) {
     let headers = headers(data);
     let query = headers.get("x-query").and_then(|query| query.to_str().ok());
-    for (parameter, authorization_upstream) in [(None, false), (Some("api_key"), false), (None, true)] {
-        let accept = Accept { query: parameter, authorization_upstream };
+    for (query_name, authorization_upstream, basic) in
+        [(None, false, false), (Some("api_key"), false, false), (None, true, false), (None, false, true)]
+    {
+        let accept = Accept { query: query_name, authorization_upstream, basic };
         if let Ok(Some(found)) = credential::present(&headers, query, &accept) {
             assert!(!found.text.is_empty() && found.text.len() <= credential::CREDENTIAL_MAX);
+            if let Some(person) = &found.person {
+                let name = person.name.expose();
+                assert!(basic && !name.is_empty() && !name.contains(':') && !person.password.expose().is_empty());
+            }
         }
         if let Ok(upstream) = credential::strip_credentials(&headers, &accept) {
             assert!(upstream.authorization.is_none() || authorization_upstream);

@@ -36,7 +36,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     let (latest, _) = sessions::last_uses(&admit.data(), Time::default())?;
     let mut contenders = vec![hello(&population)?, known(&admit, &population)?];
     let (server, theirs) = better_auth::serve(plan, better_auth::What::Sessions)?;
-    let question = Question::plain_cookie(better_auth::COOKIE, theirs.key_len());
+    let question = Question::get_session(better_auth::COOKIE, theirs.key_len());
     contenders.push(Contender::new("better-auth", vec![server], question, random(theirs)));
     compete(plan, &mut contenders)?;
     let (shown, mut figures) = table(&contenders);

@@ -25,6 +25,7 @@ mod key;
 mod meta;
 mod migrate;
 mod password;
+mod person;
 mod realm;
 mod role;
 mod rule;

@@ -77,6 +77,14 @@ impl Memory {
         &mut self.0[..count]
     }
 
+    /// Asks the system for what an everyday hash needs, before anybody waits for it.
+    pub fn prepare(&mut self, cost: Cost) {
+        let everyday = cost.memory_kib as usize;
+        if self.0.len() < everyday {
+            self.0.resize(everyday, Block::default());
+        }
+    }
+
     /// Gives back what is above the cost of everyday hashes.
     pub fn shrink(&mut self, cost: Cost) {
         let everyday = cost.memory_kib as usize;

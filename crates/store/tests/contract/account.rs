@@ -24,6 +24,7 @@ both!(
     pw_13_a_new_person_has_the_proof_that_he_comes_with,
     ad_02_an_id_elsewhere_is_known_in_its_realm,
     sign_ins_end_without_the_keys,
+    a_person_is_found_with_all_that_his_rights_depend_on,
     lo_04_an_erased_person_leaves_an_id
 );
 
@@ -273,6 +274,25 @@ fn sign_ins_end_without_the_keys() {
     store.put(move |tx| tx.insert_grant(&kept));
     assert_eq!(store.put(move |tx| tx.revoke_sign_ins(home, alice, None, NOW)), Vec::<GrantId>::new());
     assert_eq!(store.get(|tx| tx.find_grant(home, key.id)).unwrap().revoked_at, None);
+}
+
+fn a_person_is_found_with_all_that_his_rights_depend_on() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let mut user = all.user.clone();
+    user.spec.roles = vec![all.role.spec.name.clone()];
+    store.put(move |tx| tx.update_user(home, &user, NOW)).unwrap();
+    let person = store.get(|tx| tx.find_person(home, alice, NOW)).unwrap();
+    assert_eq!(person.lineage.roles, store.get(|tx| tx.list_roles_of(home, SubjectId::User(alice))));
+    assert_eq!(person.lineage.halted(), None);
+    let named: Vec<_> = person.lineage.rights_on().collect();
+    let found: Vec<_> = person.apis.iter().map(|api| api.spec.uri.clone()).collect();
+    assert!(named.contains(&all.api.spec.uri) && found == named, "{found:?} of {named:?}");
+    let elsewhere = Population::new(&store, "other").realm.id;
+    assert!(store.get(|tx| tx.find_person(elsewhere, alice, NOW)).is_none(), "ad_01");
+    assert!(store.put(move |tx| tx.delete_user(home, alice, NOW)));
+    assert!(store.get(|tx| tx.find_person(home, alice, NOW)).is_none());
 }
 
 fn lo_04_an_erased_person_leaves_an_id() {

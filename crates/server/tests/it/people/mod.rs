@@ -1,5 +1,6 @@
 //! People: by what and with what they sign in, and who else may guess.
 
+mod basic;
 mod erase;
 mod guess;
 mod invite;
