@@ -1,4 +1,8 @@
 //! The operators' console: who gets in, what he sees and does there.
 
 mod enter;
-mod person;
+mod first;
+mod people;
+mod rights;
+mod things;
+mod view;
