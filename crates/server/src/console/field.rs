@@ -228,7 +228,8 @@ impl Field {
 
 /// Every text that is asked for by a name put together here.
 pub fn texts() -> Vec<String> {
-    ACCESSES.iter().map(|access| format!("console.access.{access}")).collect()
+    let wrong = ["number", "json", "one_api"].map(|what| format!("console.wrong.{what}"));
+    ACCESSES.iter().map(|access| format!("console.access.{access}")).chain(wrong).collect()
 }
 
 fn texts_of(value: &Value) -> impl Iterator<Item = String> + '_ {
