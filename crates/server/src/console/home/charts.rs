@@ -77,7 +77,7 @@ impl Draw<'_> {
             self.series("console.home.median", Tone::Faint, note(total.p50_s), |figures| figures.p50_s),
         ];
         let summary =
-            self.words.fill("console.home.latency_say", &[("p50", &note(total.p50_s)), ("p99", &note(total.p99_s))]);
+            self.words.fill("console.home.latency_say", &[("half", &note(total.p50_s)), ("most", &note(total.p99_s))]);
         self.chart("console.home.latency", "", summary, Unit::Seconds, Shape::Lines, series)
     }
 

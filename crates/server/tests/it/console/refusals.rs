@@ -16,7 +16,8 @@ fn viewer() -> Value {
 
 /// Where the refusals of a page lead.
 fn links(page: &str) -> Vec<String> {
-    let parts = page.split(&format!("href=\"{LIST}/")).skip(1);
+    let mark = format!("href=\"{LIST}/");
+    let parts = page.split(&mark).skip(1);
     parts.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
 }
 
