@@ -26,6 +26,7 @@ pub mod realm;
 pub mod role;
 pub mod scope;
 pub mod seal;
+pub mod search;
 pub mod secret;
 pub mod shell;
 pub mod text;

@@ -50,7 +50,7 @@ impl Tx<'_> {
 
     /// Those APIs by id that the filter is met by.
     pub fn list_apis_of(&mut self, realm: RealmId, filter: &Filter, page: &Page) -> Result<Vec<Api>> {
-        let Filter { external_id, metadata } = filter;
+        let Filter { external_id, metadata, sought: _ } = filter;
         let Looks { member, value } = Looks::of(metadata)?;
         let rows = |page: &Page| {
             let (after, limit) = (page.floor(), page.limit);

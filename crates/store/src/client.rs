@@ -8,7 +8,7 @@ use crate::Page;
 use crate::change::ChangeKind;
 use crate::engine::Tx;
 use crate::error::Result;
-use crate::filter::{self, Filter, Looks, looks_like};
+use crate::filter::{self, Filter, Looks, is_sought, looks_like};
 use crate::value::{FromRow, Row, json};
 
 /// The columns of [`Client`], of a table called `c`.
@@ -26,8 +26,8 @@ statements! {
     FIND = concat!("SELECT ", client_columns!(), " FROM client AS c WHERE c.realm_id = $realm AND c.id = $id");
     FIND_NAMED = concat!("SELECT ", client_columns!(), " FROM client AS c WHERE c.realm_id = $realm AND c.name = $name");
     LIST = concat!("SELECT ", client_columns!(), " FROM client AS c WHERE c.realm_id = $realm
-        AND (c.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("c.spec"),
-        " AND c.id > $after ORDER BY c.id LIMIT $limit");
+        AND (c.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("c.spec"), " AND ",
+        is_sought!("c.id", "LOWER(c.name)"), " AND c.id > $after ORDER BY c.id LIMIT $limit");
     INSERT = "INSERT INTO client (id, realm_id, org_id, name, external_id, spec, disabled_at, valid_after, created_at,
         updated_at, version) VALUES ($id, $realm, $org, $name, $external_id, $spec, $disabled_at, $valid_after, $created_at,
         $updated_at, $version)";
@@ -59,11 +59,12 @@ impl Tx<'_> {
 
     /// Those Clients by id that the filter is met by.
     pub fn list_clients_of(&mut self, realm: RealmId, filter: &Filter, page: &Page) -> Result<Vec<Client>> {
-        let Filter { external_id, metadata } = filter;
+        let Filter { external_id, metadata, sought } = filter;
+        let (pattern, until) = filter::bounds(sought.as_ref());
         let Looks { member, value } = Looks::of(metadata)?;
         let rows = |page: &Page| {
             let (after, limit) = (page.floor(), page.limit);
-            self.list(LIST, named! { realm, external_id, member, value, after, limit })
+            self.list(LIST, named! { realm, external_id, member, value, pattern, until, after, limit })
         };
         let found = filter::fill(page, metadata, rows, |client: &Client| (*client.id.bytes(), &client.spec.metadata))?;
         self.with_roles_of_clients(realm, found)

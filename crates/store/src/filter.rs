@@ -3,12 +3,15 @@
 //! JSON is looked into with no engine's own functions: a statement keeps the rows whose text has in it what the wanted
 //! member looks like, which is more than is sought (it may stand deeper inside), and [`fill`] leaves out the rest.
 
+use admit_core::id::RealmId;
 use admit_core::metadata::MetadataFilter;
+use admit_core::search::Search;
 use serde_json::Value;
 
 use crate::Page;
+use crate::engine::Tx;
 use crate::error::Result;
-use crate::value::json;
+use crate::value::{FromRow, Row, json};
 
 /// Which of the things that carry an id of another system and metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +20,73 @@ pub struct Filter {
     pub external_id: Option<String>,
     /// Those that have all of these.
     pub metadata: MetadataFilter,
+    /// Those with this in a name or an address.
+    pub sought: Option<Sought>,
+}
+
+/// A search that stops somewhere: whoever looks for what is not there looks through so many rows and no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sought {
+    /// For what.
+    pub search: Search,
+    /// The last row that is looked at; none where all are.
+    pub until: Option<[u8; 16]>,
+}
+
+/// What can be searched by statements: the large ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Searched {
+    /// Clients.
+    Clients,
+    /// API keys.
+    Keys,
+    /// Users.
+    Users,
+}
+
+/// How many rows one search looks through. A page of a million takes several, each well within a second.
+pub const SEARCHED_MAX: u32 = 100_000;
+
+statements! {
+    /// By the index on realm and id alone, which has no other columns to read.
+    CLIENTS_REACH = "SELECT c.id FROM client AS c WHERE c.realm_id = $realm AND c.id > $after ORDER BY c.id LIMIT 1 OFFSET $skipped";
+    KEYS_REACH = "SELECT k.id FROM api_key AS k WHERE k.realm_id = $realm AND k.id > $after ORDER BY k.id LIMIT 1 OFFSET $skipped";
+    USERS_REACH = "SELECT u.id FROM user_account AS u WHERE u.realm_id = $realm AND u.id > $after ORDER BY u.id LIMIT 1 OFFSET $skipped";
+}
+
+impl Tx<'_> {
+    /// How far a search goes that begins where this page begins; none where it comes to the end.
+    pub fn reach(&mut self, what: Searched, realm: RealmId, page: &Page, rows: u32) -> Result<Option<[u8; 16]>> {
+        let sql = match what {
+            Searched::Clients => CLIENTS_REACH,
+            Searched::Keys => KEYS_REACH,
+            Searched::Users => USERS_REACH,
+        };
+        let (after, skipped) = (page.floor(), rows.saturating_sub(1));
+        let found: Option<Id16> = self.find(sql, named! { realm, after, skipped })?;
+        Ok(found.map(|Id16(id)| id))
+    }
+}
+
+struct Id16([u8; 16]);
+
+impl FromRow for Id16 {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        row.bytes(0).map(Self)
+    }
+}
+
+/// Rows with `$pattern` in one of these expressions, up to `$until`.
+macro_rules! is_sought {
+    ($id:literal, $($text:literal),+) => {
+        concat!("(", $($text, " LIKE $pattern ESCAPE '!' OR ",)+ "$pattern IS NULL) AND (", $id, " <= $until OR $until IS NULL)")
+    };
+}
+pub(crate) use is_sought;
+
+/// The pattern and the end of a search, where there is one.
+pub(crate) fn bounds(sought: Option<&Sought>) -> (Option<String>, Option<[u8; 16]>) {
+    (sought.map(|sought| sought.search.pattern()), sought.and_then(|sought| sought.until))
 }
 
 /// Rows whose text column has in it what `$member` and `$value` say.

@@ -12,7 +12,7 @@ use crate::Page;
 use crate::change::ChangeKind;
 use crate::engine::Tx;
 use crate::error::{Error, Result};
-use crate::filter::{self, Looks, looks_like};
+use crate::filter::{self, Looks, Sought, is_sought, looks_like};
 use crate::grant::{self, grant_columns};
 use crate::value::{FromRow, Row, json, optional_json};
 
@@ -58,6 +58,8 @@ macro_rules! listed_keys {
             " AND (g.subject_id = $owner OR $owner IS NULL) AND (k.name = $name OR $name IS NULL)
               AND (k.external_id = $external_id OR $external_id IS NULL) AND ",
             looks_like!("k.metadata"),
+            " AND ",
+            is_sought!("k.id", "LOWER(k.name)"),
             "
               AND (g.expires_at < $expiring_before OR $expiring_before IS NULL)
               AND (g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $now)
@@ -115,6 +117,8 @@ pub struct KeyFilter {
     pub expiring_before: Option<Time>,
     /// Those that may come to life: neither revoked, alone or with all of their owner or realm, nor past their end.
     pub live_only: bool,
+    /// Those with this in their name.
+    pub sought: Option<Sought>,
 }
 
 /// A key as lists show it.
@@ -171,7 +175,8 @@ impl Tx<'_> {
 
     /// Keys by id.
     pub fn list_keys(&mut self, realm: RealmId, filter: &KeyFilter, page: &Page, now: Time) -> Result<Vec<IssuedKey>> {
-        let KeyFilter { owner, name, external_id, metadata, expiring_before, live_only } = filter;
+        let KeyFilter { owner, name, external_id, metadata, expiring_before, live_only, sought } = filter;
+        let (pattern, until) = filter::bounds(sought.as_ref());
         let Looks { member, value } = Looks::of(metadata)?;
         let sql = match filter {
             KeyFilter { external_id: Some(_), .. } => LIST_OF_EXTERNAL_ID,
@@ -183,8 +188,9 @@ impl Tx<'_> {
         let ended = i64::from(!*live_only);
         let rows = |page: &Page| {
             let (after, limit) = (page.floor(), page.limit);
-            let named =
-                named! { realm, owner, name, external_id, member, value, expiring_before, ended, now, after, limit };
+            let named = named! {
+                realm, owner, name, external_id, member, value, pattern, until, expiring_before, ended, now, after, limit
+            };
             self.list(sql, named)
         };
         filter::fill(page, metadata, rows, |issued: &IssuedKey| (*issued.key.id.bytes(), &issued.key.metadata))

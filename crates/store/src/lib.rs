@@ -48,7 +48,7 @@ pub use engine::{
 };
 pub use error::{Error, Result};
 pub use event::EventFilter;
-pub use filter::Filter;
+pub use filter::{Filter, SEARCHED_MAX, Searched, Sought};
 pub use grant::GrantFilter;
 pub use guard::Guesses;
 pub use idempotency::Remembered;

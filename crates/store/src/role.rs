@@ -40,6 +40,10 @@ statements! {
         SELECT o.realm_id, $subject, o.id FROM role AS o WHERE o.realm_id = $realm AND o.name = $name
         ON CONFLICT (realm_id, subject_id, role_id) DO NOTHING";
     IS_ROLE = "SELECT COUNT(id) FROM role WHERE realm_id = $realm AND name = $name";
+    COUNT_SIGNING_IN = "SELECT COUNT(n.user_id) FROM (SELECT p.user_id FROM subject_role AS h
+        JOIN user_account AS u ON u.realm_id = h.realm_id AND u.id = h.subject_id
+        JOIN password AS p ON p.user_id = u.id
+        WHERE h.role_id = $id AND h.realm_id = $realm AND u.disabled_at IS NULL AND u.erased_at IS NULL LIMIT 1) AS n";
     TAKE_ALL = "DELETE FROM subject_role WHERE realm_id = $realm AND subject_id = $subject";
     TAKE_FROM_ALL = "DELETE FROM subject_role WHERE realm_id = $realm AND role_id = $id";
 }
@@ -94,6 +98,11 @@ impl Tx<'_> {
         }
         self.change(ChangeKind::Role, realm, id.bytes(), now)?;
         Ok(true)
+    }
+
+    /// Whether somebody holds a role who can sign in with a password.
+    pub fn is_role_of_somebody_signing_in(&mut self, realm: RealmId, id: RoleId) -> Result<bool> {
+        Ok(self.find::<i64>(COUNT_SIGNING_IN, named! { realm, id })? > Some(0))
     }
 
     /// Makes these, and no others, the roles that a subject holds. One that there is not is a conflict.

@@ -24,6 +24,7 @@ statements! {
         AND used_at IS NULL AND expires_at > $now RETURNING ", columns!());
     DELETE_OF = "DELETE FROM short_credential WHERE user_id = $user AND kind = $kind AND realm_id = $realm";
     DELETE_ALL_OF = "DELETE FROM short_credential WHERE user_id = $user AND realm_id = $realm";
+    DELETE_OF_KIND = "DELETE FROM short_credential WHERE kind = $kind AND realm_id = $realm";
     SWEEP = "DELETE FROM short_credential WHERE hash IN (SELECT hash FROM short_credential WHERE expires_at <= $now
         ORDER BY expires_at LIMIT 100)";
 }
@@ -35,16 +36,19 @@ pub enum ShortKind {
     PasswordReset,
     /// A session of one protected host: what the issuer hands on to it.
     HandOff,
+    /// To become the first operator who signs in: a link that `serve` prints.
+    FirstOperator,
 }
 
 impl ShortKind {
-    const ALL: [Self; 2] = [Self::PasswordReset, Self::HandOff];
+    const ALL: [Self; 3] = [Self::PasswordReset, Self::HandOff, Self::FirstOperator];
 
     /// The word in the store.
     const fn as_str(self) -> &'static str {
         match self {
             Self::PasswordReset => "password_reset",
             Self::HandOff => "hand_off",
+            Self::FirstOperator => "first_operator",
         }
     }
 }
@@ -118,6 +122,11 @@ impl Tx<'_> {
     /// Ends those of a kind that a person has: only the newest is good.
     pub fn delete_shorts_of(&mut self, realm: RealmId, kind: ShortKind, user: UserId) -> Result<usize> {
         self.execute(DELETE_OF, named! { realm, kind: kind.as_str(), user })
+    }
+
+    /// Ends every one of a kind in a realm.
+    pub fn delete_shorts(&mut self, realm: RealmId, kind: ShortKind) -> Result<usize> {
+        self.execute(DELETE_OF_KIND, named! { realm, kind: kind.as_str() })
     }
 
     /// Ends all that a person has.

@@ -10,7 +10,7 @@ use crate::Page;
 use crate::change::ChangeKind;
 use crate::engine::Tx;
 use crate::error::Result;
-use crate::filter::{self, Filter, Looks, looks_like};
+use crate::filter::{self, Filter, Looks, is_sought, looks_like};
 use crate::value::{FromRow, Row, json};
 
 /// The columns of [`User`], of a table called `u`.
@@ -32,8 +32,8 @@ statements! {
     FIND_BY_EMAIL = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm
         AND u.email_folded = $email_folded");
     LIST = concat!("SELECT ", user_columns!(), " FROM user_account AS u WHERE u.realm_id = $realm
-        AND u.erased_at IS NULL AND (u.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("u.spec"),
-        " AND u.id > $after ORDER BY u.id LIMIT $limit");
+        AND u.erased_at IS NULL AND (u.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("u.spec"), " AND ",
+        is_sought!("u.id", "LOWER(u.name)", "u.email_folded"), " AND u.id > $after ORDER BY u.id LIMIT $limit");
     INSERT = "INSERT INTO user_account (id, realm_id, org_id, name, email_folded, external_id, spec, disabled_at, valid_after,
         created_at, updated_at, version) VALUES ($id, $realm, $org, $name, $email_folded, $external_id, $spec, $disabled_at,
         $valid_after, $created_at, $updated_at, $version)";
@@ -78,11 +78,12 @@ impl Tx<'_> {
 
     /// Those Users by id that the filter is met by.
     pub fn list_users_of(&mut self, realm: RealmId, filter: &Filter, page: &Page) -> Result<Vec<User>> {
-        let Filter { external_id, metadata } = filter;
+        let Filter { external_id, metadata, sought } = filter;
+        let (pattern, until) = filter::bounds(sought.as_ref());
         let Looks { member, value } = Looks::of(metadata)?;
         let rows = |page: &Page| {
             let (after, limit) = (page.floor(), page.limit);
-            self.list(LIST, named! { realm, external_id, member, value, after, limit })
+            self.list(LIST, named! { realm, external_id, member, value, pattern, until, after, limit })
         };
         let found = filter::fill(page, metadata, rows, |user: &User| (*user.id.bytes(), &user.spec.metadata))?;
         self.with_roles_of_users(realm, found)

@@ -115,6 +115,9 @@ impl Extras {
 /// What lists of things that carry them are narrowed by.
 #[derive(Debug, Default, clap::Args)]
 pub struct Filters {
+    /// Those with this id, or with this in their name or address
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
     /// Those with this id in another system
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
@@ -128,7 +131,8 @@ impl Filters {
     pub fn parameters(self) -> Vec<(String, Option<String>)> {
         let member = |(name, value): (String, String)| (format!("metadata.{name}"), Some(value));
         let external_id = ("external_id".to_owned(), self.external_id);
-        std::iter::once(external_id).chain(self.metadata.into_iter().map(member)).collect()
+        let search = ("q".to_owned(), self.search);
+        [search, external_id].into_iter().chain(self.metadata.into_iter().map(member)).collect()
     }
 }
 

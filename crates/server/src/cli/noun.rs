@@ -32,6 +32,16 @@ pub struct ListOptions {
     pub limit: Option<NonZeroUsize>,
 }
 
+/// Which of the things that have names are wanted.
+#[derive(Debug, clap::Args)]
+pub struct SearchedList {
+    /// Those with this id, or with this in their name or address
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    #[command(flatten)]
+    options: ListOptions,
+}
+
 /// Which of the things that carry an id of another system and metadata are wanted.
 #[derive(Debug, clap::Args)]
 pub struct NarrowedList {
@@ -46,6 +56,11 @@ pub async fn list_narrowed(context: &Context, noun: &Noun, path: &str, list: Nar
     let parameters = list.filters.parameters();
     let filters: Vec<_> = parameters.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     self::list(context, noun, path, &filters, &list.options).await
+}
+
+/// Prints the things that a search finds, page by page.
+pub async fn list_searched(context: &Context, noun: &Noun, path: &str, list: SearchedList) -> Result<(), Failure> {
+    self::list(context, noun, path, &[("q", list.search)], &list.options).await
 }
 
 /// Prints a list, page by page.
@@ -70,7 +85,8 @@ pub async fn list(
         cursor = page.get("next").and_then(Value::as_str).filter(|_| left > 0).map(str::to_owned);
         print_page(context, &mut table, &items, shown);
         shown += items.len();
-        if cursor.is_none() || items.is_empty() {
+        // A page of a search may be empty and go on.
+        if cursor.is_none() {
             break;
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{fields, object, pair};
-use crate::cli::noun::{self, ListOptions, Noun};
+use crate::cli::noun::{self, Noun, SearchedList};
 use crate::cli::server::path;
 use crate::cli::table::Column;
 
@@ -28,7 +28,7 @@ pub enum Command {
     Create(Create),
     /// List the realms
     #[command(before_help = "Examples:\n  admit realm list")]
-    List(ListOptions),
+    List(SearchedList),
     /// Show one realm
     #[command(before_help = "Examples:\n  admit realm show acme")]
     Show {
@@ -87,7 +87,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             context.output.note(&format!("Work in it: admit --realm {} api create URI", create.name));
             Ok(())
         }
-        Command::List(options) => noun::list(context, &NOUN, &path(&["realms"])?, &[], &options).await,
+        Command::List(list) => noun::list_searched(context, &NOUN, &path(&["realms"])?, list).await,
         Command::Show { name } => noun::show(context, &path(&["realms", &name])?).await,
         Command::Update(update) => {
             noun::change(context, &NOUN, &path(&["realms", &update.name])?, &|now| Ok(update.patch(now))).await

@@ -6,7 +6,7 @@ use crate::cli::Context;
 use crate::cli::client::{Rights, changed_rights};
 use crate::cli::failure::Failure;
 use crate::cli::input::fields;
-use crate::cli::noun::{self, ListOptions, Noun};
+use crate::cli::noun::{self, Noun, SearchedList};
 use crate::cli::table::Column;
 
 const NOUN: Noun = Noun {
@@ -28,7 +28,7 @@ pub enum Command {
     Create(Create),
     /// List the roles
     #[command(before_help = "Examples:\n  admit role list")]
-    List(ListOptions),
+    List(SearchedList),
     /// Show one role
     #[command(before_help = "Examples:\n  admit role show clerk")]
     Show(Which),
@@ -86,7 +86,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let path = |segments: &[&str]| context.server()?.path(&[&[NOUN.plural], segments].concat());
     match command {
         Command::Create(create) => noun::create(context, &NOUN, &path(&[])?, &create.body()).await.map(drop),
-        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::List(list) => noun::list_searched(context, &NOUN, &path(&[])?, list).await,
         Command::Show(which) => noun::show(context, &path(&[&which.role])?).await,
         Command::Update(update) => {
             noun::change(context, &NOUN, &path(&[&update.role])?, &|now| Ok(update.patch(now))).await

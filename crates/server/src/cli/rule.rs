@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{self, fields, some_list};
-use crate::cli::noun::{self, ListOptions, Noun, take_items};
+use crate::cli::noun::{self, Noun, SearchedList, take_items};
 use crate::cli::output::{Dress, clean};
 use crate::cli::table::Column;
 
@@ -38,7 +38,7 @@ pub enum Command {
     Add(Box<Add>),
     /// List the rules in the order in which they are tried
     #[command(before_help = "Examples:\n  admit rule list")]
-    List(ListOptions),
+    List(SearchedList),
     /// Show one rule
     #[command(before_help = "Examples:\n  admit rule show rul_01hzzzzzzzzzzzzzzzzzzzzzzz")]
     Show(Which),
@@ -126,7 +126,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             let body = add.body()?;
             noun::create(context, &NOUN, &path(&[])?, &body).await.map(drop)
         }
-        Command::List(options) => noun::list(context, &NOUN, &path(&[])?, &[], &options).await,
+        Command::List(list) => noun::list_searched(context, &NOUN, &path(&[])?, list).await,
         Command::Show(which) => noun::show(context, &path(&[&which.rule])?).await,
         Command::Remove(Which { rule }) => {
             noun::delete(context, &path(&[&rule])?, &format!("rule {rule} removed")).await

@@ -91,6 +91,17 @@ impl FromRequestParts<App> for Operator {
     }
 }
 
+/// A visit to a page of the console that needs no sign-in.
+pub struct OfOperators(pub Visit);
+
+impl FromRequestParts<App> for OfOperators {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Visit::at(app, Some(OPERATORS.to_owned()), parts).map(Self)
+    }
+}
+
 fn to_sign_in(visit: &Visit) -> Response {
     go(&sign_in_path(visit))
 }

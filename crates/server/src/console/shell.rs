@@ -113,7 +113,7 @@ impl Shell {
 
 /// The first realms of the server, for whom may see them; else those that the operator has rights over.
 async fn realm_names(operator: &Operator) -> Result<Vec<String>, Problem> {
-    let asked = operator.ask(Ask::get(&["realms"]).with("limit", REALMS_SHOWN)).await?;
+    let asked = operator.ask(Ask::get(&["realms"]).param("limit", REALMS_SHOWN)).await?;
     match asked.ok() {
         Ok(answer) => {
             let name = |realm: &Value| realm["name"].as_str().map(str::to_owned);

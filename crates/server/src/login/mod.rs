@@ -3,6 +3,7 @@
 pub mod breached;
 pub mod cookie;
 pub mod device;
+pub mod first_operator;
 pub mod guard;
 pub mod hashing;
 pub mod naming;

@@ -10,6 +10,7 @@ use admit_core::audit::Event;
 use admit_core::id::{ApiId, RealmId};
 use admit_core::name;
 use admit_core::policy::rule::Problem as Flaw;
+use admit_core::search::Search;
 use admit_core::time::Time;
 use admit_store::{Page, Tx};
 use axum::extract::{Path, State};
@@ -29,6 +30,7 @@ use super::guard::{ApisRead, ApisWrite, Permit};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
 use super::rules::standing::{self, Standing};
+use super::search;
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::check::policies::APIS_MAX;
@@ -60,7 +62,7 @@ impl From<Api> for View {
 #[utoipa::path(get, path = "/v1/realms/{realm}/apis", tag = "apis",
     params(("realm" = String, Path, description = "the name of the realm"),
            ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
-           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+           ("q" = Option<String>, Query, description = "an id, or a part of a name or an address; letters of ASCII case aside"), ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of APIs", body = ref("#/components/schemas/ApiList"))))]
 pub async fn list(
     State(app): State<App>,
@@ -68,9 +70,14 @@ pub async fn list(
     paging: Paging,
     asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
-    let apis = work::read(&app, move |tx| Ok(tx.list_apis_of(realm, &filter, &page)?)).await?;
-    Ok(Json(paging.list(apis, |api| *api.id.bytes(), &app).map(View::from)))
+    let (realm, search) = (permit.realm_id(), search::parse(asked.parameters.q.as_deref())?);
+    let filter = asked.into();
+    let found = work::read(&app, move |tx| {
+        let read = |after, limit| tx.list_apis_of(realm, &filter, &Page { after, limit });
+        search::read(&paging, search.as_ref(), read, |api| *api.id.bytes(), is_sought)
+    });
+    let found = found.await?;
+    Ok(Json(paging.list_until(found.rows, found.until, |api| *api.id.bytes(), &app).map(View::from)))
 }
 
 /// Makes an API.
@@ -194,6 +201,14 @@ pub fn find(tx: &mut Tx<'_>, realm: RealmId, api: &str) -> Result<Api, Stop> {
         Err(_) => tx.find_api_by_uri(realm, api)?,
     };
     found.ok_or_else(|| Problem::not_found("API", api).with_next("admit api list").into())
+}
+
+/// By id, URI, name or host.
+fn is_sought(search: &Search, api: &Api) -> bool {
+    let ApiSpec { uri, name, hosts, .. } = &api.spec;
+    let id = api.id.to_string();
+    let texts = [id.as_str(), uri.as_str()].into_iter().chain(name.as_ref().map(|name| name.as_str()));
+    search.is_in(texts.chain(hosts.iter().map(String::as_str)))
 }
 
 /// What an API may become.

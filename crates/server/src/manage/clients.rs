@@ -11,7 +11,7 @@ use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
 use admit_core::name::{ExternalId, Label, RoleName};
 use admit_core::scope::{self, Rights};
 use admit_core::time::{Span, Time};
-use admit_store::{GrantFilter, Page, Tx};
+use admit_store::{Filter, GrantFilter, Page, Searched, Tx};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -29,6 +29,7 @@ use super::guard::{Access, ClientsRead, ClientsWrite, Permit};
 use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
+use super::search;
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::http::json::Json;
@@ -82,7 +83,7 @@ impl From<Client> for View {
 #[utoipa::path(get, path = "/v1/realms/{realm}/clients", tag = "clients",
     params(("realm" = String, Path, description = "the name of the realm"),
            ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
-           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+           ("q" = Option<String>, Query, description = "an id, or a part of a name or an address; letters of ASCII case aside"), ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of clients", body = ref("#/components/schemas/ClientList"))))]
 pub async fn list(
     State(app): State<App>,
@@ -90,9 +91,19 @@ pub async fn list(
     paging: Paging,
     asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
-    let clients = work::read(&app, move |tx| Ok(tx.list_clients_of(realm, &filter, &page)?)).await?;
-    Ok(Json(paging.list(clients, |client| *client.id.bytes(), &app).map(View::from)))
+    let (realm, page, search) = (permit.realm_id(), paging.page(), search::parse(asked.parameters.q.as_deref())?);
+    let id = search.as_ref().and_then(|search| search.text().parse().ok());
+    let filter = Filter::from(asked);
+    let clients = work::read(&app, move |tx| {
+        if let Some(id) = id {
+            return Ok((tx.find_client(realm, id)?.into_iter().collect(), None));
+        }
+        let sought = search::reach(tx, Searched::Clients, realm, search.clone(), &page)?;
+        let until = sought.as_ref().and_then(|sought| sought.until);
+        Ok((tx.list_clients_of(realm, &Filter { sought, ..filter.clone() }, &page)?, until))
+    });
+    let (clients, until) = clients.await?;
+    Ok(Json(paging.list_until(clients, until, |client| *client.id.bytes(), &app).map(View::from)))
 }
 
 /// Makes a client.

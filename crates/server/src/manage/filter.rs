@@ -15,10 +15,12 @@ use crate::http::problem::Problem;
 
 const PREFIX: &str = "metadata.";
 
-/// Nothing but the page.
+/// Nothing but the page and what is looked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Whole {
+    /// A part of what something is called.
+    pub q: Option<String>,
     #[serde(rename = "limit")]
     _limit: Ignored,
     #[serde(rename = "cursor")]
@@ -30,6 +32,8 @@ pub struct Whole {
 #[serde(deny_unknown_fields)]
 pub struct Elsewhere {
     external_id: Option<String>,
+    /// A part of what something is called.
+    pub q: Option<String>,
     #[serde(rename = "limit")]
     _limit: Ignored,
     #[serde(rename = "cursor")]
@@ -47,7 +51,7 @@ pub struct WithMetadata<T> {
 
 impl From<WithMetadata<Elsewhere>> for Filter {
     fn from(asked: WithMetadata<Elsewhere>) -> Self {
-        Self { external_id: asked.parameters.external_id, metadata: asked.metadata }
+        Self { external_id: asked.parameters.external_id, metadata: asked.metadata, sought: None }
     }
 }
 
@@ -116,7 +120,7 @@ mod tests {
         }
         let whole = Parameters::<Whole>::read(&"/?metadata.a=b".parse().unwrap()).unwrap_err();
         assert!(
-            whole.detail().contains("unknown field `metadata.a`, expected `limit` or `cursor`"),
+            whole.detail().contains("unknown field `metadata.a`, expected one of `q`, `limit`, `cursor`"),
             "{}",
             whole.detail()
         );

@@ -75,7 +75,7 @@ impl Ask {
 
     /// With a parameter; an empty one is none.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub fn param(mut self, name: &str, value: &str) -> Self {
         if !value.is_empty() {
             self.path.push(if self.path.contains('?') { '&' } else { '?' });
             self.path.push_str(name);
@@ -196,8 +196,8 @@ mod tests {
 
     #[test]
     fn what_somebody_typed_stays_one_segment_and_one_value() {
-        let ask = Ask::get(&["realms", "a/../b", "keys"]).with("q", "x&state=all#").with("cursor", "");
+        let ask = Ask::get(&["realms", "a/../b", "keys"]).param("q", "x&state=all#").param("cursor", "");
         assert_eq!(ask.path, "/v1/realms/a%2F..%2Fb/keys?q=x%26state%3Dall%23");
-        assert_eq!(Ask::get(&["realms"]).with("limit", "2").with("q", "é").path, "/v1/realms?limit=2&q=%C3%A9");
+        assert_eq!(Ask::get(&["realms"]).param("limit", "2").param("q", "é").path, "/v1/realms?limit=2&q=%C3%A9");
     }
 }

@@ -27,6 +27,7 @@ pub mod realms;
 pub mod roles;
 pub mod rules;
 pub mod rules_test;
+pub mod search;
 pub mod sessions;
 pub mod subject;
 pub mod users;

@@ -38,7 +38,8 @@ type ListTag = [u8; 32];
 pub struct List<T> {
     /// The items.
     pub items: Vec<T>,
-    /// What to send as `cursor` for the next page; null at the end.
+    /// What to send as `cursor` for the next page; null at the end. A page of a search may have fewer items than asked for,
+    /// or none, and go on all the same.
     pub next: Option<String>,
 }
 
@@ -62,13 +63,24 @@ impl<const N: usize> Paging<N> {
     }
 
     /// The page of rows as it was asked for with [`Self::rows`]; `place` says where an item stands.
-    pub fn list<R>(&self, mut rows: Vec<R>, place: impl Fn(&R) -> [u8; N], app: &App) -> List<R> {
+    pub fn list<R>(&self, rows: Vec<R>, place: impl Fn(&R) -> [u8; N], app: &App) -> List<R> {
+        self.list_until(rows, None, place, app)
+    }
+
+    /// The same of a search that stopped before the end: the next page goes on there.
+    pub fn list_until<R>(
+        &self,
+        mut rows: Vec<R>,
+        until: Option<[u8; N]>,
+        place: impl Fn(&R) -> [u8; N],
+        app: &App,
+    ) -> List<R> {
         let limit = self.limit as usize;
         let is_more = rows.len() > limit;
         rows.truncate(limit);
-        let last = rows.last().filter(|_| is_more);
+        let last = if is_more { rows.last().map(place) } else { until };
         let master = app.master.keys();
-        List { next: last.map(|row| write(&master.active().cursor, &self.list, &place(row))), items: rows }
+        List { next: last.map(|place| write(&master.active().cursor, &self.list, &place)), items: rows }
     }
 
     /// A cursor may have been written before the last rotation of the master key.

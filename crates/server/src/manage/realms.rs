@@ -11,7 +11,7 @@ use admit_core::policy::rule::Problem as Flaw;
 use admit_core::realm::{OPERATORS, Realm, default_prefix};
 use admit_core::secret::Prefix;
 use admit_core::time::Time;
-use admit_store::Tx;
+use admit_store::{Page, Tx};
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -27,6 +27,7 @@ use super::filter::Whole;
 use super::guard::{Access, Permit, RealmRead, RealmWrite, ServerPermit, ServerRead, ServerWrite};
 use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging, Parameters};
+use super::search;
 use super::work::{self, Stop};
 use crate::app::{self, App};
 use crate::config::public_authority;
@@ -91,17 +92,32 @@ impl View {
 
 /// Lists the realms of the server.
 #[utoipa::path(get, path = "/v1/realms", tag = "realms",
-    params(("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    params(("q" = Option<String>, Query, description = "an id, or a part of a name or an address; letters of ASCII case aside"), ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of realms", body = ref("#/components/schemas/RealmList"))))]
 pub async fn list(
     State(app): State<App>,
     _: ServerPermit<ServerRead>,
     paging: Paging,
-    _: Parameters<Whole>,
+    Parameters(asked): Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
-    let page = paging.page();
-    let realms = work::read(&app, move |tx| Ok(tx.list_realms(&page)?)).await?;
-    Ok(Json(paging.list(realms, |realm| *realm.id.bytes(), &app).map(|realm| View::of(&app, realm))))
+    let search = search::parse(asked.q.as_deref())?;
+    let found = work::read(&app, move |tx| {
+        let read = |after, limit| tx.list_realms(&Page { after, limit });
+        search::read(
+            &paging,
+            search.as_ref(),
+            read,
+            |realm| *realm.id.bytes(),
+            |search, realm| {
+                let host = realm.host.as_deref();
+                let texts = [realm.id.to_string(), realm.name.to_string(), realm.prefix.as_str().to_owned()];
+                search.is_in(texts.iter().map(String::as_str).chain(host))
+            },
+        )
+    });
+    let found = found.await?;
+    let listed = paging.list_until(found.rows, found.until, |realm| *realm.id.bytes(), &app);
+    Ok(Json(listed.map(|realm| View::of(&app, realm))))
 }
 
 /// Makes a realm with its management API and its ready roles.

@@ -30,6 +30,7 @@ use super::guard::{Permit, RolesRead, RolesWrite};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging, Parameters};
 use super::rules::resolved;
+use super::search;
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::check::policies::all_rules;
@@ -66,17 +67,30 @@ impl From<Role> for View {
 /// Lists the roles of a realm, the ready ones too.
 #[utoipa::path(get, path = "/v1/realms/{realm}/roles", tag = "roles",
     params(("realm" = String, Path, description = "the name of the realm"),
-           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+           ("q" = Option<String>, Query, description = "an id, or a part of a name or an address; letters of ASCII case aside"), ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of roles", body = ref("#/components/schemas/RoleList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<RolesRead>,
     paging: Paging,
-    _: Parameters<Whole>,
+    Parameters(asked): Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page) = (permit.realm_id(), paging.page());
-    let roles = work::read(&app, move |tx| Ok(tx.list_roles(realm, &page)?)).await?;
-    Ok(Json(paging.list(roles, |role| *role.id.bytes(), &app).map(View::from)))
+    let (realm, search) = (permit.realm_id(), search::parse(asked.q.as_deref())?);
+    let found = work::read(&app, move |tx| {
+        let read = |after, limit| tx.list_roles(realm, &Page { after, limit });
+        search::read(
+            &paging,
+            search.as_ref(),
+            read,
+            |role| *role.id.bytes(),
+            |search, role| {
+                let RoleSpec { name, description, .. } = &role.spec;
+                search.is_in([role.id.to_string().as_str(), name.as_str(), description])
+            },
+        )
+    });
+    let found = found.await?;
+    Ok(Json(paging.list_until(found.rows, found.until, |role| *role.id.bytes(), &app).map(View::from)))
 }
 
 /// Makes a role.

@@ -10,7 +10,8 @@ use admit_core::document::{self, Change, Kind};
 use admit_core::id::{RealmId, RuleId};
 use admit_core::policy::index::Policy;
 use admit_core::policy::loosen;
-use admit_core::policy::rule::{Problem as Flaw, RawRule, Rule};
+use admit_core::policy::rule::{Problem as Flaw, RawMatch, RawRule, Rule};
+use admit_core::search::Search;
 use admit_core::time::Time;
 use admit_store::{StoredRule, Tx};
 use axum::extract::{Path, State};
@@ -29,6 +30,7 @@ use super::filter::Whole;
 use super::guard::{Permit, RulesRead, RulesWrite};
 use super::idempotency::{Begun, Once};
 use super::page::{List, Paging, Parameters};
+use super::search;
 use super::work::{self, Stop};
 use crate::app::App;
 use crate::check::policies::RULES_MAX;
@@ -60,18 +62,21 @@ impl From<StoredRule> for View {
 /// Lists the rules of a realm in the order in which they are tried.
 #[utoipa::path(get, path = "/v1/realms/{realm}/rules", tag = "rules",
     params(("realm" = String, Path, description = "the name of the realm"),
-           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+           ("q" = Option<String>, Query, description = "an id, or a part of a name or an address; letters of ASCII case aside"), ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of rules", body = ref("#/components/schemas/RuleList"))))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<RulesRead>,
     paging: Paging<32>,
-    _: Parameters<Whole>,
+    Parameters(asked): Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, rows) = (permit.realm_id(), paging.rows());
-    let after = paging.after().map(|place| read_place(&place));
-    let rules = work::read(&app, move |tx| Ok(tx.list_rules(realm, after, rows)?)).await?;
-    Ok(Json(paging.list(rules, place, &app).map(View::from)))
+    let (realm, search) = (permit.realm_id(), search::parse(asked.q.as_deref())?);
+    let found = work::read(&app, move |tx| {
+        let read = |after: Option<[u8; 32]>, limit| tx.list_rules(realm, after.map(|place| read_place(&place)), limit);
+        search::read(&paging, search.as_ref(), read, place, is_sought)
+    });
+    let found = found.await?;
+    Ok(Json(paging.list_until(found.rows, found.until, place, &app).map(View::from)))
 }
 
 /// Makes a rule, behind all others of its priority.
@@ -251,6 +256,14 @@ pub fn kind_of(change: &Change) -> String {
         document::Action::Delete => "deleted",
     };
     format!("{}.{done}", Kind::as_str(change.kind))
+}
+
+/// By id, name, host or path.
+fn is_sought(search: &Search, stored: &StoredRule) -> bool {
+    let RawRule { matching, .. } = raw(stored);
+    let RawMatch { host, path, .. } = matching.unwrap_or_default();
+    let id = stored.id.to_string();
+    search.is_in([id.as_str(), &stored.name].into_iter().chain(host.as_deref()).chain(path.as_deref()))
 }
 
 /// Where a rule stands in the order of judgement, as a cursor keeps it.

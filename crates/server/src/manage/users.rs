@@ -12,7 +12,7 @@ use admit_core::name::{ExternalId, Label, RoleName};
 use admit_core::policy::rule::Problem as Flaw;
 use admit_core::time::Time;
 use admit_core::user::{Naming, User, UserSpec};
-use admit_store::Tx;
+use admit_store::{Filter, Searched, Tx};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -31,6 +31,7 @@ use super::guard::{Access, Permit, UsersRead, UsersWrite};
 use super::idempotency::{Attempt, Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
+use super::search;
 use super::subject;
 use super::work::{self, Stop};
 use crate::app::App;
@@ -90,7 +91,7 @@ impl From<User> for View {
 #[utoipa::path(get, path = "/v1/realms/{realm}/users", tag = "users",
     params(("realm" = String, Path, description = "the name of the realm"),
            ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
-           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+           ("q" = Option<String>, Query, description = "an id, or a part of a name or an address; letters of ASCII case aside"), ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, description = "a page of users", body = ref("#/components/schemas/UserList"))))]
 pub async fn list(
     State(app): State<App>,
@@ -98,9 +99,19 @@ pub async fn list(
     paging: Paging,
     asked: WithMetadata<Elsewhere>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (realm, page, filter) = (permit.realm_id(), paging.page(), asked.into());
-    let users = work::read(&app, move |tx| Ok(tx.list_users_of(realm, &filter, &page)?)).await?;
-    Ok(Json(paging.list(users, |user| *user.id.bytes(), &app).map(View::from)))
+    let (realm, page, search) = (permit.realm_id(), paging.page(), search::parse(asked.parameters.q.as_deref())?);
+    let id = search.as_ref().and_then(|search| search.text().parse().ok());
+    let filter = Filter::from(asked);
+    let users = work::read(&app, move |tx| {
+        if let Some(id) = id {
+            return Ok((tx.find_user(realm, id)?.into_iter().collect(), None));
+        }
+        let sought = search::reach(tx, Searched::Users, realm, search.clone(), &page)?;
+        let until = sought.as_ref().and_then(|sought| sought.until);
+        Ok((tx.list_users_of(realm, &Filter { sought, ..filter.clone() }, &page)?, until))
+    });
+    let (users, until) = users.await?;
+    Ok(Json(paging.list_until(users, until, |user| *user.id.bytes(), &app).map(View::from)))
 }
 
 /// Makes a user, with a password or without.

@@ -10,8 +10,10 @@ use admit_store::{End, Result, Store, Tx};
 
 use super::demo::Demo;
 use super::{Failure, Places, Server, restore};
-use crate::app;
+use crate::app::{self, App};
 use crate::config::Config;
+use crate::console;
+use crate::login::first_operator;
 use crate::realm::insert_realm;
 
 /// Where the store keeps whether it is a development store.
@@ -91,9 +93,19 @@ fn make(tx: &mut Tx<'_>, name: &str, prefix: Option<Prefix>, operators: Option<R
     Ok(realm.id)
 }
 
+/// Where operators go: with a link for the first one, as long as nobody manages the server by signing in. The link is a
+/// secret: it is for whoever reads this command's stderr, and never for a log.
+pub async fn console(app: &App) -> Result<String> {
+    let public_url = app.config.load().public_url.clone();
+    Ok(match first_operator::make(app).await? {
+        Some(link) => format!("{public_url}{}/first?token={}", console::PATH, link.expose()),
+        None => format!("{public_url}{}", console::PATH),
+    })
+}
+
 /// Says on stderr that the server is ready, with what comes next.
 #[expect(clippy::print_stderr, reason = "messages of a command go to stderr")]
-pub fn say_ready(server: &Server, places: &Places, demo: Option<&Demo>) {
+pub fn say_ready(server: &Server, places: &Places, console: &str, demo: Option<&Demo>) {
     let config = server.app.config.load();
     let (url, data) = (&config.public_url, config.data.display());
     if server.begun.is_new {
@@ -107,6 +119,8 @@ pub fn say_ready(server: &Server, places: &Places, demo: Option<&Demo>) {
     if places.has_own_local {
         eprintln!("  this host  http://{}   (for the command line)", places.local);
     }
+    let once = if console.contains("token=") { "   (for the first operator: good once, for 10 minutes)" } else { "" };
+    eprintln!("  console    {console}{once}");
     eprintln!("  docs       {url}/v1/docs");
     if let Some(ops) = config.ops_listen {
         eprintln!("  metrics    http://{ops}/metrics");

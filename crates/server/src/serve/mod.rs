@@ -31,7 +31,7 @@ use crate::login::hashing::Hashing;
 use crate::login::visit;
 use crate::{jobs, manage, master, pages as views};
 
-pub use first::Begun;
+pub use first::{Begun, console};
 pub use listeners::{Listeners, Places, open_files};
 
 /// What the command line says.
@@ -218,7 +218,8 @@ pub async fn run(options: ServeOptions) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(|error| Failure(format!("signals cannot be waited for: {error}")))?;
     // Written last: who finds the folder complete finds every listener up, and a stop heard.
     write_access(&server, &running.places)?;
-    first::say_ready(&server, &running.places, demo.as_ref());
+    let console = first::console(&server.app).await?;
+    first::say_ready(&server, &running.places, &console, demo.as_ref());
     server.operator_key = Secret::new("");
     signals.wait(&server.app, file.as_deref(), &overrides).await;
     tracing::info!("stopping: requests under way may finish");

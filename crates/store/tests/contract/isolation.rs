@@ -26,6 +26,7 @@ const READS: &[Reach] = &[
     ("find_password", |tx, realm, of| Ok(tx.find_password(realm, of.user.id)?.is_some())),
     ("find_guesses", |tx, realm, of| Ok(tx.find_guesses(realm, of.user.id.into(), NOW)?.is_some())),
     ("find_role", |tx, realm, of| Ok(tx.find_role(realm, of.role.id)?.is_some())),
+    ("is_role_of_somebody_signing_in", |tx, realm, of| tx.is_role_of_somebody_signing_in(realm, of.role.id)),
     ("list_roles_of", |tx, realm, of| Ok(!tx.list_roles_of(realm, of.owner())?.is_empty())),
     ("find_grant", |tx, realm, of| Ok(tx.find_grant(realm, of.grant.id)?.is_some())),
     ("find_lineage", |tx, realm, of| Ok(tx.find_lineage(realm, of.grant.id)?.is_some())),
@@ -83,10 +84,11 @@ fn password() -> SealedPassword {
     SealedPassword { sealed: b"sealed".to_vec(), master_key: 1, changed_at: NOW }
 }
 
-/// A name of his own, a password, and a failed sign-in.
+/// A name of his own, a role, a password, and a failed sign-in.
 fn with_sign_in(store: &TestStore, of: &mut Population) {
     let (realm, id) = (of.realm.id, of.user.id);
     of.user.spec.name = label(&format!("{}-alice", of.realm.name));
+    of.user.spec.roles = vec![of.role.spec.name.clone()];
     let user = of.user.clone();
     of.user = store
         .put(move |tx| {

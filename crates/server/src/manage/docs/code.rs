@@ -73,6 +73,11 @@ pub const MEANINGS: &[Meaning] = &[
         403,
         "The form was not made for this browser, or the browser has lost a cookie since. Open the page again.",
     ),
+    of(
+        "stale_session",
+        403,
+        "A change on a page came without the cookie that stands beside the session and that another site cannot make a browser send. Sign in again.",
+    ),
     of("target_too_long", 414, "Path and query have more bytes than are read here."),
     of("too_many", 409, "The realm has as many of these as it may have, or they do not fit into one document."),
     of(

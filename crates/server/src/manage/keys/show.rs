@@ -1,7 +1,7 @@
 //! `GET keys` and `GET keys/{key}`.
 
 use admit_core::time::Span;
-use admit_store::KeyFilter;
+use admit_store::{KeyFilter, Searched};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
@@ -16,6 +16,7 @@ use crate::manage::etag::with_key_etag;
 use crate::manage::filter::WithMetadata;
 use crate::manage::guard::{KeysRead, Permit};
 use crate::manage::page::{Ignored, List, Paging};
+use crate::manage::search;
 use crate::manage::subject;
 use crate::manage::work;
 
@@ -25,6 +26,7 @@ use crate::manage::work;
 pub struct Filter {
     owner: Option<String>,
     name: Option<String>,
+    q: Option<String>,
     external_id: Option<String>,
     expiring: Option<Span>,
     #[serde(default)]
@@ -50,7 +52,7 @@ enum Which {
            ("external_id" = Option<String>, Query), ("metadata.<name>" = Option<String>, Query, description = "a member of the metadata; of several all"),
            ("expiring" = Option<String>, Query, description = "within `30d`"),
            ("state" = Option<String>, Query, description = "`live` or `all`"),
-           ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query)),
+           ("q" = Option<String>, Query, description = "an id, or a part of a name or an address; letters of ASCII case aside"), ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "a page of keys", body = List<KeyView>)))]
 pub async fn list(
     State(app): State<App>,
@@ -59,8 +61,16 @@ pub async fn list(
     WithMetadata { parameters: filter, metadata }: WithMetadata<Filter>,
 ) -> Result<Json<List<KeyView>>, Problem> {
     flush::now(&app).await;
+    let search = search::parse(filter.q.as_deref())?;
+    let id = search.as_ref().and_then(|search| search.text().parse().ok());
     let rows = work::read(&app, move |tx| {
         let (realm, now) = (permit.realm_id(), permit.now);
+        if let Some(id) = id {
+            let found = tx.find_key(realm, id)?.map(|issued| view(tx, issued, now)).transpose()?;
+            return Ok((found.into_iter().collect(), None));
+        }
+        let sought = search::reach(tx, Searched::Keys, realm, search.clone(), &paging.page())?;
+        let until = sought.as_ref().and_then(|sought| sought.until);
         let owner = match &filter.owner {
             Some(text) => Some(subject::find(tx, realm, text, "owner")?.id()),
             None => None,
@@ -72,11 +82,14 @@ pub async fn list(
             metadata: metadata.clone(),
             expiring_before: filter.expiring.map(|span| now + span),
             live_only: filter.state == Which::Live,
+            sought,
         };
         let issued = tx.list_keys(realm, &wanted, &paging.page(), now)?;
-        issued.into_iter().map(|issued| view(tx, issued, now)).collect::<Result<Vec<_>, _>>()
+        let views = issued.into_iter().map(|issued| view(tx, issued, now)).collect::<Result<Vec<_>, _>>()?;
+        Ok((views, until))
     });
-    Ok(Json(paging.list(rows.await?, |key| *key.id.bytes(), &app)))
+    let (keys, until) = rows.await?;
+    Ok(Json(paging.list_until(keys, until, |key| *key.id.bytes(), &app)))
 }
 
 /// One key, with the last use of each of its secrets.

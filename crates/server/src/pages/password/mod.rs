@@ -29,7 +29,7 @@ pub struct Choice<'p> {
 }
 
 /// Why a password is not taken, for who has chosen it.
-pub(super) fn weakness(words: &Words, weakness: Weakness) -> String {
+pub fn weakness(words: &Words, weakness: Weakness) -> String {
     match weakness {
         Weakness::Empty => words.with("password.too_short", "n", "1"),
         Weakness::Short(min) => words.with("password.too_short", "n", min.to_string()),

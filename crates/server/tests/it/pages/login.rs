@@ -191,12 +191,18 @@ async fn se_03_every_cookie_of_a_page_says_all_that_keeps_it_in() {
     let set = page.headers.get_all("set-cookie").iter().chain(signed_in.headers.get_all("set-cookie"));
     let set: Vec<_> = set.map(|cookie| cookie.to_str().unwrap()).collect();
     let names: Vec<_> = set.iter().map(|cookie| cookie.split('=').next().unwrap()).collect();
-    let all =
-        ["__Host-admit-pre.default", "__Host-admit.default", "__Host-admit-pre.default", "__Host-admit-device.default"];
+    let all = [
+        "__Host-admit-pre.default",
+        "__Host-admit.default",
+        "__Host-admit-strict.default",
+        "__Host-admit-pre.default",
+        "__Host-admit-device.default",
+    ];
     assert_eq!(names, all);
     for cookie in set {
         let said: Vec<_> = cookie.split("; ").skip(1).filter(|part| !part.starts_with("Max-Age=")).collect();
-        assert_eq!(said, ["Path=/", "HttpOnly", "SameSite=Lax", "Secure"], "{cookie}");
+        let same_site = if cookie.contains("-strict.") { "SameSite=Strict" } else { "SameSite=Lax" };
+        assert_eq!(said, ["Path=/", "HttpOnly", same_site, "Secure"], "{cookie}");
     }
 }
 
