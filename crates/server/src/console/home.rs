@@ -15,9 +15,9 @@ use serde::Deserialize;
 
 use super::PATH;
 use super::operator::Operator;
-use super::refusals;
 use super::shell::Shell;
 use super::trace::{text, tone};
+use super::{query, refusals};
 use crate::http::problem::Problem;
 use crate::manage::inside::Ask;
 use crate::manage::overview::{BusyKey, Overview};
@@ -90,16 +90,16 @@ struct HomePage {
 }
 
 /// `GET /console`
-pub async fn get(operator: Operator, query: Query) -> Result<Response, Problem> {
+pub async fn get(operator: Operator, asked: Query) -> Result<Response, Problem> {
     let (frame, shell) = Shell::of(&operator, None, "home").await?;
     if !operator.may(None, "server:read") {
         return Ok(page(StatusCode::OK, &HomePage { frame, shell, board: None }));
     }
-    let reach = Reach::ALL.into_iter().find(|reach| reach.as_str() == query.text("span")).unwrap_or(Reach::Hour);
-    let asked = operator.ask(Ask::get(&["overview"]).param("span", reach.as_str())).await?;
-    let overview = asked.ok().map_err(|refused| Problem::unavailable(refused.code()))?;
+    let reach = Reach::ALL.into_iter().find(|reach| reach.as_str() == asked.text("span")).unwrap_or(Reach::Hour);
+    let answer = operator.ask(Ask::get(&["overview"]).param("span", reach.as_str())).await?;
+    let overview = answer.ok().map_err(|refused| Problem::unavailable(refused.code()))?;
     let overview = Overview::deserialize(&overview.json).map_err(Problem::unavailable)?;
-    let board = Board::of(&operator, &overview, reach, Refresh::read(&query), &shell.realm);
+    let board = Board::of(&operator, &overview, reach, Refresh::read(&asked), &shell.realm);
     Ok(page(StatusCode::OK, &HomePage { frame, shell, board: Some(board) }))
 }
 
@@ -146,7 +146,7 @@ impl Board {
             notices: attention::notices(words, overview, now),
             tiles: tiles(words, overview),
             charts: charts::of(words, overview, reach, now),
-            answers: answers(overview, realm),
+            answers: answers(overview, words.say("graph.point"), realm),
             keys: overview.keys.iter().map(KeyLine::of).collect(),
         }
     }
@@ -202,7 +202,7 @@ fn tiles(words: &'static Words, overview: &Overview) -> Vec<Tile> {
 }
 
 /// Every answer that was given, the most frequent first. Refusals lead to those of the realm that is looked at.
-fn answers(overview: &Overview, realm: &str) -> Vec<AnswerLine> {
+fn answers(overview: &Overview, point: &str, realm: &str) -> Vec<AnswerLine> {
     let all = charts::sum(&overview.total, |_| true);
     let mut given: Vec<_> =
         Code::ALL.iter().map(|code| (*code, charts::sum(&overview.total, |one| one == *code))).collect();
@@ -212,11 +212,18 @@ fn answers(overview: &Overview, realm: &str) -> Vec<AnswerLine> {
         code: code.as_str(),
         tone: tone(code.status().into()).class(),
         count: grouped(count),
-        share: format!("{:.1} %", count as f64 * 100.0 / all as f64),
+        share: charts::share(count as f64 / all as f64, point),
         href: (code != Code::Ok && !realm.is_empty())
-            .then(|| format!("{}?code={}", refusals::list_path(realm), code.as_str())),
+            .then(|| query::write(&refusals::list_path(realm), &[("code", code.as_str())])),
     };
     given.into_iter().map(line).collect()
+}
+
+impl AnswerLine {
+    /// Where it may be broken.
+    fn parts(&self) -> impl Iterator<Item = &'static str> {
+        self.code.split_inclusive('_')
+    }
 }
 
 impl KeyLine {

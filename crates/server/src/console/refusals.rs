@@ -8,10 +8,11 @@ use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 
-use super::PATH;
 use super::operator::Operator;
 use super::shell::Shell;
+use super::told::Told;
 use super::trace::Trace;
+use super::{PATH, query};
 use crate::app::App;
 use crate::http::problem::Problem;
 use crate::manage::inside::{Answer, Ask};
@@ -44,8 +45,9 @@ struct RefusalsPage<'p> {
     error: String,
     is_narrowed: bool,
     traces: Vec<Trace>,
-    /// Where the older ones are.
+    /// Where the older ones are, and where the newest.
     older: Option<String>,
+    first: String,
     is_first: bool,
 }
 
@@ -61,19 +63,20 @@ struct RefusalPage {
 }
 
 #[derive(Template)]
-#[template(path = "console/declined.html")]
-struct DeclinedPage {
+#[template(path = "console/problem.html")]
+struct ProblemPage {
     frame: Frame,
     shell: Shell,
-    status: u16,
-    detail: String,
+    title: &'static str,
+    list: String,
+    told: Told,
 }
 
 /// `GET /console/realms/{realm}/refusals`
-async fn list(operator: Operator, Path(realm): Path<String>, query: Query) -> Result<Response, Problem> {
-    let (code, text) = (query.text("code"), query.text("q"));
+async fn list(operator: Operator, Path(realm): Path<String>, asked: Query) -> Result<Response, Problem> {
+    let (code, text) = (asked.text("code"), asked.text("q"));
     let ask = Ask::get(&["realms", &realm, "decisions"]).param("code", code).param("q", text);
-    let answer = match operator.ask(ask.param("cursor", query.text("cursor"))).await?.ok() {
+    let answer = match operator.ask(ask.param("cursor", asked.text("cursor"))).await?.ok() {
         // What was typed is shown again, with what is wrong with it.
         Err(refused) if refused.status != StatusCode::BAD_REQUEST => {
             return declined(&operator, &realm, &refused).await;
@@ -83,15 +86,15 @@ async fn list(operator: Operator, Path(realm): Path<String>, query: Query) -> Re
     let (frame, shell) = Shell::of(&operator, Some(&realm), SECTION).await?;
     let here = list_path(&realm);
     let older = answer.json["next"].as_str();
-    let filter = [("code", code), ("q", text)];
     let shown = RefusalsPage {
         choices: choices(code),
         text,
         error: answer.json["detail"].as_str().unwrap_or_default().to_owned(),
         is_narrowed: !code.is_empty() || !text.is_empty(),
         traces: answer.items().iter().map(|item| Trace::of(item, operator.visit.words, operator.visit.now)).collect(),
-        older: older.map(|cursor| format!("{here}?{}", written(filter.into_iter().chain([("cursor", cursor)])))),
-        is_first: query.text("cursor").is_empty(),
+        older: older.map(|cursor| query::write(&here, &[("code", code), ("q", text), ("cursor", cursor)])),
+        first: query::write(&here, &[("code", code), ("q", text)]),
+        is_first: asked.text("cursor").is_empty(),
         frame,
         shell,
         here,
@@ -116,8 +119,8 @@ async fn show(operator: Operator, Path((realm, request)): Path<(String, String)>
 /// What the management API says when it gives nothing, in its words.
 async fn declined(operator: &Operator, realm: &str, answer: &Answer) -> Result<Response, Problem> {
     let (frame, shell) = Shell::of(operator, Some(realm), SECTION).await?;
-    let detail = answer.json["detail"].as_str().unwrap_or_default().to_owned();
-    Ok(page(answer.status, &DeclinedPage { frame, shell, status: answer.status.as_u16(), detail }))
+    let (title, list) = (frame.words.say("console.refusals.title"), list_path(realm));
+    Ok(page(answer.status, &ProblemPage { frame, shell, title, list, told: Told::of(answer) }))
 }
 
 /// Every code that a refusal can have.
@@ -129,11 +132,4 @@ fn choices(chosen: &str) -> Vec<Choice> {
 /// Where the refusals of a realm are.
 pub fn list_path(realm: &str) -> String {
     format!("{PATH}/realms/{realm}/refusals")
-}
-
-fn written<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let given = pairs.filter(|(_, value)| !value.is_empty());
-    let pair = |(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
-    given.map(pair).collect::<Vec<_>>().join("&")
 }

@@ -149,10 +149,12 @@ pub fn chart(words: &'static Words, plot: Plot<'_>) -> Chart {
     let values: Vec<&[Option<f64>]> = series.iter().map(|series| series.values.as_slice()).collect();
     let bands = path::bands(&values, plot.shape);
     let axis = Axis::of(plot.unit, path::highest(&bands));
-    let drawn = series.iter().zip(&bands).map(|(series, band)| Drawn {
-        class: series.tone.class(),
-        area: if plot.shape == Shape::Layers { path::area(band, axis.top) } else { String::new() },
-        line: path::line(band, axis.top),
+    let drawn = series.iter().zip(&bands).map(|(series, band)| match plot.shape {
+        Shape::Layers => {
+            let band = path::visible(band);
+            Drawn::of(series, path::area(&band, axis.top), path::line(&band, axis.top))
+        }
+        Shape::Lines => Drawn::of(series, String::new(), path::line(band, axis.top)),
     });
     let window = scale::Window { until: plot.until, step: plot.step, count };
     let point = words.say("graph.point");
@@ -215,6 +217,12 @@ struct Drawn {
     class: &'static str,
     area: String,
     line: String,
+}
+
+impl Drawn {
+    fn of(series: &Series, area: String, line: String) -> Self {
+        Self { class: series.tone.class(), area, line }
+    }
 }
 
 struct Row {

@@ -63,7 +63,10 @@ impl Draw<'_> {
             let note = super::grouped(count(&self.overview.total));
             self.series(name, tone, note, move |figures| Some(count(figures) as f64))
         };
-        let series = VERDICTS.into_iter().map(layer).collect();
+        let is_there = |(_, tone, statuses): &(&str, Tone, &[u16])| {
+            *tone == Tone::Good || sum(&self.overview.total, |code| statuses.contains(&code.status())) > 0
+        };
+        let series = VERDICTS.into_iter().filter(is_there).map(layer).collect();
         let summary = self.words.with("console.home.requests_say", "n", super::grouped(all));
         self.chart("console.home.requests", &self.per, summary, Unit::Count, Shape::Layers, series)
     }
@@ -77,7 +80,7 @@ impl Draw<'_> {
             self.series("console.home.median", Tone::Faint, note(total.p50_s), |figures| figures.p50_s),
         ];
         let summary =
-            self.words.fill("console.home.latency_say", &[("p50", &note(total.p50_s)), ("p99", &note(total.p99_s))]);
+            self.words.fill("console.home.latency_say", &[("half", &note(total.p50_s)), ("most", &note(total.p99_s))]);
         self.chart("console.home.latency", "", summary, Unit::Seconds, Shape::Lines, series)
     }
 

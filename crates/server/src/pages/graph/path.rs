@@ -52,6 +52,16 @@ pub fn bands(series: &[&[Option<f64>]], shape: Shape) -> Vec<Band> {
     bands
 }
 
+/// The same without what a layer of nothing would draw over the layers below it: a line along their upper end.
+pub fn visible(band: &Band) -> Band {
+    let is_something = |place: usize| matches!(band.get(place), Some(Some((from, to))) if to > from);
+    let step = |(place, step): (usize, &Option<(f64, f64)>)| {
+        let is_drawn = is_something(place) || is_something(place + 1) || place.checked_sub(1).is_some_and(is_something);
+        step.filter(|_| is_drawn)
+    };
+    band.iter().enumerate().map(step).collect()
+}
+
 /// The highest point.
 pub fn highest(bands: &[Band]) -> f64 {
     bands.iter().flatten().flatten().map(|(_, to)| *to).fold(0.0, f64::max)

@@ -51,6 +51,9 @@ impl Axis {
         if unit == Unit::Share {
             return Self { top: 1.0, part: 0.25 };
         }
+        if unit == Unit::Seconds && highest <= 0.0 {
+            return Self { top: 0.001, part: 0.001 };
+        }
         let least = if unit == Unit::Count { 1.0 } else { 1e-6 };
         let part = round_up((highest / PARTS).clamp(least, MOST), least);
         // What binary fractions are off by is no reason for one part more.

@@ -97,6 +97,13 @@ fn layers_stand_on_each_other_and_lines_do_not() {
 }
 
 #[test]
+fn a_layer_of_nothing_draws_no_line_over_the_others() {
+    let text = drawn(vec![counts(&[1, 1, 1, 1]), counts(&[0, 0, 0, 1])], Unit::Count, Shape::Layers);
+    let lines: Vec<_> = attributes(&text, "d").into_iter().filter(|path| !path.ends_with('z')).collect();
+    assert_eq!(lines, ["M0 500L333 500L667 500L1000 500", "M667 500L1000 0"]);
+}
+
+#[test]
 fn figures_beside_a_graph_are_round() {
     let said = |unit, highest: f64| {
         let axis = Axis::of(unit, highest);
@@ -108,6 +115,7 @@ fn figures_beside_a_graph_are_round() {
     assert_eq!(said(Unit::Count, 7.0), "0 2 4 6 8");
     assert_eq!(said(Unit::Count, 1_234.0), "0 500 1k 1.5k");
     assert_eq!(said(Unit::Count, 4_000_000.0), "0 1M 2M 3M 4M");
+    assert_eq!(said(Unit::Seconds, 0.0), "0 1 ms", "nothing is no microsecond");
     assert_eq!(said(Unit::Seconds, 0.000_09), "0 50 µs 100 µs");
     assert_eq!(said(Unit::Seconds, 0.034), "0 10 ms 20 ms 30 ms 40 ms");
     assert_eq!(said(Unit::Seconds, 3.0), "0 1 s 2 s 3 s");

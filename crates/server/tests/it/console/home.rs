@@ -21,10 +21,11 @@ fn key_issuer() -> Value {
 }
 
 /// What stands on the page for an answer: how often, and which part of all.
-fn line<'t>(page: &'t str, code: &str) -> Vec<&'t str> {
+fn line(page: &str, code: &str) -> Vec<String> {
+    let page = page.replace("<wbr>", "");
     let Some(place) = page.find(&format!(">{code}<")) else { return Vec::new() };
     let row = page[place..].split("</tr>").next().unwrap();
-    row.split("<td>").skip(1).map(|cell| cell.split('<').next().unwrap()).collect()
+    row.split("<td>").skip(1).map(|cell| cell.split('<').next().unwrap().to_owned()).collect()
 }
 
 /// As many requests as are said, with this key or none.
@@ -59,7 +60,7 @@ async fn the_figures_on_the_page_are_those_of_the_counters() {
     for (code, count) in [(Code::Ok, 7), (Code::MissingCredential, 3), (Code::InvalidCredential, 2), (Code::NoRule, 4)]
     {
         assert_eq!(app.app.metrics.decisions_of(Door::Nginx, code), count, "{code}");
-        assert_eq!(line(&page.text, code.as_str()).first(), Some(&count.to_string().as_str()), "{code}: {}", page.text);
+        assert_eq!(line(&page.text, code.as_str()).first(), Some(&count.to_string()), "{code}: {}", page.text);
     }
     assert_eq!(line(&page.text, "ok"), ["7", "43.8 %"]);
     assert!(!page.text.contains("operator_key"), "what the management API was asked is not counted in");
@@ -67,7 +68,7 @@ async fn the_figures_on_the_page_are_those_of_the_counters() {
         let tile = page.text.split(&format!("<dt>{label}</dt>")).nth(1).unwrap().split("</div>").next().unwrap();
         tile.replace("<dd><strong>", "").replace("</strong><span class=\"small\">", " | ").replace("</span></dd>", "")
     };
-    assert_eq!(tile("Requests").trim(), "16 | 56.3 % refused");
+    assert_eq!(tile("Requests").trim(), "16 | 56.2 % refused");
     assert_eq!(tile("Sign-ins").trim(), "1 | 1 failed");
     let busiest = page.text.split("id=\"busiest\"").nth(1).unwrap();
     assert!(
