@@ -167,8 +167,7 @@ impl Tx<'_> {
         let ended = i64::from(!*live_only);
         let rows = |page: &Page| {
             let (after, limit) = (page.floor(), page.limit);
-            let named =
-                named! {
+            let named = named! {
                 realm, owner, name, external_id, member, value, pattern, until, expiring_before, ended, now, after, limit
             };
             self.list(sql, named)

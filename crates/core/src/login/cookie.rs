@@ -39,8 +39,7 @@ pub enum Cookie {
 }
 
 impl Cookie {
-    const ALL: [Self; 6] =
-        [Self::Session, Self::Site, Self::Strict, Self::Device, Self::Before, Self::SiteBefore];
+    const ALL: [Self; 6] = [Self::Session, Self::Site, Self::Strict, Self::Device, Self::Before, Self::SiteBefore];
 
     const fn stem(self) -> &'static str {
         match self {

@@ -65,7 +65,14 @@ pub struct Unreadable(pub &'static str, pub &'static str);
 
 impl Field {
     /// The field with what stands in it.
-    pub fn draw(&self, all: &[Field], from: Source<'_>, item: &Value, choices: &Choices, words: &'static Words) -> Drawn {
+    pub fn draw(
+        &self,
+        all: &[Field],
+        from: Source<'_>,
+        item: &Value,
+        choices: &Choices,
+        words: &'static Words,
+    ) -> Drawn {
         let control = self.control(from, item, choices, words);
         Drawn {
             name: self.name,
@@ -112,7 +119,10 @@ impl Field {
                 Control::Choice([usual].into_iter().chain(known).collect())
             }
             Input::Access => Control::Choice(
-                ACCESSES.iter().map(|word| option(word, words.say(&format!("console.access.{word}")).to_owned())).collect(),
+                ACCESSES
+                    .iter()
+                    .map(|word| option(word, words.say(&format!("console.access.{word}")).to_owned()))
+                    .collect(),
             ),
             Input::Life => {
                 let days = LIVES.map(|days| option(&days.to_string(), words.span(Span::days(days))));
@@ -121,7 +131,8 @@ impl Field {
                 Control::Choice(stays.into_iter().chain(days).chain([never]).collect())
             }
             Input::Rights | Input::OfOneApi | Input::Roles => {
-                let tick = Tick { field: self.name, form: if let Source::Form(form) = from { Some(form) } else { None } };
+                let tick =
+                    Tick { field: self.name, form: if let Source::Form(form) = from { Some(form) } else { None } };
                 let groups = match self.input {
                     Input::Roles => choices.roles(tick, at),
                     Input::Rights => choices.rights(tick, at),
@@ -196,7 +207,8 @@ impl Field {
             Input::Roles => set(Some(choices.read_roles(self.name, form))),
             Input::Rights => set(Some(choices.read_rights(self.name, form, item.pointer(self.at).filter(|_| patches)))),
             Input::OfOneApi => {
-                let (api, scopes) = choices.read_of_one_api(self.name, form).map_err(|why| Unreadable(self.name, why))?;
+                let (api, scopes) =
+                    choices.read_of_one_api(self.name, form).map_err(|why| Unreadable(self.name, why))?;
                 if let Some(api) = api.filter(|_| !patches) {
                     put(body, "/api", api.into());
                 }

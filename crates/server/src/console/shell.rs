@@ -80,7 +80,11 @@ impl Shell {
         }
         let mut server = vec![way(PATH.to_owned(), words.say("console.home.title"), section == "home")];
         if operator.may(None, "server:read") {
-            server.push(way(of_realm("").trim_end_matches('/').to_owned(), words.say("console.realms.title"), section == "realms"));
+            server.push(way(
+                of_realm("").trim_end_matches('/').to_owned(),
+                words.say("console.realms.title"),
+                section == "realms",
+            ));
         }
         let ticket = visit.ticket();
         // In a session there is a cookie to bind it to, else the operator would not be here.

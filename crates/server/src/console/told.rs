@@ -25,9 +25,8 @@ impl Told {
     /// That of an answer.
     pub fn of(answer: &Answer) -> Self {
         let text = answer.json["detail"].as_str().or(answer.json["title"].as_str()).unwrap_or_default();
-        let pair = |problem: &Value| {
-            Some((problem["path"].as_str()?.to_owned(), problem["message"].as_str()?.to_owned()))
-        };
+        let pair =
+            |problem: &Value| Some((problem["path"].as_str()?.to_owned(), problem["message"].as_str()?.to_owned()));
         let fields: Vec<_> = answer.json["problems"].as_array().into_iter().flatten().filter_map(pair).collect();
         let more = fields.iter().skip(1).map(|(path, message)| format!("{path}: {message}")).collect();
         let is_stale = answer.code() == "version_changed";

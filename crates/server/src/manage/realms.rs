@@ -103,11 +103,17 @@ pub async fn list(
     let search = search::parse(asked.q.as_deref())?;
     let found = work::read(&app, move |tx| {
         let read = |after, limit| tx.list_realms(&Page { after, limit });
-        search::read(&paging, search.as_ref(), read, |realm| *realm.id.bytes(), |search, realm| {
-            let host = realm.host.as_deref();
-            let texts = [realm.id.to_string(), realm.name.to_string(), realm.prefix.as_str().to_owned()];
-            search.is_in(texts.iter().map(String::as_str).chain(host))
-        })
+        search::read(
+            &paging,
+            search.as_ref(),
+            read,
+            |realm| *realm.id.bytes(),
+            |search, realm| {
+                let host = realm.host.as_deref();
+                let texts = [realm.id.to_string(), realm.name.to_string(), realm.prefix.as_str().to_owned()];
+                search.is_in(texts.iter().map(String::as_str).chain(host))
+            },
+        )
     });
     let found = found.await?;
     let listed = paging.list_until(found.rows, found.until, |realm| *realm.id.bytes(), &app);

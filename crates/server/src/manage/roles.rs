@@ -78,10 +78,16 @@ pub async fn list(
     let (realm, search) = (permit.realm_id(), search::parse(asked.q.as_deref())?);
     let found = work::read(&app, move |tx| {
         let read = |after, limit| tx.list_roles(realm, &Page { after, limit });
-        search::read(&paging, search.as_ref(), read, |role| *role.id.bytes(), |search, role| {
-            let RoleSpec { name, description, .. } = &role.spec;
-            search.is_in([role.id.to_string().as_str(), name.as_str(), description])
-        })
+        search::read(
+            &paging,
+            search.as_ref(),
+            read,
+            |role| *role.id.bytes(),
+            |search, role| {
+                let RoleSpec { name, description, .. } = &role.spec;
+                search.is_in([role.id.to_string().as_str(), name.as_str(), description])
+            },
+        )
     });
     let found = found.await?;
     Ok(Json(paging.list_until(found.rows, found.until, |role| *role.id.bytes(), &app).map(View::from)))

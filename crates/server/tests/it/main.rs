@@ -7,10 +7,10 @@ mod audit;
 mod book;
 mod browser;
 mod check;
-mod console;
 #[path = "../../../store/tests/contract/cluster.rs"]
 #[expect(dead_code, reason = "the contract tests of the store use all of it")]
 mod cluster;
+mod console;
 mod fault;
 mod flood;
 mod gateway;

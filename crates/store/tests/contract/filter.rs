@@ -62,7 +62,7 @@ fn each_kind_is_found_by_what_it_carries_and_in_its_realm_only() {
     for filter in [
         Filter { external_id: Some("cus_42".to_owned()), ..Filter::default() },
         Filter { metadata: metadata("empty", ""), ..Filter::default() },
-        Filter { metadata: metadata("on", "true"), external_id: Some("cus_42".to_owned()) },
+        Filter { metadata: metadata("on", "true"), external_id: Some("cus_42".to_owned()), ..Filter::default() },
     ] {
         assert_eq!(store.get(|tx| tx.list_clients_of(home, &filter, &page)), [shop.clone()], "{filter:?}");
         assert_eq!(store.get(|tx| tx.list_users_of(home, &filter, &page)), [carol.clone()], "{filter:?}");
@@ -116,7 +116,8 @@ fn a_search_finds_letters_as_they_are_and_stops_where_it_is_told() {
     let name = all.key.name.to_string();
     assert_eq!((keys(&name.to_uppercase()), keys("no such key")), (1, 0));
 
-    let mut ids: Vec<_> = store.get(|tx| tx.list_clients(home, &Page::first(99))).iter().map(|one| *one.id.bytes()).collect();
+    let mut ids: Vec<_> =
+        store.get(|tx| tx.list_clients(home, &Page::first(99))).iter().map(|one| *one.id.bytes()).collect();
     ids.sort_unstable();
     let reach = |page: Page, rows| store.get(|tx| tx.reach(Searched::Clients, home, &page, rows));
     assert_eq!(reach(Page::first(9), 2), Some(ids[1]));

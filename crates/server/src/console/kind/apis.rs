@@ -39,10 +39,17 @@ pub const APIS: Resource = Resource {
         Field::new("hosts", "/hosts", Input::Lines).hinted(),
         Field::new("token_format", "/token_format", Input::Choice(&["jwt", "opaque"])),
         Field::new("token_lifetime", "/token_lifetime_s", Input::Number),
-    Field::new("external_id", "/external_id", Input::Line),
-    Field::new("metadata", "/metadata", Input::Json).hinted(),
+        Field::new("external_id", "/external_id", Input::Line),
+        Field::new("metadata", "/metadata", Input::Json).hinted(),
     ],
     change: Change::Patch,
     is_made: true,
-    actions: &[Action { name: "delete", method: Method::DELETE, is_danger: true, ends: true, when: Where::Always, ..PLAIN }],
+    actions: &[Action {
+        name: "delete",
+        method: Method::DELETE,
+        is_danger: true,
+        ends: true,
+        when: Where::Always,
+        ..PLAIN
+    }],
 };

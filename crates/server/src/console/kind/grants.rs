@@ -40,5 +40,11 @@ pub const GRANTS: Resource = Resource {
     fields: &[],
     change: Change::Never,
     is_made: false,
-    actions: &[Action { name: "revoke", method: Method::DELETE, is_danger: true, when: Where::StateIsNone(&["revoked"]), ..PLAIN }],
+    actions: &[Action {
+        name: "revoke",
+        method: Method::DELETE,
+        is_danger: true,
+        when: Where::StateIsNone(&["revoked"]),
+        ..PLAIN
+    }],
 };

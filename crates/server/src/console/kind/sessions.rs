@@ -40,5 +40,11 @@ pub const SESSIONS: Resource = Resource {
     fields: &[],
     change: Change::Never,
     is_made: false,
-    actions: &[Action { name: "end", method: Method::DELETE, is_danger: true, when: Where::StateIsNone(&["ended"]), ..PLAIN }],
+    actions: &[Action {
+        name: "end",
+        method: Method::DELETE,
+        is_danger: true,
+        when: Where::StateIsNone(&["ended"]),
+        ..PLAIN
+    }],
 };

@@ -38,18 +38,13 @@ pub const USERS: Resource = Resource {
         Field::new("email", "/email", Input::Line),
         Field::new("roles", "/roles", Input::Roles),
         Field::new("new_password", "/password", Input::Password).hinted().when_made(),
-    Field::new("external_id", "/external_id", Input::Line),
-    Field::new("metadata", "/metadata", Input::Json).hinted(),
+        Field::new("external_id", "/external_id", Input::Line),
+        Field::new("metadata", "/metadata", Input::Json).hinted(),
     ],
     change: Change::Patch,
     is_made: true,
     actions: &[
-        Action {
-            name: "verify-email",
-            below: &["verify-email"],
-            when: Where::Lacks("/email_verified_at"),
-            ..PLAIN
-        },
+        Action { name: "verify-email", below: &["verify-email"], when: Where::Lacks("/email_verified_at"), ..PLAIN },
         Action { name: "unlock", below: &["unlock"], when: Where::Lacks("/erased_at"), ..PLAIN },
         Action {
             name: "set-password",
@@ -75,8 +70,30 @@ pub const USERS: Resource = Resource {
             when: Where::Has("/disabled_at"),
             ..PLAIN
         },
-        Action { name: "revoke-all", below: &["revoke-all"], is_danger: true, hits: "keys", when: Where::Lacks("/erased_at"), ..PLAIN },
-        Action { name: "erase", below: &["erase"], is_danger: true, hits: "keys", when: Where::Lacks("/erased_at"), ..PLAIN },
-        Action { name: "delete", method: Method::DELETE, is_danger: true, hits: "keys", ends: true, when: Where::Lacks("/erased_at"), ..PLAIN },
+        Action {
+            name: "revoke-all",
+            below: &["revoke-all"],
+            is_danger: true,
+            hits: "keys",
+            when: Where::Lacks("/erased_at"),
+            ..PLAIN
+        },
+        Action {
+            name: "erase",
+            below: &["erase"],
+            is_danger: true,
+            hits: "keys",
+            when: Where::Lacks("/erased_at"),
+            ..PLAIN
+        },
+        Action {
+            name: "delete",
+            method: Method::DELETE,
+            is_danger: true,
+            hits: "keys",
+            ends: true,
+            when: Where::Lacks("/erased_at"),
+            ..PLAIN
+        },
     ],
 };

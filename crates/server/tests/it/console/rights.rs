@@ -28,13 +28,19 @@ async fn ad_02_a_viewer_sees_everything_and_is_offered_nothing() {
     }
     let path = format!("/console/realms/default/keys/{}", key["id"].as_str().unwrap());
     let shown = vera.get(&path).await;
-    assert!(shown.status == 200 && !shown.text.contains("id=\"do-") && !shown.text.contains("id=\"edit\""), "{}", shown.text);
+    assert!(
+        shown.status == 200 && !shown.text.contains("id=\"do-") && !shown.text.contains("id=\"edit\""),
+        "{}",
+        shown.text
+    );
     vera.get("/console/realms/default/rules/test").await;
     let refused = vera.submit(&format!("{path}/do/revoke"), &[]).await;
     assert!(refused.status == 403 && refused.text.contains("id=\"error\""), "{} {}", refused.status, refused.text);
     let refused = vera.submit("/console/realms/default/apis/new", &[("uri", "https://b.test")]).await;
     assert_eq!(refused.status, 403, "{}", refused.text);
-    app.manage("GET", &format!("/v1/realms/default/keys/{}", key["id"].as_str().unwrap()), Value::Null).await.expect(200);
+    app.manage("GET", &format!("/v1/realms/default/keys/{}", key["id"].as_str().unwrap()), Value::Null)
+        .await
+        .expect(200);
 }
 
 #[tokio::test]
@@ -56,7 +62,11 @@ async fn ad_02_a_key_issuer_issues_keys_of_his_realm_and_nothing_beyond_his_righ
     let beyond = [("name", "evil"), ("granted", "urn:admit:realm:default users:write"), ("life", "7")];
     let refused = kim.submit("/console/realms/default/keys/new", &beyond).await;
     assert_eq!(refused.status, 403, "{}", refused.text);
-    assert!(refused.text.contains("which you do not hold yourself") && refused.text.contains("value=\"evil\""), "{}", refused.text);
+    assert!(
+        refused.text.contains("which you do not hold yourself") && refused.text.contains("value=\"evil\""),
+        "{}",
+        refused.text
+    );
     for (path, status) in [
         ("/console/realms/default/users", 403),
         ("/console/realms/other/keys", 403),

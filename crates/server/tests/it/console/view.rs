@@ -14,7 +14,8 @@ async fn the_first_story_is_told_in_the_console() {
     let server = Program::start(&folder.path().join("data")).await;
     let link = loop {
         let said = server.said();
-        let found = said.iter().find_map(|line| line.split_whitespace().find(|word| word.contains("/console/first?token=")));
+        let found =
+            said.iter().find_map(|line| line.split_whitespace().find(|word| word.contains("/console/first?token=")));
         if let Some(link) = found {
             break link.to_owned();
         }
@@ -98,7 +99,9 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
     let at = |path: &str| format!("/v1/realms/default/{path}");
     let role = json!({"name": "clerk", "description": "Looks at orders", "rights": {"https://api.shop.test": ["orders:read"]}});
     app.manage("POST", &at("roles"), role).await.expect(201);
-    for (name, email) in [("alice", "alice@shop.test"), ("bob", "bob.with.a.very.long.address@a-rather-long-host-name.shop.test")] {
+    for (name, email) in
+        [("alice", "alice@shop.test"), ("bob", "bob.with.a.very.long.address@a-rather-long-host-name.shop.test")]
+    {
         let user = json!({"name": name, "email": email, "roles": ["clerk"], "metadata": {"plan": "pro"}});
         app.manage("POST", &at("users"), user).await.expect(201);
     }
@@ -106,7 +109,9 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
         let key = json!({"name": format!("nightly report {number}"), "api": "https://api.shop.test", "scopes": ["orders:read", "orders:write"], "ip": ["203.0.113.0/24"]});
         app.key(key).await;
     }
-    let key = app.key(json!({"name": "alice's", "owner": "alice", "api": "https://api.shop.test", "scopes": ["orders:read"]})).await;
+    let key = app
+        .key(json!({"name": "alice's", "owner": "alice", "api": "https://api.shop.test", "scopes": ["orders:read"]}))
+        .await;
     let key = format!("/console/realms/default/keys/{}", key["id"].as_str().unwrap());
     let mut tab = Tab::open().await;
     sign_in(&mut tab, &app).await;
