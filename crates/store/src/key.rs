@@ -73,6 +73,7 @@ macro_rules! listed_keys {
 
 statements! {
     FIND = concat!(issued_keys!(), "k.realm_id = $realm AND k.id = $id");
+    LOCATE = "SELECT r.name, k.name FROM api_key AS k JOIN realm AS r ON r.id = k.realm_id WHERE k.id = $id";
     LIST = listed_keys!("k.realm_id = $realm");
     LIST_OF_OWNER = listed_keys!("g.realm_id = $realm AND g.subject_id = $owner");
     LIST_OF_NAME = listed_keys!("k.realm_id = $realm AND k.name = $name");
@@ -137,6 +138,21 @@ pub struct IssuedKey {
     pub last_used_at: Option<Time>,
 }
 
+/// Where a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPlace {
+    /// The name of its realm.
+    pub realm: String,
+    /// Its own.
+    pub name: String,
+}
+
+impl FromRow for KeyPlace {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        Ok(Self { realm: row.string(0)?, name: row.string(1)? })
+    }
+}
+
 /// When things end because a key is rolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RollEnds {
@@ -147,6 +163,11 @@ pub struct RollEnds {
 }
 
 impl Tx<'_> {
+    /// Of which realm a key is, and what it is called: for whoever looks after the whole server.
+    pub fn locate_key(&mut self, id: KeyId) -> Result<Option<KeyPlace>> {
+        self.find(LOCATE, named! { id })
+    }
+
     /// The key of this id.
     pub fn find_key(&mut self, realm: RealmId, id: KeyId) -> Result<Option<IssuedKey>> {
         self.find(FIND, named! { realm, id })

@@ -25,6 +25,7 @@ mod key;
 mod meta;
 mod migrate;
 mod password;
+mod person;
 mod realm;
 mod role;
 mod rule;
@@ -52,12 +53,12 @@ pub use filter::{Filter, SEARCHED_MAX, Searched, Sought};
 pub use grant::GrantFilter;
 pub use guard::Guesses;
 pub use idempotency::Remembered;
-pub use key::{IssuedKey, KeyFilter, RollEnds};
+pub use key::{IssuedKey, KeyFilter, KeyPlace, RollEnds};
 pub use password::SealedPassword;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};
-pub use usage::{LastUse, UsageRow};
+pub use usage::{DayUse, LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
+use admit_core::check::code::{Code, Reason};
 use admit_core::check::decision::Decision;
 use admit_core::check::request::Request;
 use admit_core::credential::Place;
@@ -90,6 +91,16 @@ impl Record {
         }
     }
 
+    /// The key that was shown, where it is known.
+    pub fn key(&self) -> Option<KeyId> {
+        self.decision.principal.as_ref().and_then(|principal| principal.key)
+    }
+
+    /// What the answer was, or would have been where a rule only observes.
+    pub fn code(&self) -> Code {
+        self.decision.observed.map_or(self.decision.code(), Reason::code)
+    }
+
     /// The realm that judged.
     pub fn realm(&self) -> Option<RealmId> {
         self.realm
@@ -146,17 +157,14 @@ impl Ring {
 
     /// The newest records of a realm first, of one key where that is asked.
     pub fn latest(&self, realm: RealmId, key: Option<KeyId>, limit: usize) -> Vec<Arc<Record>> {
-        let of_key = |record: &Record| {
-            key.is_none() || record.decision.principal.as_ref().is_some_and(|principal| principal.key == key)
-        };
+        let is_meant = |record: &Arc<Record>| key.is_none() || record.key() == key;
+        self.of_realm(realm).into_iter().filter(is_meant).take(limit).collect()
+    }
+
+    /// All records of a realm, the newest first. Whoever looks through them does so beside the lock.
+    pub fn of_realm(&self, realm: RealmId) -> Vec<Arc<Record>> {
         let kept = self.0.lock();
-        kept.records
-            .iter()
-            .rev()
-            .filter(|record| record.realm() == Some(realm) && of_key(record))
-            .take(limit)
-            .cloned()
-            .collect()
+        kept.records.iter().rev().filter(|record| record.realm() == Some(realm)).cloned().collect()
     }
 }
 

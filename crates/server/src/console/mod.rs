@@ -18,9 +18,11 @@ mod made;
 pub mod operator;
 mod place;
 mod query;
+pub mod refusals;
 mod resource;
 pub mod shell;
 mod told;
+pub mod trace;
 mod trial;
 mod value;
 
@@ -54,7 +56,7 @@ pub fn router(app: &App) -> Router<App> {
         .route(&at("/realms/{realm}/{kind}/new"), make_one());
     let router = one(router, &at("/realms/{realm}"));
     let router = one(router, &at("/realms/{realm}/{kind}/{id}"));
-    router.layer(Extension(Inside::new(app)))
+    router.merge(refusals::routes()).layer(Extension(Inside::new(app)))
 }
 
 fn make_one() -> MethodRouter<App> {
@@ -73,5 +75,11 @@ fn attempt(operator: &Operator) -> String {
 /// Every text that is asked for by a name put together of parts.
 pub fn texts() -> Vec<String> {
     let kinds = kind::OF_REALM.into_iter().chain([&kind::REALMS]).flat_map(resource::Resource::texts);
-    kinds.chain(shell::texts()).chain(value::texts()).chain(field::texts()).chain(done::texts()).collect()
+    kinds
+        .chain(shell::texts())
+        .chain(home::texts())
+        .chain(value::texts())
+        .chain(field::texts())
+        .chain(done::texts())
+        .collect()
 }

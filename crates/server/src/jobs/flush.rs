@@ -9,6 +9,7 @@ const BATCH: usize = 500;
 /// Writes what is pending. What cannot be written is dropped and logged: counters never hold up a decision.
 pub async fn now(app: &App) {
     let pending = app.usage.drain();
+    app.metrics.busiest.count(&pending.rows, app.now());
     for rows in pending.rows.chunks(BATCH) {
         let rows = rows.to_vec();
         let written = app.store.write(move |tx| tx.add_usage(&rows).map(End::Commit)).await;

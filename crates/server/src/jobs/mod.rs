@@ -1,11 +1,12 @@
 //! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals and failed sign-ins,
-//! sealing the audit, sweeping old rows, announcing the end of keys.
+//! sealing the audit, sweeping old rows, announcing the end of keys, reading the counters now and then.
 
 pub mod activity;
 pub mod checkpoint;
 pub mod expiry;
 pub mod flush;
 pub mod forget;
+pub mod history;
 pub mod minute;
 pub mod notice;
 pub mod refusal;
@@ -46,6 +47,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(flush(app.clone(), stop.clone()));
     jobs.spawn(mail::run(app.clone(), stop.clone()));
+    jobs.spawn(history::run(app.clone(), stop.clone()));
     #[cfg(feature = "otel")]
     jobs.spawn({
         let (app, stop) = (app.clone(), stop.clone());

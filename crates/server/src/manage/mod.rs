@@ -21,6 +21,7 @@ pub mod keys;
 pub mod lane;
 pub mod leaked;
 pub mod master_keys;
+pub mod overview;
 pub mod page;
 pub mod realms;
 pub mod roles;
@@ -67,6 +68,7 @@ pub fn open_api() -> OpenApiRouter<App> {
         .merge(export::routes())
         .merge(leaked::routes())
         .merge(doctor::routes())
+        .merge(overview::routes())
         .merge(master_keys::routes())
 }
 

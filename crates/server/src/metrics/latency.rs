@@ -13,7 +13,7 @@ use crate::check::Door;
 const ENDS_US: [u32; 16] =
     [2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000];
 /// One more for whatever took longer.
-const BUCKETS: usize = ENDS_US.len() + 1;
+pub const BUCKETS: usize = ENDS_US.len() + 1;
 
 #[derive(Debug, Default)]
 struct Histogram {
@@ -34,6 +34,35 @@ impl Latency {
         histogram.counts[bucket].fetch_add(1, Ordering::Relaxed);
         histogram.sum_ns.fetch_add(ns, Ordering::Relaxed);
     }
+
+    /// How many decisions of these doors took how long.
+    pub(super) fn counts(&self, is_meant: impl Fn(Door) -> bool) -> [u64; BUCKETS] {
+        let mut counts = [0; BUCKETS];
+        for door in Door::ALL.into_iter().filter(|door| is_meant(*door)) {
+            let of_door = self.0[door as usize].counts.iter().map(|count| count.load(Ordering::Relaxed));
+            counts.iter_mut().zip(of_door).for_each(|(sum, count)| *sum += count);
+        }
+        counts
+    }
+}
+
+/// How long the quickest share of decisions took at most, in seconds, as far as buckets tell: within one it is spread
+/// evenly. What took longer than the last end is told as that. None where there were no decisions.
+pub fn quantile(counts: &[u64; BUCKETS], share: f64) -> Option<f64> {
+    let total: u64 = counts.iter().sum();
+    if total == 0 {
+        return None;
+    }
+    let wanted = (total as f64 * share.clamp(0.0, 1.0)).max(1.0);
+    let (mut below, mut begin) = (0.0, 0.0);
+    for (count, end_us) in counts.iter().zip(ENDS_US) {
+        let (count, end) = (*count as f64, f64::from(end_us) / 1e6);
+        if below + count >= wanted {
+            return Some(begin + (end - begin) * (wanted - below) / count);
+        }
+        (below, begin) = (below + count, end);
+    }
+    Some(begin)
 }
 
 impl Collector for Latency {
@@ -66,5 +95,20 @@ mod tests {
         let counts: Vec<_> =
             latency.0[Door::Nginx as usize].counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         assert_eq!((counts[0], counts[1], counts[15], counts[16]), (2, 1, 1, 1));
+        assert_eq!(latency.counts(|door| door == Door::Nginx).to_vec(), counts);
+        assert_eq!(latency.counts(|door| door != Door::Nginx), [0; BUCKETS]);
+    }
+
+    #[test]
+    fn a_share_of_decisions_is_found_in_its_bucket() {
+        let mut counts = [0; BUCKETS];
+        assert_eq!(quantile(&counts, 0.5), None);
+        // A hundred between 5 and 10 µs, one between 1 and 2 ms, one longer than a second.
+        (counts[2], counts[9], counts[16]) = (100, 1, 1);
+        let us = |share| (quantile(&counts, share).unwrap() * 1e6).round();
+        assert_eq!((us(0.0), us(0.5), us(0.985), us(1.0)), (5.0, 8.0, 1470.0, 1_000_000.0));
+        counts = [0; BUCKETS];
+        counts[16] = 5;
+        assert_eq!(quantile(&counts, 0.5), Some(1.0), "longer than the last end is told as that");
     }
 }

@@ -1,14 +1,18 @@
 //! What `/metrics` shows. Labels come from closed lists only, so that no caller can make them grow.
 
-mod latency;
+pub mod busiest;
+pub mod history;
+pub mod latency;
 mod mail;
 mod process;
+mod sign_in;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
+use admit_core::time::Time;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,8 +24,11 @@ use prometheus_client::registry::Registry;
 use crate::app::App;
 use crate::check::Door;
 use crate::http::Cut;
+use busiest::Busiest;
+use history::{Counts, History, Levels};
 use latency::Latency;
 use mail::Mails;
+use sign_in::SignIns;
 
 type Labels = [(&'static str, &'static str); 2];
 type Label = [(&'static str, &'static str); 1];
@@ -57,6 +64,12 @@ pub struct Metrics {
     pub overloaded: Counter,
     /// Mails.
     pub mail: Mails,
+    /// Sign-ins.
+    pub sign_ins: SignIns,
+    /// All of this over time.
+    pub history: History,
+    /// Which keys are used most.
+    pub busiest: Busiest,
     /// Passwords that found no place to be hashed in.
     pub hash_refused: Counter,
     hash_time: Histogram,
@@ -99,6 +112,7 @@ impl Metrics {
         let cuts = Cut::ALL.map(|why| cut.get_or_create(&[("why", why.as_str())]).clone()).to_vec();
         registry.register("connections_cut", "Connections ended because a time ran out", cut);
         let mail = Mails::register(registry);
+        let sign_ins = SignIns::register(registry);
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -141,6 +155,9 @@ impl Metrics {
         Self {
             registry: root,
             mail,
+            sign_ins,
+            history: History::default(),
+            busiest: Busiest::default(),
             latency,
             ending,
             next_end,
@@ -181,6 +198,42 @@ impl Metrics {
         if decision.observed.is_some() {
             self.observed.inc();
         }
+    }
+
+    /// Keeps in the history where the counters stand.
+    pub fn remember(&self, app: &App, now: Time) {
+        let levels = Levels {
+            feed_age_ms: u64::try_from(app.store.feed_age().as_millis()).unwrap_or(u64::MAX),
+            hashing: app.hashing.taken() as u64,
+        };
+        self.history.keep(&self.counts(), levels, now);
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts { took: self.latency.counts(|door| door != Door::Manage), ..Counts::default() };
+        for door in Door::ALL {
+            for code in Code::ALL {
+                let count = self.decisions_of(door, *code);
+                counts.judged += count;
+                if door != Door::Manage {
+                    counts.requests[*code as usize] += count;
+                }
+            }
+        }
+        let sign_ins = self.sign_ins.counts();
+        counts.looked_up = self.cache_misses.get();
+        counts.signed_in = sign_ins.right;
+        counts.sign_ins_wrong = sign_ins.wrong;
+        counts.sign_ins_refused = sign_ins.refused;
+        counts.sessions = sign_ins.begun;
+        counts.locked = sign_ins.locked;
+        counts.overloaded = self.overloaded.get();
+        counts
+    }
+
+    /// How many decisions of a door had this answer.
+    pub fn decisions_of(&self, door: Door, code: Code) -> u64 {
+        self.decisions.get(door as usize * Code::ALL.len() + code as usize).map_or(0, Counter::get)
     }
 
     /// Counts how long a decision took.

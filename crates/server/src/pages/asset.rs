@@ -34,9 +34,19 @@ struct Asset {
 
 static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
     [
-        asset("style", "css", "text/css; charset=utf-8", include_str!("assets/style.css")),
+        asset(
+            "style",
+            "css",
+            "text/css; charset=utf-8",
+            concat!(include_str!("assets/style.css"), include_str!("assets/graph.css")),
+        ),
         asset("icon", "svg", "image/svg+xml", include_str!("assets/icon.svg")),
-        asset("console", "css", "text/css; charset=utf-8", include_str!("assets/console.css")),
+        asset(
+            "console",
+            "css",
+            "text/css; charset=utf-8",
+            concat!(include_str!("assets/console.css"), include_str!("assets/board.css")),
+        ),
     ]
 });
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use admit_core::time::Span;
 
-use super::people::PASSWORD;
+use super::person::PASSWORD;
 use crate::app::TestApp;
 use crate::fault::program::Program;
 use crate::pages::person::Person;

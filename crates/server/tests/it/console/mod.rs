@@ -2,7 +2,9 @@
 
 mod enter;
 mod first;
-mod people;
+mod home;
+mod person;
+mod refusals;
 mod rights;
 mod things;
 mod view;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::people::{all, operator};
+use super::person::{all, operator};
 use crate::app::{Reply, TestApp};
 use crate::pages::person::{Person, encode};
 
@@ -295,6 +295,20 @@ async fn sessions_and_grants_are_seen_and_ended() {
     let path = format!("{REALM}/grants/{}", between(of_key, &format!("href=\"{REALM}/grants/"), "\""));
     led(&fill(&mut olga, &format!("{path}/do/revoke"), &[]).await);
     assert!(olga.get(&path).await.text.contains("revoked"));
+}
+
+/// Where no mail is sent, whoever invites hands the link on.
+#[tokio::test]
+async fn somebody_is_invited_by_a_link_that_is_shown_once() {
+    let app = TestApp::new().await;
+    let user = json!({"name": "dora", "email": "dora@shop.test"});
+    let user = app.manage("POST", "/v1/realms/default/users", user).await.expect(201);
+    let path = format!("{REALM}/users/{}", user["id"].as_str().unwrap());
+    let mut olga = operator(&app, "olga", all()).await;
+    olga.get(&path).await;
+    let attempt = olga.value("attempt");
+    let shown = olga.submit(&format!("{path}/do/invite"), &[("attempt", &attempt)]).await;
+    assert!(shown.text.contains("/invite?token=admit_ln_"), "{} {}", shown.status, shown.text);
 }
 
 #[tokio::test]
