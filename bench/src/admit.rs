@@ -146,11 +146,13 @@ impl Admit {
         &self.folder
     }
 
-    fn data(&self) -> PathBuf {
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<String> {
+    /// Writes a file beside the data folder.
+    pub fn write(&self, name: &str, text: &str) -> Result<String> {
         let file = self.folder.join(name);
         fs::write(&file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
         Ok(file.display().to_string())

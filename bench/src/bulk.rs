@@ -20,7 +20,7 @@ use crate::Result;
 use crate::population::{Numbers, Population};
 
 /// How many keys one transaction holds.
-const BATCH: usize = 10_000;
+pub const BATCH: usize = 10_000;
 /// After how many keys it says how far it is.
 const MILESTONE: usize = 1_000_000;
 
@@ -35,7 +35,7 @@ struct Pattern {
 /// Inserts all keys of the population but the first `known`, which are there.
 pub fn insert(data: &Path, keys: &Population, known: usize) -> Result<()> {
     let told = |error: admit_store::Error| format!("cannot write {}: {error}", data.display());
-    let store = Store::open(&Options::new(data.join("admit.db")), |_| {}, Time::default()).map_err(told)?;
+    let store = open(data)?;
     let pattern = Pattern::find(&store).map_err(told)?.ok_or("no key was imported before")?;
     let lookup = lookup_key(data)?;
     let hash = |number: usize| lookup.hash(pattern.key.realm, SecretKind::ApiKey, keys.key(number));
@@ -61,6 +61,12 @@ pub fn insert(data: &Path, keys: &Population, known: usize) -> Result<()> {
     }
     store.close();
     Ok(())
+}
+
+/// The store of a server that is stopped.
+pub fn open(data: &Path) -> Result<Store> {
+    let opened = Store::open(&Options::new(data.join("admit.db")), |_| {}, Time::default());
+    opened.map_err(|error| format!("cannot open the store in {}: {error}", data.display()))
 }
 
 impl Pattern {
@@ -90,7 +96,8 @@ impl Pattern {
     }
 }
 
-fn random(numbers: &mut Numbers) -> [u8; 10] {
+/// What makes ids differ beside their time.
+pub fn random(numbers: &mut Numbers) -> [u8; 10] {
     let mut bytes = [0; 10];
     bytes[..8].copy_from_slice(&numbers.next().to_le_bytes());
     bytes[8..].copy_from_slice(&numbers.next().to_le_bytes()[..2]);
@@ -98,7 +105,7 @@ fn random(numbers: &mut Numbers) -> [u8; 10] {
 }
 
 /// The key of the hashes, from the master key that the server made.
-fn lookup_key(data: &Path) -> Result<LookupKey> {
+pub fn lookup_key(data: &Path) -> Result<LookupKey> {
     let file = data.join("master.key");
     let text = std::fs::read_to_string(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();

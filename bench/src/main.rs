@@ -17,6 +17,7 @@ mod histogram;
 mod load;
 mod machine;
 mod open;
+mod people;
 mod plan;
 mod population;
 mod question;
@@ -24,6 +25,8 @@ mod reference;
 mod report;
 mod scenario;
 mod server;
+mod sessions;
+mod storm;
 
 use plan::Plan;
 use reference::Kind;

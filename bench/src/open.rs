@@ -17,6 +17,7 @@ use crate::histogram::Histogram;
 use crate::load::{Statuses, on_one_thread};
 use crate::population::{Numbers, Population};
 use crate::question::{ANSWER_MAX, Question, read_answer};
+use crate::report::median;
 
 /// How often requests that have become due are let go. A timer of the runtime would be ten times as coarse.
 const TICK: Duration = Duration::from_micros(200);
@@ -73,6 +74,18 @@ impl Shown {
         self.given_up += other.given_up;
         self.first_refusal = self.first_refusal.take().or(other.first_refusal);
     }
+}
+
+/// The median of what the rounds have below them: one stall of the machine is not the server's.
+pub fn percentile(rounds: &[Shown], share: f64) -> f64 {
+    median(rounds.iter().map(|shown| shown.times.percentile(share) as f64).collect())
+}
+
+/// The answers of all rounds, by status.
+pub fn statuses(rounds: &[Shown]) -> String {
+    let mut all = Statuses::default();
+    rounds.iter().for_each(|shown| all.add(&shown.statuses));
+    all.shown()
 }
 
 /// One connection, which knows what to ask next.

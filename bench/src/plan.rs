@@ -8,7 +8,7 @@ use crate::Result;
 use crate::scenario::SCENARIOS;
 
 const USAGE: &str = "\
-cargo xtask bench [SCENARIO]… [--quick] [--keep] [--keys N] [--references] [--profile NAME] [--admit FILE]
+cargo xtask bench [SCENARIO]… [--quick] [--keep] [--keys N] [--samples N] [--references] [--profile NAME] [--admit FILE]
 
 Without a scenario all of them run, one after the other:";
 
@@ -16,6 +16,7 @@ const FLAGS: &str = "
   --quick          short rounds, 100,000 keys in place of 1,000,000: good for a look, not for the record
   --keep           keep the stores in target/bench, and use what is kept
   --keys N         so many keys in place of 1,000,000 (and no 10,000,000 in w11)
+  --samples N      so many of each kind in pw01, in place of 1,000
   --references     only the references of w1, without Admit
   --profile NAME   build with this profile of cargo; dist unless said
   --admit FILE     measure this program; Admit is not built then
@@ -41,6 +42,8 @@ pub struct Plan {
     pub many: usize,
     /// The largest population, where there is time for it.
     pub most: Option<usize>,
+    /// How often each kind of people is asked for.
+    pub samples: usize,
     /// How long each is asked before anything counts.
     pub warm_up: Duration,
     /// One turn.
@@ -52,7 +55,7 @@ pub struct Plan {
 impl Plan {
     /// Reads the arguments.
     pub fn read(arguments: &[String]) -> Result<Self> {
-        let (mut scenarios, mut keys) = (Vec::new(), None);
+        let (mut scenarios, mut keys, mut samples) = (Vec::new(), None, None);
         let mut admit = Some(PathBuf::from("target/dist/admit"));
         let (mut is_quick, mut is_kept, mut is_alone) = (false, false, false);
         let mut words = arguments.iter();
@@ -62,7 +65,8 @@ impl Plan {
                 "--quick" => is_quick = true,
                 "--keep" => is_kept = true,
                 "--references" => is_alone = true,
-                "--keys" => keys = Some(value()?.parse().map_err(|_| "--keys wants a number".to_owned())?),
+                "--keys" => keys = Some(number(word, value()?)?),
+                "--samples" => samples = Some(number(word, value()?)?),
                 "--admit" => admit = Some(PathBuf::from(value()?)),
                 flag if flag.starts_with('-') => return Err(format!("there is no flag {flag}\n\n{}", usage())),
                 name if SCENARIOS.iter().any(|(known, ..)| *known == name) => scenarios.push(name.to_owned()),
@@ -82,11 +86,16 @@ impl Plan {
             stores: Stores { is_kept },
             many: keys.unwrap_or(if is_quick { 100_000 } else { 1_000_000 }),
             most: (keys.is_none() && !is_quick).then_some(10_000_000),
+            samples: samples.unwrap_or(if is_quick { 200 } else { 1_000 }),
             warm_up: seconds(1, 2),
             round: seconds(3, 10),
             long: seconds(6, 60),
         })
     }
+}
+
+fn number(flag: &str, text: &str) -> Result<usize> {
+    text.parse().map_err(|_| format!("{flag} wants a number"))
 }
 
 /// Where the data folders are; they are removed when this goes, unless they are to be kept.

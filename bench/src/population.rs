@@ -12,6 +12,8 @@ use crate::Result;
 /// What imported keys look like to Admit.
 pub const PATTERN: &str = "bench_*";
 const PREFIX: &str = "bench";
+/// What the secrets of sessions look like.
+const SESSION_PREFIX: &str = "admit_ss";
 
 /// All keys one after the other, each of the same length.
 pub struct Population {
@@ -22,10 +24,19 @@ pub struct Population {
 impl Population {
     /// Makes `count` keys; two runs make the same.
     pub fn new(count: usize) -> Self {
+        Self::prefixed(PREFIX, count)
+    }
+
+    /// The same of secrets of sessions.
+    pub fn sessions(count: usize) -> Self {
+        Self::prefixed(SESSION_PREFIX, count)
+    }
+
+    fn prefixed(prefix: &str, count: usize) -> Self {
         let mut text = String::new();
         let mut numbers = Numbers::new(0x0AD0_0017);
         for _ in 0..count {
-            text.push_str(secret::write(PREFIX, &numbers.bytes()).expose());
+            text.push_str(secret::write(prefix, &numbers.bytes()).expose());
         }
         Self { key_len: text.len() / count.max(1), text }
     }

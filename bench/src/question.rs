@@ -17,23 +17,35 @@ pub struct Question {
     is_to_gateway: bool,
 }
 
+const CHECK: &str = "GET /check/nginx HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nX-Original-Method: GET\r\n\
+    X-Original-URI: /orders/42\r\nX-Forwarded-Host: shop.test\r\nX-Forwarded-Proto: https\r\n\
+    X-Forwarded-For: 203.0.113.9\r\n";
+const PLAIN: &str = "GET /orders/42 HTTP/1.1\r\nHost: shop.test\r\n";
+const BEARER: &str = "Authorization: Bearer ";
+
 impl Question {
     /// What nginx asks Admit: the true request in `X-Original-…`.
     pub fn check(key_len: usize) -> Self {
-        let head = "GET /check/nginx HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nX-Original-Method: GET\r\n\
-            X-Original-URI: /orders/42\r\nX-Forwarded-Host: shop.test\r\nX-Forwarded-Proto: https\r\n\
-            X-Forwarded-For: 203.0.113.9\r\n";
-        Self::bearer(head, key_len)
+        Self::with_room(&format!("{CHECK}{BEARER}"), key_len)
+    }
+
+    /// The same with a cookie of this name.
+    pub fn check_cookie(name: &str, value_len: usize) -> Self {
+        Self::with_room(&format!("{CHECK}Cookie: {name}="), value_len)
     }
 
     /// What a client asks a gateway.
     pub fn plain(key_len: usize) -> Self {
-        let question = Self::bearer("GET /orders/42 HTTP/1.1\r\nHost: shop.test\r\n", key_len);
-        Self { is_to_gateway: true, ..question }
+        Self { is_to_gateway: true, ..Self::with_room(&format!("{PLAIN}{BEARER}"), key_len) }
     }
 
-    fn bearer(head: &str, key_len: usize) -> Self {
-        let before = format!("{head}Authorization: Bearer ");
+    /// What better-auth is asked about its cookie of this name.
+    pub fn get_session(name: &str, value_len: usize) -> Self {
+        let head = "GET /api/auth/get-session HTTP/1.1\r\nHost: shop.test\r\n";
+        Self { is_to_gateway: true, ..Self::with_room(&format!("{head}Cookie: {name}="), value_len) }
+    }
+
+    fn with_room(before: &str, key_len: usize) -> Self {
         let bytes = format!("{before}{}\r\n\r\n", "x".repeat(key_len)).into_bytes();
         Self { bytes, key_at: before.len(), key_len, is_to_gateway: false }
     }

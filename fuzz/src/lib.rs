@@ -16,6 +16,10 @@ use admit_core::credential::{self, Accept};
 use admit_core::document::Document;
 use admit_core::form::{FIELDS_MAX, Form};
 use admit_core::id::{ApiId, ClientId, GrantId, KeyId, RealmId, RequestId, RoleId, RuleId, SubjectId, UserId};
+use admit_core::jose::claims::Claims;
+use admit_core::jose::jwk::{KeySet, thumbprint};
+use admit_core::jose::jws::{Compact, TEXT_MAX};
+use admit_core::jose::{decode, encode};
 use admit_core::key::import::{KeyImport, Pattern};
 use admit_core::limit::Rate;
 use admit_core::login::cookie::{self, Cookie};
@@ -42,7 +46,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub type Run = fn(&[u8]);
 
 /// Every target.
-pub const TARGETS: [(&str, Run); 18] = [
+pub const TARGETS: [(&str, Run); 19] = [
     ("path", path),
     ("host", host),
     ("request", request),
@@ -61,6 +65,7 @@ pub const TARGETS: [(&str, Run); 18] = [
     ("form", form),
     ("login", login),
     ("cookie", cookie),
+    ("jose", jose),
 ];
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -134,10 +139,16 @@ pub fn request(data: &[u8]) {
 pub fn credential(data: &[u8]) {
     let headers = headers(data);
     let query = headers.get("x-query").and_then(|query| query.to_str().ok());
-    for (parameter, authorization_upstream) in [(None, false), (Some("api_key"), false), (None, true)] {
-        let accept = Accept { query: parameter, authorization_upstream };
+    for (query_name, authorization_upstream, basic) in
+        [(None, false, false), (Some("api_key"), false, false), (None, true, false), (None, false, true)]
+    {
+        let accept = Accept { query: query_name, authorization_upstream, basic };
         if let Ok(Some(found)) = credential::present(&headers, query, &accept) {
             assert!(!found.text.is_empty() && found.text.len() <= credential::CREDENTIAL_MAX);
+            if let Some(person) = &found.person {
+                let name = person.name.expose();
+                assert!(basic && !name.is_empty() && !name.contains(':') && !person.password.expose().is_empty());
+            }
         }
         if let Ok(upstream) = credential::strip_credentials(&headers, &accept) {
             assert!(upstream.authorization.is_none() || authorization_upstream);
@@ -356,5 +367,29 @@ pub fn cookie(data: &[u8]) {
     }
     if let Some(factors) = std::str::from_utf8(data).ok().and_then(Factors::parse) {
         assert_eq!(Factors::parse(&factors.to_string()), Some(factors));
+    }
+}
+
+/// Signed text, sets of keys and claims: whatever is read is in its one spelling, and no key of a stranger signed it.
+pub fn jose(data: &[u8]) {
+    if let Ok(set) = KeySet::parse(data) {
+        for key in set.keys() {
+            assert!(key.algorithms().next().is_some(), "a key is for something");
+        }
+    }
+    if let Ok(claims) = Claims::parse(data) {
+        let jwk = claims.members().clone().into();
+        if let Ok(name) = thumbprint(&jwk) {
+            assert_eq!(decode(&name).map(|hash| hash.len()), Ok(32));
+        }
+        let _ = (claims.audiences(), claims.must_be_timely(Time::from_unix_ms(1_700_000_000_000)));
+    }
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(bytes) = decode(text) {
+        assert_eq!(encode(&bytes), text);
+    }
+    if let Ok(compact) = Compact::parse(text) {
+        assert!(text.len() <= TEXT_MAX);
+        let _ = compact.header().is_type("at+jwt");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Plan, Result};
 
+mod pw01;
 mod w1;
 mod w10;
 mod w11;
@@ -10,15 +11,21 @@ mod w15;
 mod w16;
 mod w17;
 mod w18;
+mod w2;
 mod w3c;
+mod w9;
+mod w9b;
 
 /// What runs a scenario and shows its table.
 type Run = fn(&Plan) -> Result<()>;
 
 /// Each with its name and what it asks.
-pub const SCENARIOS: [(&str, &str, Run); 9] = [
+pub const SCENARIOS: [(&str, &str, Run); 13] = [
     ("w1", "/check with an API key, beside hyper, axum and better-auth", w1::run),
+    ("w2", "/check with the cookie of a session, beside hyper and better-auth", w2::run),
     ("w3c", "/check with what nobody has: unknown keys, garbage", w3c::run),
+    ("w9", "sign-ins with a password, from 1, 8, 64 and 512 clients, beside hashing alone", w9::run),
+    ("w9b", "/check during a storm of sign-ins", w9b::run),
     ("w10", "/check while 500 keys per second are created and revoked", w10::run),
     ("w11", "/check over a thousand, a million and ten million keys", w11::run),
     ("w13", "behind nginx and Caddy, beside an axum stub behind the same", w13::run),
@@ -26,6 +33,7 @@ pub const SCENARIOS: [(&str, &str, Run); 9] = [
     ("w16", "from the start of the program to the first admitted request", w16::run),
     ("w17", "rate limits: what they cost, and whether they are exact", w17::run),
     ("w18", "twice the load that it can take, and afterwards", w18::run),
+    ("pw01", "whether the time of a refused sign-in tells who is known", pw01::run),
 ];
 
 /// Runs what is planned. One that fails does not hold up the next.

@@ -20,7 +20,7 @@ pub fn run(plan: &Plan) -> Result<()> {
         contenders.push(admit(plan, 1_000, &[])?);
         contenders.push(admit(plan, plan.many, &[])?);
     }
-    let (server, keys) = better_auth::serve(plan)?;
+    let (server, keys) = better_auth::serve(plan, better_auth::What::Keys)?;
     let question = Question::plain(keys.key_len());
     contenders.push(Contender::new("better-auth", vec![server], question, random(keys)));
     compete(plan, &mut contenders)?;

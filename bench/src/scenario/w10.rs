@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::w1;
 use crate::admit::{API, Admit, SCOPE};
-use crate::load::{Course, Statuses};
-use crate::open::{Asker, Checker, Line, Pace, Shown, run as paced};
+use crate::load::Course;
+use crate::open::{Asker, Checker, Line, Pace, Shown, percentile, run as paced, statuses};
 use crate::population::Population;
 use crate::report::{Goal, median, show, table};
 use crate::server::Server;
@@ -60,19 +60,8 @@ struct Rounds {
     written: Vec<Shown>,
 }
 
-/// The median of what the rounds have below them: one stall of the machine is not the server's.
-fn percentile(rounds: &[Shown], share: f64) -> f64 {
-    median(rounds.iter().map(|shown| shown.times.percentile(share) as f64).collect())
-}
-
 fn in_time_per_s(rounds: &[Shown], pace: Pace) -> f64 {
     median(rounds.iter().map(|shown| shown.in_time as f64 / pace.time.as_secs_f64()).collect())
-}
-
-fn statuses(rounds: &[Shown]) -> String {
-    let mut all = Statuses::default();
-    rounds.iter().for_each(|shown| all.add(&shown.statuses));
-    all.shown()
 }
 
 fn read(pace: Pace, server: &Server, keys: &Arc<Population>) -> Result<Shown> {

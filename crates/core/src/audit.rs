@@ -3,9 +3,12 @@
 pub mod seal;
 pub mod verify;
 
-use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 
-use crate::id::{EventId, RealmId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::{EventId, RealmId, RequestId};
 use crate::time::Time;
 
 /// One line of the audit. Carries ids and names, never a secret, a path with its query or an address in clear where a
@@ -38,6 +41,43 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// What else is worth keeping.
-    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-    pub detail: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub detail: Value,
+}
+
+impl Event {
+    /// One of this kind, in a realm; who did it, and to what, is still to be said.
+    pub fn new(id: EventId, realm: RealmId, kind: &str, at: Time) -> Self {
+        Self {
+            id,
+            number: 0,
+            seal: None,
+            realm: Some(realm),
+            at,
+            kind: kind.to_owned(),
+            actor: String::new(),
+            target: String::new(),
+            reason: None,
+            request_id: None,
+            detail: Value::Null,
+        }
+    }
+
+    /// The same by somebody.
+    #[must_use]
+    pub fn by(self, actor: impl Display) -> Self {
+        Self { actor: actor.to_string(), ..self }
+    }
+
+    /// The same done to something.
+    #[must_use]
+    pub fn on(self, target: impl Display) -> Self {
+        Self { target: target.to_string(), ..self }
+    }
+
+    /// The same by a request.
+    #[must_use]
+    pub fn asked_by(self, request: RequestId) -> Self {
+        Self { request_id: Some(request.to_string()), ..self }
+    }
 }

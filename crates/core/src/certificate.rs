@@ -4,12 +4,11 @@
 
 use time::{Date, Month, PrimitiveDateTime};
 
+use crate::der::{INTEGER, SEQUENCE, take};
 use crate::time::Time;
 
-const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-const SEQUENCE: u8 = 0x30;
 /// `[0] EXPLICIT Version`; absent in version 1.
 const VERSION: u8 = 0xA0;
 
@@ -39,25 +38,6 @@ impl Validity {
         let (ends_at, _) = take_time(rest)?;
         Some(Self { begins_at, ends_at })
     }
-}
-
-/// The content of the element at the beginning and what follows it; none where it has another tag. X.690 §8.1.
-fn take(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&first, rest) = der.split_first()?;
-    let (&length, rest) = rest.split_first()?;
-    if first != tag {
-        return None;
-    }
-    let (length, rest) = match length {
-        0..=0x7F => (usize::from(length), rest),
-        // Three octets are 16 MiB, more than any certificate has.
-        0x81..=0x83 => {
-            let (octets, rest) = rest.split_at_checked(usize::from(length & 0x7F))?;
-            (octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet)), rest)
-        }
-        _ => return None,
-    };
-    rest.split_at_checked(length)
 }
 
 fn take_time(der: &[u8]) -> Option<(Time, &[u8])> {

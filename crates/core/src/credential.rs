@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::check::code::Reason;
 use crate::login::cookie;
-use crate::secret::{self, NotOpaque, SecretKind};
+use crate::secret::{self, NotOpaque, Secret, SecretKind};
 
 /// The longest credential as sent, in bytes.
 pub const CREDENTIAL_MAX: usize = 4 * 1024;
@@ -50,6 +50,17 @@ pub struct Presented<'a> {
     pub place: Place,
     /// The text, never empty.
     pub text: Cow<'a, str>,
+    /// What it may be instead of a key, where the rule takes that: a person's name and password.
+    pub person: Option<Box<NamePassword>>,
+}
+
+/// A name and a password as they were typed. Printing it shows neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePassword {
+    /// By what somebody signs in, in any spelling of it.
+    pub name: Secret,
+    /// What he knows.
+    pub password: Secret,
 }
 
 impl fmt::Debug for Presented<'_> {
@@ -65,6 +76,8 @@ pub struct Accept<'r> {
     pub query: Option<&'r str>,
     /// `authorization = "upstream"`: the header is the application's, and is neither read nor counted.
     pub authorization_upstream: bool,
+    /// `require.credentials` takes `basic`: a person's name and password may stand in `Authorization`.
+    pub basic: bool,
 }
 
 /// Finds the one explicit credential. None where there is none; empty values count as absent.
@@ -81,7 +94,7 @@ pub fn present<'a>(
     };
     match (authorization, x_api_key, parameter) {
         (None, None, None) => Ok(None),
-        (Some(value), None, None) => read_authorization(value).map(Some),
+        (Some(value), None, None) => read_authorization(value, accept.basic).map(Some),
         (None, Some(value), None) => whole(Place::XApiKey, value).map(Some),
         (None, None, Some(raw)) => read_parameter(raw).map(Some),
         _ => Err(Reason::TwoCredentials),
@@ -146,7 +159,7 @@ fn only_parameter<'a>(query: &'a str, name: &str) -> Result<Option<&'a str>, Rea
 }
 
 /// `scheme 1*SP credential` (RFC 9110 §11.4).
-fn read_authorization(value: &str) -> Result<Presented<'_>, Reason> {
+fn read_authorization(value: &str, takes_people: bool) -> Result<Presented<'_>, Reason> {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     let is = |known: &str| scheme.eq_ignore_ascii_case(known);
     let rest = rest.trim_start_matches(' ');
@@ -157,7 +170,7 @@ fn read_authorization(value: &str) -> Result<Presented<'_>, Reason> {
         return whole(Place::ApiKey, rest);
     }
     if is("Basic") {
-        return read_basic(rest);
+        return read_basic(rest, takes_people);
     }
     Err(Reason::UnknownScheme)
 }
@@ -165,7 +178,7 @@ fn read_authorization(value: &str) -> Result<Presented<'_>, Reason> {
 /// A credential that is all of the text.
 fn whole(place: Place, text: &str) -> Result<Presented<'_>, Reason> {
     judge_text(text)?;
-    Ok(Presented { place, text: Cow::Borrowed(text) })
+    Ok(Presented { place, text: Cow::Borrowed(text), person: None })
 }
 
 /// Visible ASCII without a comma: a comma is where a proxy has joined two lines to one (RFC 9110 §5.3).
@@ -189,11 +202,12 @@ fn read_parameter(raw: &str) -> Result<Presented<'_>, Reason> {
     }
     let text = percent_decode_str(raw).decode_utf8().map_err(|_| Reason::CredentialForm)?;
     judge_text(&text)?;
-    Ok(Presented { place: Place::Query, text })
+    Ok(Presented { place: Place::Query, text, person: None })
 }
 
-/// A key in one half of `user:password`, cut at the first colon (RFC 7617 §2).
-fn read_basic(encoded: &str) -> Result<Presented<'_>, Reason> {
+/// A key in one half of `user:password`, cut at the first colon (RFC 7617 §2). Where neither half is one of ours and both
+/// are there, it may be a person.
+fn read_basic(encoded: &str, takes_people: bool) -> Result<Presented<'_>, Reason> {
     judge_text(encoded)?;
     let octets = BASE64.decode(encoded.as_bytes()).map_err(|_| Reason::BasicForm)?;
     let text = String::from_utf8(octets).map_err(|_| Reason::BasicForm)?;
@@ -201,7 +215,8 @@ fn read_basic(encoded: &str) -> Result<Presented<'_>, Reason> {
     if text.chars().any(char::is_control) {
         return Err(Reason::BasicForm);
     }
-    let half = match (has_our_form(user), has_our_form(password)) {
+    let (is_key, is_secret) = (has_our_form(user), has_our_form(password));
+    let half = match (is_key, is_secret) {
         (true, true) => return Err(Reason::DoubledCredential),
         (true, false) => user,
         (false, true) => password,
@@ -212,7 +227,9 @@ fn read_basic(encoded: &str) -> Result<Presented<'_>, Reason> {
     if half.is_empty() {
         return Err(Reason::CredentialForm);
     }
-    Ok(Presented { place: Place::Basic, text: Cow::Owned(half.to_owned()) })
+    let may_be_person = takes_people && !(is_key || is_secret || user.is_empty() || password.is_empty());
+    let person = may_be_person.then(|| NamePassword { name: Secret::new(user), password: Secret::new(password) });
+    Ok(Presented { place: Place::Basic, text: Cow::Owned(half.to_owned()), person: person.map(Box::new) })
 }
 
 /// Reads as an opaque secret, or would but for a typing error.

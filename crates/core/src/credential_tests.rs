@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NOTHING: Accept<'static> = Accept { query: None, authorization_upstream: false };
-const QUERY: Accept<'static> = Accept { query: Some("api_key"), authorization_upstream: false };
-const UPSTREAM: Accept<'static> = Accept { query: None, authorization_upstream: true };
+const NOTHING: Accept<'static> = Accept { query: None, authorization_upstream: false, basic: false };
+const QUERY: Accept<'static> = Accept { query: Some("api_key"), authorization_upstream: false, basic: false };
+const UPSTREAM: Accept<'static> = Accept { query: None, authorization_upstream: true, basic: false };
 
 fn map(lines: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -64,7 +64,7 @@ proptest! {
 
     #[test]
     fn lo_02_a_presented_text_is_not_printed(text in "[a-z0-9]{12,40}") {
-        let presented = Presented { place: Place::Bearer, text: Cow::Borrowed(&text) };
+        let presented = Presented { place: Place::Bearer, text: Cow::Borrowed(&text), person: None };
         let printed = format!("{presented:?}");
         prop_assert!(!printed.contains(&text));
     }
@@ -276,4 +276,32 @@ fn fa_12_cookies_go_upstream_without_ours() {
     }
     let headers = map(&[("Cookie", "a=b; c=d")]);
     assert!(matches!(strip_credentials(&headers, &NOTHING).unwrap().cookie, Cow::Borrowed(_)));
+}
+
+/// What it may be where the rule takes people: the text of a key, and name and password.
+fn person(pair: &str) -> Option<(String, Option<(String, String)>)> {
+    let headers = map(&[("Authorization", &format!("Basic {}", BASE64.encode(pair.as_bytes())))]);
+    let presented = present(&headers, None, &Accept { basic: true, ..NOTHING }).unwrap()?;
+    let person = presented.person.map(|it| (it.name.expose().to_owned(), it.password.expose().to_owned()));
+    Some((presented.text.into_owned(), person))
+}
+
+#[test]
+fn rfc_7617_1_a_person_is_cut_at_the_first_colon() {
+    let of = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
+    assert_eq!(person("alice:a:b").unwrap().1, of("alice", "a:b"));
+    assert_eq!(person("ålice:pässword ok").unwrap().1, of("ålice", "pässword ok"));
+    assert_eq!(person("alice:x").unwrap(), ("alice".to_owned(), of("alice", "x")), "a key from elsewhere, or a person");
+    for half in ["alice:", ":secret"] {
+        assert_eq!(person(half).unwrap().1, None, "{half}");
+    }
+    let key = key();
+    for pair in [format!("{key}:"), format!("alice:{key}"), format!("{key}:x")] {
+        assert_eq!(person(&pair).unwrap(), (key.clone(), None), "a key stays one");
+    }
+    assert_eq!(basic("alice:secret").unwrap(), Some((Place::Basic, "secret".to_owned())));
+    let headers = map(&[("Authorization", "Basic YWxpY2U6c2VjcmV0")]);
+    assert_eq!(present(&headers, None, &NOTHING).unwrap().unwrap().person, None, "not where the rule does not take it");
+    let printed = format!("{:?}", present(&headers, None, &Accept { basic: true, ..NOTHING }));
+    assert!(!printed.contains("secret") && !printed.contains("alice"), "rfc_7617_5: {printed}");
 }

@@ -150,6 +150,28 @@ pub struct Lineage {
 }
 
 impl Lineage {
+    /// Of somebody who shows with each request who he is: a grant of all that he may do, begun at this moment, that is
+    /// written nowhere.
+    pub fn of_subject(realm: Realm, subject: Subject, roles: Vec<Role>, now: Time) -> Self {
+        let id = GrantId::from_bytes([0; 16]);
+        let grant = Grant {
+            id,
+            realm: realm.id,
+            org: None,
+            kind: GrantKind::Session,
+            subject: subject.id(),
+            client: None,
+            parent: None,
+            root: id,
+            api: None,
+            scopes: Vec::new(),
+            created_at: now,
+            expires_at: None,
+            revoked_at: None,
+        };
+        Self { realm, grant, ancestors: Vec::new(), subject: Some(subject), roles, api: None }
+    }
+
     /// Why nothing may be done with the grant whatever its scopes, judged without a clock: expiry is looked at per request.
     pub fn halted(&self) -> Option<Reason> {
         let Some(subject) = &self.subject else { return Some(Reason::OwnerGone) };

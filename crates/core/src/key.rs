@@ -397,18 +397,8 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn lineage() -> Lineage {
-        let realm = Realm {
-            id: REALM,
-            name: RealmName::parse("default").unwrap(),
-            prefix: Prefix::parse("admit").unwrap(),
-            host: None,
-            disabled_at: None,
-            valid_after: None,
-            metadata: serde_json::Value::Null,
-            created_at: Time::default(),
-            updated_at: Time::default(),
-            version: 1,
-        };
+        let (name, prefix) = (RealmName::parse("default").unwrap(), Prefix::parse("admit").unwrap());
+        let realm = Realm::new(REALM, name, prefix, Time::default());
         let subject = Some(client(&["orders:read"]));
         Lineage { realm, grant: grant(), ancestors: Vec::new(), subject, roles: Vec::new(), api: Some(api()) }
     }

@@ -24,6 +24,8 @@ pub enum CredentialKind {
     OperatorKey,
     /// A cookie of somebody who signed in.
     Session,
+    /// A person's name and password, with each request.
+    Basic,
 }
 
 impl CredentialKind {
@@ -33,7 +35,13 @@ impl CredentialKind {
             Self::ApiKey => "api_key",
             Self::OperatorKey => "operator_key",
             Self::Session => "session",
+            Self::Basic => "basic",
         }
+    }
+
+    /// The kind that a rule may name with this word.
+    pub fn of_rule(word: &str) -> Option<Self> {
+        [Self::ApiKey, Self::Session, Self::Basic].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

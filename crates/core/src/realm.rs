@@ -1,9 +1,12 @@
 //! Realms: isolated populations. A credential of one is worthless in another.
 
+pub mod settings;
+
 use crate::id::RealmId;
 use crate::name::RealmName;
 use crate::secret::Prefix;
 use crate::time::Time;
+use settings::Settings;
 
 /// The realm whose users and keys are operators.
 pub const OPERATORS: &str = "operators";
@@ -27,12 +30,38 @@ pub struct Realm {
     pub valid_after: Option<Time>,
     /// Free JSON of at most 4 kB.
     pub metadata: serde_json::Value,
+    /// What it sets for itself.
+    pub settings: Settings,
     /// When it was made.
     pub created_at: Time,
     /// When it last changed.
     pub updated_at: Time,
     /// Counts its changes; the ETag.
     pub version: i64,
+}
+
+impl Realm {
+    /// A realm that is as by default in everything else.
+    pub fn new(id: RealmId, name: RealmName, prefix: Prefix, now: Time) -> Self {
+        Self {
+            id,
+            name,
+            prefix,
+            host: None,
+            disabled_at: None,
+            valid_after: None,
+            metadata: serde_json::Value::Null,
+            settings: Settings::default(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    /// True for the realm of operators.
+    pub fn is_control(&self) -> bool {
+        self.name.as_str() == OPERATORS
+    }
 }
 
 /// The key prefix of a new realm for which none was chosen: its name with `_` for `-`, shortened, and never a reserved one.

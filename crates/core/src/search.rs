@@ -71,7 +71,8 @@ mod tests {
         #[test]
         fn a_text_is_found_in_what_has_it(before in ".{0,9}", text in "\\S.{0,9}", after in ".{0,9}") {
             if let Ok(Some(search)) = Search::parse(&text) {
-                prop_assert!(search.is_in([format!("{before}{text}{after}").as_str()]));
+                let whole = format!("{before}{text}{after}");
+                prop_assert!(search.is_in([whole.as_str()]));
             }
         }
     }

@@ -55,7 +55,10 @@ pub struct Caller {
     /// The roles that he holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RoleName>,
-    /// `user` or `client`, which he is where nothing is said.
+    /// By what he proved who he is: a word of `require.credentials`; `api_key` where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// `user` or `client`, which he is where nothing is said and a key was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<SubjectKind>,
     /// His name.
@@ -155,6 +158,7 @@ struct Refusal {
 
 impl Caller {
     fn principal(&self, rule: &Rule) -> Result<Principal, Refusal> {
+        let credential = self.credential()?;
         let sorted = |mut scopes: Vec<ScopeName>| {
             scopes.sort();
             scopes
@@ -168,12 +172,12 @@ impl Caller {
         let standing = Standing { api: self.api.clone().or_else(of_rule), scopes: sorted(self.scopes.clone()), roles };
         let profile = Profile { external_id: self.external_id.as_ref().map(ToString::to_string), ..Profile::default() };
         Ok(Principal {
-            subject: self.subject()?,
+            subject: self.subject(credential)?,
             client: None,
             grant: None,
             key: None,
             secret_number: 1,
-            credential: CredentialKind::ApiKey,
+            credential,
             name: self.name.as_ref().map_or("", Label::as_str).into(),
             standing: Arc::new(standing),
             expires_at: None,
@@ -184,19 +188,32 @@ impl Caller {
         })
     }
 
-    fn subject(&self) -> Result<SubjectId, Refusal> {
+    fn credential(&self) -> Result<CredentialKind, Refusal> {
+        let refusal = |why: &str| Refusal { reason: Reason::CredentialKind, why: why.to_owned() };
+        let word = self.credential.as_deref().unwrap_or(CredentialKind::ApiKey.as_str());
+        let kind = CredentialKind::of_rule(word);
+        let kind = kind.ok_or_else(|| refusal("as.credential must be api_key, session or basic"))?;
+        let is_of_people = kind != CredentialKind::ApiKey;
+        if is_of_people && self.kind == Some(SubjectKind::Client) {
+            return Err(refusal("as.credential is one that only people have, and as.kind is client"));
+        }
+        Ok(kind)
+    }
+
+    fn subject(&self, credential: CredentialKind) -> Result<SubjectId, Refusal> {
+        let kind = self.kind.or((credential != CredentialKind::ApiKey).then_some(SubjectKind::User));
         let no_id = || Refusal {
             reason: Reason::SubjectKind,
             why: "as.id must be an id of that kind: usr_… or cli_…".to_owned(),
         };
-        let nobody = match self.kind {
+        let nobody = match kind {
             Some(SubjectKind::User) => SubjectId::User(UserId::from_bytes([0; 16])),
             Some(SubjectKind::Client) | None => SubjectId::Client(ClientId::from_bytes([0; 16])),
         };
         let Some(id) = &self.id else { return Ok(nobody) };
         let id: SubjectId = id.parse().map_err(|_| no_id())?;
-        let kind = if matches!(id, SubjectId::User(_)) { SubjectKind::User } else { SubjectKind::Client };
-        if self.kind.is_some_and(|said| said != kind) { Err(no_id()) } else { Ok(id) }
+        let of_id = if matches!(id, SubjectId::User(_)) { SubjectKind::User } else { SubjectKind::Client };
+        if kind.is_some_and(|said| said != of_id) { Err(no_id()) } else { Ok(id) }
     }
 }
 
@@ -219,6 +236,7 @@ mod tests {
             "name = 'read'\nmatch = { host = 'shop.test', methods = ['GET'], path = '/orders/**' }\nrequire = { scopes = ['orders:read'] }",
             "name = 'own'\nmatch = { host = 'shop.test', path = '/users/{id}' }\nrequire = { subjects = ['user'], self = 'id' }",
             "name = 'staff'\nmatch = { host = 'shop.test', path = '/staff' }\nrequire = { roles = ['staff'] }",
+            "name = 'people'\nmatch = { host = 'shop.test', path = '/people' }\nrequire = { credentials = ['session', 'basic'] }",
             "name = 'open'\nmatch = { host = 'shop.test', path = '/' }\npublic = true",
             "name = 'never'\nmatch = { host = 'shop.test', path = '/never' }\ndeny = true",
         ];
@@ -252,6 +270,10 @@ mod tests {
             ("GET https://shop.test/users/alice", "as = { name = 'alice' }", "wrong_subject_kind", Some("own")),
             ("GET https://shop.test/staff", "as = { roles = ['staff'] }", "ok", Some("staff")),
             ("GET https://shop.test/staff", "as = { roles = ['guest'] }", "insufficient_role", Some("staff")),
+            ("GET https://shop.test/people", "as = { credential = 'session' }", "ok", Some("people")),
+            ("GET https://shop.test/people", "as = { credential = 'basic', name = 'alice' }", "ok", Some("people")),
+            ("GET https://shop.test/people", "as = {}", "wrong_credential_kind", Some("people")),
+            ("GET https://shop.test/users/bob", "as = { credential = 'basic', name = 'bob' }", "ok", Some("own")),
             ("GET https://shop.test/never", "as = {}", "denied", Some("never")),
             ("GET https://shop.test/a/../b", "", "malformed_request", None),
             ("GET", "", "malformed_request", None),
@@ -282,6 +304,10 @@ mod tests {
         assert!(failed("request = 'GET https://shop.test/'\nexpect = 'fine'").why.contains("expect must be"));
         let outcome = failed("request = 'POST https://shop.test/orders'\nexpect = 'ok'");
         assert!(outcome.why.contains("\"read\" differs in its method"), "{}", outcome.why);
+        let failed_by =
+            |caller: &str| failed(&format!("request = 'GET https://shop.test/people'\nexpect = 'ok'\nas = {caller}"));
+        assert!(failed_by("{ credential = 'token' }").why.contains("must be api_key, session or basic"));
+        assert!(failed_by("{ credential = 'basic', kind = 'client' }").why.contains("only people have"));
         assert!(
             failed("request = 'GET https://shop.test/staff'\nexpect = 'ok'\nas = { id = 'key_1' }")
                 .why

@@ -17,6 +17,7 @@ use admit_store::Store;
 use arc_swap::ArcSwap;
 
 use crate::authn::activity::Activity;
+use crate::authn::basic::Flights;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
@@ -55,6 +56,8 @@ pub struct State {
     pub principals: Cache,
     /// Makes the tags under which they are found there.
     pub tagger: Tagger,
+    /// Passwords that are being asked for with requests.
+    pub basic: Flights,
     /// Credentials that are known to be unknown.
     pub unknown: Unknown,
     /// API, scopes and roles, each combination once.
@@ -147,6 +150,7 @@ impl App {
             master: master::Live::new(parts.master, &parts.config.master_key),
             tagger: Tagger::new(std::array::from_fn(|_| u64::from_ne_bytes(random()))),
             principals: Cache::new(parts.config.cache_max_bytes),
+            basic: Flights::default(),
             unknown: Unknown::new(parts.config.cache_max_bytes / 32),
             config: ArcSwap::from_pointee(parts.config),
             store: parts.store,

@@ -1,13 +1,18 @@
-//! A realm as a whole: its row, its management API and its ready roles, made in one transaction.
+//! A realm as a whole: its row, its management API and its ready roles, made in one transaction; and what a new version adds
+//! to realms that are there already.
+
+use std::collections::BTreeSet;
 
 use admit_core::api::{Api, ApiSpec};
+use admit_core::audit::Event;
 use admit_core::id::{Id, RealmId};
 use admit_core::name;
 use admit_core::realm::Realm;
 use admit_core::role::{Role, ready_roles};
 use admit_core::scope;
 use admit_core::time::Time;
-use admit_store::{Result, Tx};
+use admit_store::{End, Page, Result, Store, Tx};
+use serde_json::json;
 
 /// Draws the random part of one id.
 pub type Draw<'d> = &'d mut dyn FnMut() -> [u8; 10];
@@ -41,6 +46,70 @@ pub fn insert_realm(
     Ok(())
 }
 
+/// Where the store keeps up to which version of themselves its realms were brought.
+const BROUGHT_TO: &str = "management_scopes";
+/// How many realms are looked at together.
+const BATCH: u32 = 100;
+
+/// Adds to every realm's management API and ready roles what this version knows and they lack. Nobody changes these but
+/// Admit, so that nothing comes back that somebody took away; and nothing is taken away, for another node may be older.
+/// One transaction for each realm, and none where the store was brought there before.
+pub fn bring_up(store: &Store, operators: RealmId, now: Time, draw: Draw<'_>) -> Result<()> {
+    let newest = newest();
+    if store.point(|tx| tx.find_meta(BROUGHT_TO))?.as_deref() == Some(&newest) {
+        return Ok(());
+    }
+    let mut after = None;
+    loop {
+        let realms = store.point(|tx| tx.list_realms(&Page { limit: BATCH, after }))?;
+        let Some(last) = realms.last() else { break };
+        after = Some(*last.id.bytes());
+        for realm in realms {
+            let event = Event::new(Id::new(now, draw()), realm.id, "realm.brought_up", now).on(realm.id);
+            store.write_blocking(move |tx| {
+                let added = bring_one_up(tx, &realm, operators, now)?;
+                if !added.is_empty() {
+                    tx.insert_event(&Event { detail: json!({ "added_to": added }), ..event.clone() })?;
+                }
+                Ok(End::Commit(()))
+            })?;
+        }
+    }
+    store.write_blocking(move |tx| tx.update_meta(BROUGHT_TO, &newest).map(End::Commit))
+}
+
+/// What tells whether a store was brought up to this version: all scopes there are, as ready roles have them.
+fn newest() -> Vec<u8> {
+    let known: Vec<_> = scope::management_scopes().into_keys().map(|scope| scope.to_string()).collect();
+    known.join(" ").into_bytes()
+}
+
+/// What something was added to, in one realm.
+fn bring_one_up(tx: &mut Tx<'_>, realm: &Realm, operators: RealmId, now: Time) -> Result<Vec<String>> {
+    tx.lock_realm(realm.id)?;
+    let management = name::management_api(&realm.name);
+    let mut added = Vec::new();
+    for place in [realm.id, operators].into_iter().collect::<BTreeSet<_>>() {
+        let Some(api) = tx.find_api_by_uri(place, management.as_str())? else { continue };
+        let mut spec = api.spec.clone();
+        for (scope, text) in scope::management_scopes() {
+            spec.scopes.entry(scope).or_insert(text);
+        }
+        if spec != api.spec && tx.update_api(place, &Api { spec, ..api }, now)?.is_some() && place == realm.id {
+            added.push(management.to_string());
+        }
+    }
+    for wanted in ready_roles(&realm.name) {
+        let Some(role) = tx.find_role_named(realm.id, wanted.name.as_str())? else { continue };
+        let mut spec = role.spec.clone();
+        scope::unite(&mut spec.rights, &wanted.rights);
+        if spec != role.spec && tx.update_role(realm.id, &Role { spec, ..role }, now)?.is_some() {
+            added.push(wanted.name.to_string());
+        }
+    }
+    Ok(added)
+}
+
 fn api(realm: RealmId, spec: ApiSpec, now: Time, draw: Draw<'_>) -> Api {
     Api { id: Id::new(now, draw()), realm, spec, created_at: now, updated_at: now, version: 1 }
 }
@@ -48,24 +117,14 @@ fn api(realm: RealmId, spec: ApiSpec, now: Time, draw: Draw<'_>) -> Api {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use admit_core::name::ScopeName;
     use admit_core::realm::{OPERATORS, default_prefix};
-    use admit_store::{End, Options, Page, Store};
+    use admit_store::{EventFilter, Options};
 
     fn realm(name: &str, number: u8) -> Realm {
         let name = name.parse().unwrap();
         let (now, prefix) = (Time::from_unix_ms(1_000), default_prefix(&name).unwrap());
-        Realm {
-            id: RealmId::from_bytes([number; 16]),
-            name,
-            prefix,
-            host: None,
-            disabled_at: None,
-            valid_after: None,
-            metadata: serde_json::Value::Null,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        }
+        Realm::new(RealmId::from_bytes([number; 16]), name, prefix, now)
     }
 
     #[test]
@@ -95,5 +154,83 @@ mod tests {
         assert_eq!(apis(operators.id), ["urn:admit:realm:operators", "urn:admit:server", "urn:admit:realm:default"]);
         let roles = store.point(|tx| tx.list_roles(default.id, &Page::first(10))).unwrap();
         assert_eq!(roles.len(), 4);
+    }
+
+    /// As a version before sessions left it.
+    fn age(store: &Store, realm: RealmId, now: Time) {
+        let gone = |scope: &ScopeName| scope.as_str().starts_with("sessions:");
+        store
+            .write_blocking(move |tx| {
+                for mut api in tx.list_apis(realm, &Page::first(10))? {
+                    api.spec.scopes.retain(|scope, _| !gone(scope));
+                    tx.update_api(realm, &api, now)?;
+                }
+                for mut role in tx.list_roles(realm, &Page::first(10))? {
+                    role.spec.rights.values_mut().for_each(|scopes| scopes.retain(|scope| !gone(scope)));
+                    tx.update_role(realm, &role, now)?;
+                }
+                Ok(End::Commit(()))
+            })
+            .unwrap();
+    }
+
+    type Specs = (Vec<ApiSpec>, Vec<admit_core::role::RoleSpec>);
+
+    /// APIs and ready roles of both realms, and how often all of them were changed.
+    fn state(store: &Store, realms: [RealmId; 2]) -> (Specs, i64) {
+        let (mut specs, mut versions) = (Specs::default(), 0);
+        for realm in realms {
+            for api in store.point(|tx| tx.list_apis(realm, &Page::first(10))).unwrap() {
+                versions += api.version;
+                specs.0.push(api.spec);
+            }
+            for role in store.point(|tx| tx.list_roles(realm, &Page::first(10))).unwrap() {
+                versions += role.version;
+                specs.1.push(role.spec);
+            }
+        }
+        (specs, versions)
+    }
+
+    #[test]
+    fn a_realm_of_an_older_version_gets_what_is_new_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Time::from_unix_ms(1_000);
+        let store = Store::open(&Options::new(folder.path().join("admit.db")), |_| {}, now).unwrap();
+        let (operators, default) = (realm(OPERATORS, 1), realm("default", 2));
+        let (control, both) = (operators.id, [operators.id, default.id]);
+        let drawing = |mut number: u8| {
+            move || {
+                number += 1;
+                [number; 10]
+            }
+        };
+        store
+            .write_blocking(move |tx| {
+                let mut ids = drawing(100);
+                insert_realm(tx, &operators, None, now, &mut ids)?;
+                insert_realm(tx, &default, Some(operators.id), now, &mut ids)?;
+                Ok(End::Commit(()))
+            })
+            .unwrap();
+        let mut ids = drawing(0);
+        let events = || {
+            let of = |realm| store.point(|tx| tx.list_latest_events(realm, &EventFilter::default(), None, 10)).unwrap();
+            both.map(|realm| of(realm).len())
+        };
+        let forget = || store.write_blocking(|tx| tx.update_meta(BROUGHT_TO, b"apis:read").map(End::Commit)).unwrap();
+        let whole = state(&store, both);
+        bring_up(&store, control, now, &mut ids).unwrap();
+        assert_eq!((state(&store, both), events()), (whole.clone(), [0, 0]), "nothing to do in a new store");
+        both.into_iter().for_each(|realm| age(&store, realm, now));
+        bring_up(&store, control, now, &mut ids).unwrap();
+        assert_ne!(state(&store, both).0, whole.0, "it was brought there before");
+        forget();
+        bring_up(&store, control, now, &mut ids).unwrap();
+        let done = state(&store, both);
+        assert_eq!((&done.0, events()), (&whole.0, [1, 1]));
+        forget();
+        bring_up(&store, control, now, &mut ids).unwrap();
+        assert_eq!((state(&store, both), events()), (done, [1, 1]), "a second node finds nothing to do");
     }
 }

@@ -203,6 +203,7 @@ mod tests {
         ("client", crate::client::SQL),
         ("credential", crate::credential::SQL),
         ("event", crate::event::SQL),
+        ("filter", crate::filter::SQL),
         ("grant", crate::grant::SQL),
         ("guard", crate::guard::SQL),
         ("idempotency", crate::idempotency::SQL),

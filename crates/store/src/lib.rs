@@ -25,6 +25,7 @@ mod key;
 mod meta;
 mod migrate;
 mod password;
+mod person;
 mod realm;
 mod role;
 mod rule;
@@ -57,7 +58,7 @@ pub use password::SealedPassword;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};
-pub use usage::{LastUse, UsageRow};
+pub use usage::{DayUse, LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,6 +22,10 @@ pub(crate) const FILES: &[File] = &[
     File { name: "0003_seal_the_audit.sql", text: include_str!("../../../migrations/0003_seal_the_audit.sql") },
     File { name: "0004_follow_the_audit.sql", text: include_str!("../../../migrations/0004_follow_the_audit.sql") },
     File { name: "0005_people.sql", text: include_str!("../../../migrations/0005_people.sql") },
+    File {
+        name: "0006_users_by_external_id.sql",
+        text: include_str!("../../../migrations/0006_users_by_external_id.sql"),
+    },
 ];
 
 /// One migration.

@@ -2,6 +2,7 @@
 
 use admit_core::id::RealmId;
 use admit_core::realm::Realm;
+use admit_core::realm::settings::Settings;
 use admit_core::secret::Prefix;
 use admit_core::time::Time;
 
@@ -9,18 +10,19 @@ use crate::Page;
 use crate::change::ChangeKind;
 use crate::engine::Tx;
 use crate::error::{Error, Result};
-use crate::value::{FromRow, Row, optional_json};
+use crate::value::{FromRow, Row, json, optional_json};
 
 /// The columns of [`Realm`], of a table called `r`.
 macro_rules! realm_columns {
     () => {
-        "r.id, r.name, r.prefix, r.host, r.disabled_at, r.valid_after, r.metadata, r.created_at, r.updated_at, r.version"
+        "r.id, r.name, r.prefix, r.host, r.disabled_at, r.valid_after, r.metadata, r.created_at, r.updated_at, r.version, \
+         r.settings"
     };
 }
 pub(crate) use realm_columns;
 
 /// How many columns that is.
-pub(crate) const WIDTH: usize = 10;
+pub(crate) const WIDTH: usize = 11;
 
 statements! {
     FIND = concat!("SELECT ", realm_columns!(), " FROM realm AS r WHERE r.id = $id");
@@ -28,10 +30,10 @@ statements! {
     FIND_BY_PREFIX = concat!("SELECT ", realm_columns!(), " FROM realm AS r WHERE r.prefix = $prefix");
     FIND_BY_HOST = concat!("SELECT ", realm_columns!(), " FROM realm AS r WHERE r.host = $host");
     LIST = concat!("SELECT ", realm_columns!(), " FROM realm AS r WHERE r.id > $after ORDER BY r.id LIMIT $limit");
-    INSERT = "INSERT INTO realm (id, name, prefix, host, disabled_at, valid_after, metadata, created_at, updated_at, version)
-        VALUES ($id, $name, $prefix, $host, $disabled_at, $valid_after, $metadata, $created_at, $updated_at, $version)";
+    INSERT = "INSERT INTO realm (id, name, prefix, host, disabled_at, valid_after, metadata, settings, created_at, updated_at, version)
+        VALUES ($id, $name, $prefix, $host, $disabled_at, $valid_after, $metadata, $settings, $created_at, $updated_at, $version)";
     UPDATE = "UPDATE realm SET host = $host, disabled_at = $disabled_at, valid_after = $valid_after, metadata = $metadata,
-        updated_at = $now, version = version + 1 WHERE id = $id AND version = $version";
+        settings = $settings, updated_at = $now, version = version + 1 WHERE id = $id AND version = $version";
     /// Writes nothing new; on engines with many writers it makes those wait for one another who judge several rows of a
     /// realm together and then change some.
     LOCK = "UPDATE realm SET updated_at = updated_at WHERE id = $id";
@@ -67,10 +69,12 @@ impl Tx<'_> {
     pub fn insert_realm(&mut self, realm: &Realm) -> Result<()> {
         let Realm { id, name, host, disabled_at, valid_after, created_at, updated_at, version, .. } = realm;
         let metadata = optional_json(&realm.metadata)?;
-        let prefix = realm.prefix.as_str();
+        let (prefix, settings) = (realm.prefix.as_str(), said(&realm.settings)?);
         self.execute(
             INSERT,
-            named! { id, name, prefix, host, disabled_at, valid_after, metadata, created_at, updated_at, version },
+            named! {
+                id, name, prefix, host, disabled_at, valid_after, metadata, settings, created_at, updated_at, version
+            },
         )?;
         self.change(ChangeKind::Realm, realm.id, realm.id.bytes(), realm.created_at)
     }
@@ -80,16 +84,23 @@ impl Tx<'_> {
         Ok(self.execute(LOCK, named! { id })? == 1)
     }
 
-    /// Host, standing and metadata of a realm. None where its version is not the one given: somebody was first.
+    /// Host, standing, metadata and settings of a realm. None where its version is not the one given: somebody was first.
     pub fn update_realm(&mut self, realm: &Realm, now: Time) -> Result<Option<Realm>> {
         let Realm { id, host, disabled_at, valid_after, version, .. } = realm;
         let metadata = optional_json(&realm.metadata)?;
-        if self.execute(UPDATE, named! { id, host, disabled_at, valid_after, metadata, version, now })? == 0 {
+        let settings = said(&realm.settings)?;
+        let named = named! { id, host, disabled_at, valid_after, metadata, settings, version, now };
+        if self.execute(UPDATE, named)? == 0 {
             return Ok(None);
         }
         self.change(ChangeKind::Realm, realm.id, realm.id.bytes(), now)?;
         self.find_realm(realm.id)
     }
+}
+
+/// Nothing where nothing is said.
+fn said(settings: &Settings) -> Result<Option<String>> {
+    (*settings != Settings::default()).then(|| json(settings)).transpose()
 }
 
 impl FromRow for Realm {
@@ -105,6 +116,7 @@ impl FromRow for Realm {
             created_at: row.time(7)?,
             updated_at: row.time(8)?,
             version: row.int(9)?,
+            settings: row.optional(10, Row::json)?.unwrap_or_default(),
         })
     }
 }

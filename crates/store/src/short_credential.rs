@@ -38,10 +38,23 @@ pub enum ShortKind {
     HandOff,
     /// To become the first operator who signs in: a link that `serve` prints.
     FirstOperator,
+    /// To choose the first password: a link for who was invited.
+    Invitation,
+    /// To make an account: a link to an address that nobody has yet.
+    Registration,
+    /// To show that an address is one's own: a link to that address.
+    AddressProof,
 }
 
 impl ShortKind {
-    const ALL: [Self; 3] = [Self::PasswordReset, Self::HandOff, Self::FirstOperator];
+    const ALL: [Self; 6] = [
+        Self::PasswordReset,
+        Self::HandOff,
+        Self::FirstOperator,
+        Self::Invitation,
+        Self::Registration,
+        Self::AddressProof,
+    ];
 
     /// The word in the store.
     const fn as_str(self) -> &'static str {
@@ -49,6 +62,9 @@ impl ShortKind {
             Self::PasswordReset => "password_reset",
             Self::HandOff => "hand_off",
             Self::FirstOperator => "first_operator",
+            Self::Invitation => "invitation",
+            Self::Registration => "registration",
+            Self::AddressProof => "address_proof",
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use admit_core::check::code::Code;
-use admit_core::id::{KeyId, RealmId};
+use admit_core::id::{KeyId, RealmId, SubjectId};
 use admit_core::time::Time;
 
 use crate::engine::Tx;
@@ -22,6 +22,10 @@ statements! {
     LIST = "SELECT y.key_id, y.number, y.day, y.code, y.count, y.last_at, y.last_ip, y.last_agent
         FROM key_usage AS y JOIN api_key AS k ON k.id = y.key_id
         WHERE k.realm_id = $realm AND k.id = $key AND y.day >= $from_day ORDER BY y.day, y.number, y.code";
+    /// Of the keys that somebody owns and nobody has revoked.
+    LIST_DAYS = "SELECT y.key_id, y.day, CAST(SUM(y.count) AS BIGINT) FROM access_grant AS g JOIN api_key AS k ON k.grant_id = g.id
+        JOIN key_usage AS y ON y.key_id = k.id WHERE g.realm_id = $realm AND g.subject_id = $owner AND g.kind = 'key'
+        AND g.revoked_at IS NULL AND y.day >= $from_day GROUP BY y.key_id, y.day ORDER BY y.key_id, y.day LIMIT 10000";
     LIST_LAST = "SELECT number, last_at, code, last_ip, last_agent, total FROM (
         SELECT y.number, y.last_at, y.code, y.last_ip, y.last_agent, CAST(SUM(y.count) OVER (PARTITION BY y.number) AS BIGINT) AS total,
         ROW_NUMBER() OVER (PARTITION BY y.number ORDER BY y.last_at DESC, y.day DESC, y.code) AS place
@@ -67,6 +71,17 @@ pub struct LastUse {
     pub count: i64,
 }
 
+/// How often one key was shown on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayUse {
+    /// The key.
+    pub key: KeyId,
+    /// `Time::day`.
+    pub day: i64,
+    /// How often, whatever was answered.
+    pub count: i64,
+}
+
 impl Tx<'_> {
     /// Adds to the counters. Sort the rows: engines with many writers lock them in the order given.
     pub fn add_usage(&mut self, rows: &[UsageRow]) -> Result<()> {
@@ -83,6 +98,11 @@ impl Tx<'_> {
     /// The counters of a key since a day, by day, secret and answer.
     pub fn list_usage(&mut self, realm: RealmId, key: KeyId, from_day: i64) -> Result<Vec<UsageRow>> {
         self.list(LIST, named! { realm, key, from_day })
+    }
+
+    /// How often the keys of an owner were shown since a day, by key and day; at most 10,000 of these.
+    pub fn list_usage_of(&mut self, realm: RealmId, owner: SubjectId, from_day: i64) -> Result<Vec<DayUse>> {
+        self.list(LIST_DAYS, named! { realm, owner, from_day })
     }
 
     /// Who showed each secret of a key last.
@@ -109,6 +129,12 @@ impl FromRow for UsageRow {
             last_ip: row.optional(6, Row::parse)?,
             last_agent: row.optional(7, Row::string)?,
         })
+    }
+}
+
+impl FromRow for DayUse {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        Ok(Self { key: row.id(0)?, day: row.int(1)?, count: row.int(2)? })
     }
 }
 

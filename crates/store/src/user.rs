@@ -3,6 +3,7 @@
 
 use admit_core::grant::Subject;
 use admit_core::id::{RealmId, SubjectId, UserId};
+use admit_core::name::ExternalId;
 use admit_core::time::Time;
 use admit_core::user::{User, UserSpec};
 
@@ -35,8 +36,9 @@ statements! {
         AND u.erased_at IS NULL AND (u.external_id = $external_id OR $external_id IS NULL) AND ", looks_like!("u.spec"), " AND ",
         is_sought!("u.id", "LOWER(u.name)", "u.email_folded"), " AND u.id > $after ORDER BY u.id LIMIT $limit");
     INSERT = "INSERT INTO user_account (id, realm_id, org_id, name, email_folded, external_id, spec, disabled_at, valid_after,
-        created_at, updated_at, version) VALUES ($id, $realm, $org, $name, $email_folded, $external_id, $spec, $disabled_at,
-        $valid_after, $created_at, $updated_at, $version)";
+        created_at, updated_at, version, email_verified_at) VALUES ($id, $realm, $org, $name, $email_folded, $external_id, $spec,
+        $disabled_at, $valid_after, $created_at, $updated_at, $version, $email_verified_at)";
+    HAS_KNOWN_AS = "SELECT id FROM user_account WHERE realm_id = $realm AND external_id = $external_id LIMIT 1";
     /// Another address is not known to be his.
     UPDATE = "UPDATE user_account SET email_verified_at = CASE WHEN email_folded = $email_folded THEN CAST($email_verified_at AS BIGINT) END,
         org_id = $org, name = $name, email_folded = $email_folded, external_id = $external_id, spec = $spec,
@@ -89,16 +91,24 @@ impl Tx<'_> {
         self.with_roles_of_users(realm, found)
     }
 
+    /// Whether some user has this external id.
+    pub fn has_user_known_as(&mut self, realm: RealmId, external_id: &ExternalId) -> Result<bool> {
+        Ok(self.find::<UserId>(HAS_KNOWN_AS, named! { realm, external_id })?.is_some())
+    }
+
     /// A new user. A second of the name or e-mail address is a conflict, and so is a role that there is not.
     pub fn insert_user(&mut self, user: &User) -> Result<()> {
-        let User { id, realm, org, disabled_at, valid_after, created_at, updated_at, version, .. } = user;
+        let User {
+            id, realm, org, disabled_at, valid_after, created_at, updated_at, version, email_verified_at, ..
+        } = user;
         let UserSpec { name, email, external_id, .. } = &user.spec;
         let email_folded = email.as_ref().map(|email| folded(email.as_str()));
         let spec = stored(&user.spec)?;
         self.execute(
             INSERT,
             named! {
-                id, realm, org, name, email_folded, external_id, spec, disabled_at, valid_after, created_at, updated_at, version
+                id, realm, org, name, email_folded, external_id, spec, disabled_at, valid_after, created_at, updated_at, version,
+                email_verified_at
             },
         )?;
         self.keep_sign_in_names(user)?;

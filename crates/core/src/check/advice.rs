@@ -66,6 +66,10 @@ fn for_reason(case: &Case<'_>, reason: Reason) -> Vec<String> {
         Reason::UnknownSecret | Reason::Checksum | Reason::UnknownShape => {
             vec!["key inspect   # paste the key: says what it is".to_owned(), "key list".to_owned()]
         }
+        Reason::WrongPassword => {
+            vec!["events --kind sign_in.failed   # says why".to_owned(), "user set-password NAME".to_owned()]
+        }
+        Reason::LinkNeeded => vec!["user unlock NAME".to_owned()],
         Reason::DenyRule => {
             case.rule.map(|rule| format!("rule remove {}", operand(rule.name.as_str()))).into_iter().collect()
         }

@@ -228,6 +228,10 @@ words! {
         UnknownShape = "unknown_shape",
         /// Well-formed, and not stored.
         UnknownSecret = "unknown_secret",
+        /// A name and a password that do not go together, whatever the cause.
+        WrongPassword = "wrong_password",
+        /// Too many wrong passwords in a row for this name: it takes a mailed link, or an operator.
+        LinkNeeded = "link_needed",
         /// The prefix is another realm's.
         OtherRealm = "other_realm",
         /// A secret of a kind that never belongs in this place: somebody leaks it.
@@ -284,6 +288,8 @@ words! {
         RuleLimit = "rule_limit",
         /// The budget of unknown credentials.
         UnknownBudget = "unknown_budget",
+        /// Too many wrong passwords from this network.
+        GuessRate = "guess_rate",
         /// A queue is full.
         QueueFull = "queue_full",
         /// The store did not answer.
@@ -334,6 +340,8 @@ impl Reason {
             Self::Checksum
             | Self::UnknownShape
             | Self::UnknownSecret
+            | Self::WrongPassword
+            | Self::LinkNeeded
             | Self::SecretInWrongPlace
             | Self::NotAskedFor => Code::InvalidCredential,
             Self::OtherRealm => Code::WrongRealm,
@@ -353,7 +361,9 @@ impl Reason {
             Self::DenyRule => Code::Denied,
             Self::OriginNotListed | Self::NotSameOrigin => Code::CrossSite,
             Self::PeerNotTrusted => Code::UntrustedProxy,
-            Self::KeyLimit | Self::DefaultLimit | Self::RuleLimit | Self::UnknownBudget => Code::RateLimited,
+            Self::KeyLimit | Self::DefaultLimit | Self::RuleLimit | Self::UnknownBudget | Self::GuessRate => {
+                Code::RateLimited
+            }
             Self::QueueFull => Code::Overloaded,
             Self::StoreUnavailable => Code::Unavailable,
         }
@@ -384,7 +394,8 @@ mod tests {
 
     #[test]
     fn ak_02_strangers_are_told_one_thing() {
-        for reason in [Reason::Checksum, Reason::UnknownShape, Reason::UnknownSecret, Reason::OtherRealm] {
+        let secrets = [Reason::Checksum, Reason::UnknownShape, Reason::UnknownSecret, Reason::OtherRealm];
+        for reason in secrets.into_iter().chain([Reason::WrongPassword, Reason::LinkNeeded]) {
             assert_eq!(reason.told(), Code::InvalidCredential, "{reason}");
         }
     }

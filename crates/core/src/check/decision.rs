@@ -60,6 +60,8 @@ pub struct Decision {
     pub cors: Vec<(HeaderName, HeaderValue)>,
     /// How old the knowledge is that it rests on, where that is older than it should be.
     pub stale: Option<Span>,
+    /// After how many seconds a password may be tried again, where that was too fast.
+    pub guess_after_s: Option<u32>,
 }
 
 impl Decision {
@@ -78,6 +80,7 @@ impl Decision {
             limits: Vec::new(),
             cors: Vec::new(),
             stale: None,
+            guess_after_s: None,
         }
     }
 
@@ -127,7 +130,7 @@ impl Decision {
         let worst =
             || self.limits.iter().filter(|limit| !limit.state.admitted).map(|limit| limit.state.retry_after_s).max();
         match self.told().status() {
-            429 => Some(worst().unwrap_or(1).max(1)),
+            429 => Some(self.guess_after_s.map(i64::from).or_else(worst).unwrap_or(1).max(1)),
             503 => Some(1),
             _ => None,
         }

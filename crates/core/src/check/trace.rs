@@ -159,7 +159,9 @@ impl Story<'_> {
             Code::CrossSite,
         ];
         let ended = self.ends_with(&about_credential)
-            || (self.reason == Some(Reason::UnknownBudget) && self.ends_with(&[Code::RateLimited]));
+            || (matches!(self.reason, Some(Reason::UnknownBudget | Reason::GuessRate))
+                && self.ends_with(&[Code::RateLimited]))
+            || (self.reason == Some(Reason::QueueFull) && self.ends_with(&[Code::Overloaded]));
         if !ended && let Some(principal) = &self.case.decision.principal {
             let text = live_text(principal);
             self.add(Mark::Ok, text);
@@ -343,6 +345,9 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::KeyLimit => "the limit of the key is used up",
         Reason::DefaultLimit => "the default limit is used up",
         Reason::RuleLimit => "the limit of the rule is used up",
+        Reason::WrongPassword => "name and password do not go together",
+        Reason::LinkNeeded => "too many wrong passwords in a row: only a mailed link or an operator helps",
+        Reason::GuessRate => "too many wrong passwords came from this network",
         Reason::UnknownBudget => "too many unknown credentials came from this network or realm",
         Reason::QueueFull => "a queue is full",
         Reason::StoreUnavailable => "the store did not answer",

@@ -97,7 +97,7 @@ pub fn present<'h>(
 ) -> Option<Presented<'h>> {
     let text = find(headers, cookie, realm, is_secure)?;
     let is_kind = secret::read(text).is_ok_and(|opaque| opaque.kind == kind);
-    is_kind.then_some(Presented { place: Place::Cookie, text: Cow::Borrowed(text) })
+    is_kind.then_some(Presented { place: Place::Cookie, text: Cow::Borrowed(text), person: None })
 }
 
 /// True for a `name=value` of ours, of whatever realm. Case aside, because browsers disagree on the case of `__Host-`.

@@ -42,6 +42,28 @@ impl Default for Cost {
     }
 }
 
+/// The least memory, and the least of memory times passes: what the cheapest recommended choice has (OWASP).
+const CHOSEN_KIB_MIN: u32 = 7 << 10;
+const CHOSEN_WORK_KIB_MIN: u32 = 35 << 10;
+
+impl Cost {
+    /// Whether new hashes may cost this, or which of `memory` and `passes` is wrong and how.
+    pub fn judge(self) -> Result<(), (&'static str, &'static str)> {
+        if !(CHOSEN_KIB_MIN..=MEMORY_KIB_MAX).contains(&self.memory_kib) {
+            return Err(("memory", "must be between 7MiB and 128MiB, such as 19MiB (19456 KiB)"));
+        }
+        if !(1..=PASSES_MAX).contains(&self.passes) {
+            return Err(("passes", "must be 1 to 10"));
+        }
+        if self.memory_kib.saturating_mul(self.passes) < CHOSEN_WORK_KIB_MIN {
+            let message =
+                "is too few for so little memory: both multiplied must be 35MiB or more (19MiB twice, 46MiB once)";
+            return Err(("passes", message));
+        }
+        Ok(())
+    }
+}
+
 /// Memory to hash in, kept by who hashes often: to ask the system for it each time costs half as much again.
 #[derive(Default)]
 pub struct Memory(Vec<Block>);
@@ -53,6 +75,14 @@ impl Memory {
             self.0.resize(count, Block::default());
         }
         &mut self.0[..count]
+    }
+
+    /// Asks the system for what an everyday hash needs, before anybody waits for it.
+    pub fn prepare(&mut self, cost: Cost) {
+        let everyday = cost.memory_kib as usize;
+        if self.0.len() < everyday {
+            self.0.resize(everyday, Block::default());
+        }
     }
 
     /// Gives back what is above the cost of everyday hashes.

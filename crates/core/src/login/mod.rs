@@ -2,6 +2,7 @@
 //!
 //! Pure: hashing takes its salt and its memory as arguments.
 
+pub mod basic;
 pub mod browser;
 pub mod cookie;
 pub mod guard;

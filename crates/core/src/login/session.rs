@@ -24,8 +24,6 @@ use crate::time::{Span, Time};
 pub const FRESH: Span = Span::minutes(5);
 /// How long the next factor may take.
 pub const PENDING_LIFE: Span = Span::minutes(10);
-/// How long a browser is known after a sign-in.
-pub const DEVICE_LIFE: Span = Span::days(90);
 /// How many live sessions, and how many known devices, one person has at most: one more ends the oldest.
 pub const LIVE_MAX: u32 = 100;
 /// The last use is written at most once in such a part of the idle time, and at most once in [`WRITE_MIN`].
@@ -135,7 +133,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// That of a realm: short for those who manage everything.
+    /// That of a realm that says nothing: short for those who manage everything.
     pub fn of(realm: &RealmName) -> Self {
         match realm.as_str() {
             OPERATORS => Self { idle: Span::hours(1), absolute: Span::hours(24) },
@@ -200,8 +198,8 @@ pub struct Line {
 /// What is known of a caller who signed in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SignIn {
-    /// The session at the issuer that it all grew from.
-    pub root: GrantId,
+    /// The session at the issuer that it all grew from; none where each request carries the proof itself.
+    pub root: Option<GrantId>,
     /// The only host that it is good at; none is the issuer's.
     pub host: Option<Box<str>>,
     /// When he signed in.
@@ -246,19 +244,8 @@ pub fn principal(line: &Line) -> Principal {
     let is_session = matches!(lineage.grant.kind, GrantKind::Session | GrantKind::Site);
     let halted = lineage.halted().or((!is_session).then_some(Reason::UnknownSecret));
     let halted = halted.or(is_pending.then_some(Reason::FactorsPending));
-    let base = Standing { roles: lineage.roles_of(None, &[]), ..Standing::default() };
-    let standings = apis.iter().map(|api| lineage.standing_on(api));
-    let standings = standings.filter(|on| !on.scopes.is_empty() || on.roles != base.roles).map(Arc::new).collect();
-    let profile = match &lineage.subject {
-        Some(Subject::User(user)) => Profile {
-            email: user.spec.email.as_ref().map(ToString::to_string),
-            external_id: user.spec.external_id.as_ref().map(ToString::to_string),
-            org: user.org,
-            metadata: user.spec.metadata.clone(),
-            ..Profile::default()
-        },
-        Some(Subject::Client(_)) | None => Profile::default(),
-    };
+    let (base, standings) = standings(lineage, apis);
+    let profile = profile(lineage.subject.as_ref());
     Principal {
         subject: lineage.grant.subject,
         client: None,
@@ -271,9 +258,9 @@ pub fn principal(line: &Line) -> Principal {
         expires_at: lineage.expires_at(),
         rolled: false,
         halted,
-        profile: (profile != Profile::default()).then(|| Box::new(profile)),
+        profile,
         sign_in: Some(Box::new(SignIn {
-            root: root.grant,
+            root: Some(root.grant),
             host: session.host.as_deref().map(Into::into),
             at: session.signed_in_at,
             factors: session.factors,
@@ -282,6 +269,27 @@ pub fn principal(line: &Line) -> Principal {
             standings,
         })),
     }
+}
+
+/// What a person is on no API, and on each on which he may do anything.
+pub(super) fn standings(lineage: &Lineage, apis: &[Api]) -> (Standing, Box<[Arc<Standing>]>) {
+    let base = Standing { roles: lineage.roles_of(None, &[]), ..Standing::default() };
+    let on_each = apis.iter().map(|api| lineage.standing_on(api));
+    let on_each = on_each.filter(|on| !on.scopes.is_empty() || on.roles != base.roles).map(Arc::new).collect();
+    (base, on_each)
+}
+
+/// What is told of a person beside his name; none where that is nothing.
+pub(super) fn profile(subject: Option<&Subject>) -> Option<Box<Profile>> {
+    let Some(Subject::User(user)) = subject else { return None };
+    let profile = Profile {
+        email: user.spec.email.as_ref().map(ToString::to_string),
+        external_id: user.spec.external_id.as_ref().map(ToString::to_string),
+        org: user.org,
+        metadata: user.spec.metadata.clone(),
+        ..Profile::default()
+    };
+    (profile != Profile::default()).then(|| Box::new(profile))
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ impl RawRule {
             path,
             demand,
         };
+        if rule.authorization_upstream && rule.takes_basic() {
+            let message =
+                "leaves the header to the application, and require.credentials takes basic, which stands there";
+            reader.problem("authorization", message);
+        }
         (rule, reader.problems)
     }
 }
@@ -355,10 +360,9 @@ fn read_subject(text: &str) -> Result<SubjectKind, String> {
 
 /// None for the kinds that are known words but not built.
 fn read_credential(text: &str) -> Result<Option<CredentialKind>, String> {
-    match text {
-        "api_key" => Ok(Some(CredentialKind::ApiKey)),
-        "session" => Ok(Some(CredentialKind::Session)),
-        "access_token" | "basic" | "certificate" => Ok(None),
+    match (CredentialKind::of_rule(text), text) {
+        (Some(kind), _) => Ok(Some(kind)),
+        (None, "access_token" | "certificate") => Ok(None),
         _ => Err(format!("has {text:?}: the kinds are api_key, session, access_token, basic and certificate")),
     }
 }

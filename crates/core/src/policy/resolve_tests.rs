@@ -123,7 +123,7 @@ fn words_without_mechanism_are_refused_by_name() {
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
     assert_eq!(paths, ["require.acr", "require.max_age", "token"]);
     assert!(problems.iter().all(|problem| problem.message.contains("this version of Admit does not have")));
-    assert_eq!(refused("require = { credentials = ['certificate', 'basic'] }"), ["require.credentials"]);
+    assert_eq!(refused("require = { credentials = ['certificate', 'access_token'] }"), ["require.credentials"]);
     assert_eq!(refused("require = { credentials = ['operator_key'] }"), ["require.credentials"]);
 }
 

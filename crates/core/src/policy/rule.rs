@@ -119,6 +119,16 @@ pub struct Problem {
 }
 
 impl Rule {
+    /// Whether people may send name and password with each request.
+    pub fn takes_basic(&self) -> bool {
+        matches!(&self.demand, Demand::Require(require) if require.credentials.contains(&CredentialKind::Basic))
+    }
+
+    /// Whether that is all that may be sent.
+    pub fn takes_only_basic(&self) -> bool {
+        matches!(&self.demand, Demand::Require(require) if require.credentials == [CredentialKind::Basic])
+    }
+
     /// True where every request that `other` matches is matched by this one.
     pub fn covers(&self, other: &Self) -> bool {
         self.host.covers(&other.host) && self.methods.covers(&other.methods) && self.path.covers(&other.path)

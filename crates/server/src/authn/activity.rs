@@ -35,9 +35,9 @@ impl Activity {
     ) -> bool {
         let Some(sign_in) = principal.sign_in.as_ref().filter(|sign_in| sign_in.is_due(now)) else { return true };
         let agent = headers.get(USER_AGENT).map(|agent| String::from(readable(agent)));
-        let own = principal.grant.filter(|grant| *grant != sign_in.root);
+        let own = principal.grant.filter(|grant| Some(*grant) != sign_in.root);
         let mut waiting = self.0.lock();
-        for grant in [Some(sign_in.root), own].into_iter().flatten() {
+        for grant in [sign_in.root, own].into_iter().flatten() {
             if waiting.len() >= KEPT_MAX && !waiting.contains_key(&grant) {
                 return false;
             }

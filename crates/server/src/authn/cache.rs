@@ -32,15 +32,24 @@ impl Tagger {
     }
 
     /// The tag of a secret's text in a realm. A text that two kinds may have (keys that were imported have any form) has two.
-    #[expect(deprecated, reason = "the standard library's SipHash-2-4 with chosen keys has no other name")]
     pub fn tag(&self, realm: RealmId, kind: SecretKind, text: &str) -> Tag {
+        self.tag_of(realm, kind as u8, &[text])
+    }
+
+    /// The tag of a person's name and password. Neither has the octet that parts them.
+    pub fn tag_person(&self, realm: RealmId, name: &str, password: &str) -> Tag {
+        self.tag_of(realm, u8::MAX, &[name, "\0", password])
+    }
+
+    #[expect(deprecated, reason = "the standard library's SipHash-2-4 with chosen keys has no other name")]
+    fn tag_of(&self, realm: RealmId, kind: u8, text: &[&str]) -> Tag {
         use std::hash::{Hasher, SipHasher};
         let mut tag = [0; 16];
         for ((first, second), half) in self.0.iter().zip(tag.chunks_exact_mut(8)) {
             let mut hasher = SipHasher::new_with_keys(*first, *second);
             hasher.write(realm.bytes());
-            hasher.write_u8(kind as u8);
-            hasher.write(text.as_bytes());
+            hasher.write_u8(kind);
+            text.iter().for_each(|part| hasher.write(part.as_bytes()));
             half.copy_from_slice(&hasher.finish().to_le_bytes());
         }
         Tag(tag)
@@ -53,6 +62,11 @@ impl Tag {
         let mut eight = [0; 8];
         eight.copy_from_slice(&self.0[1..9]);
         u64::from_le_bytes(eight)
+    }
+
+    /// All of it.
+    pub(super) fn octets(&self) -> [u8; 16] {
+        self.0
     }
 
     /// Which of so many shards it belongs to.

@@ -2,9 +2,10 @@
 //!
 //! [`resolve`] is the only maker of principals. What it found is kept in [`cache`] (facts about known credentials) and
 //! [`unknown`] (those that are not), both honest by [`epoch`]: an entry counts only while no later change names an id that
-//! it depends on.
+//! it depends on. Whether a person's password is the right one takes a while and is asked by [`basic`].
 
 pub mod activity;
+pub mod basic;
 pub mod cache;
 pub mod directory;
 pub mod epoch;

@@ -13,11 +13,11 @@ use admit_core::credential::{self, Place, Presented};
 use admit_core::grant::{GrantKind, Lineage};
 use admit_core::id::{ClientId, RealmId, SubjectId};
 use admit_core::key;
-use admit_core::login::session;
+use admit_core::login::{basic, session};
 use admit_core::master::Keys;
 use admit_core::principal::{CredentialKind, Principal, Standing};
 use admit_core::secret::{self, NotOpaque, SecretHash, SecretKind};
-use admit_core::time::Span;
+use admit_core::time::{Span, Time};
 use admit_store::ShownSession;
 
 use super::cache::{Depends, Tag};
@@ -220,16 +220,28 @@ fn ask(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<A
 }
 
 fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Arc<Principal> {
-    let mut principal = match found {
+    let principal = match found {
         Found::Key(found) => key::principal(&found.key, &found.secret, &found.lineage),
         Found::Session(found) => session::principal(&found.line),
     };
+    keep_as(app, tag, position, depends_of(found), principal)
+}
+
+/// Whose password was the right one, kept under a tag of name and password. The position was taken before the password was
+/// read: with that or anything else that changed since he is to be asked again.
+pub fn person(app: &App, tag: Tag, position: i64, person: &basic::Person, now: Time) -> Arc<Principal> {
+    let Lineage { realm, grant, .. } = &person.lineage;
+    let depends = Depends::on(&[slot(realm.id.bytes()), slot(grant.subject.bytes())]);
+    keep_as(app, tag, position, depends, basic::principal(person, now))
+}
+
+fn keep_as(app: &App, tag: Tag, position: i64, depends: Option<Depends>, mut principal: Principal) -> Arc<Principal> {
     principal.standing = app.standings.intern(principal.standing);
     for standing in principal.sign_in.iter_mut().flat_map(|sign_in| &mut sign_in.standings) {
         *standing = app.standings.intern(standing.clone());
     }
     let principal = Arc::new(principal);
-    if let Some(depends) = depends_of(found) {
+    if let Some(depends) = depends {
         app.principals.insert(tag, position, depends, principal.clone());
     }
     principal

@@ -126,7 +126,7 @@ fn is_good_at(app: &App, realm: &RealmPolicy, request: &Request<'_>, cookie: Coo
 }
 
 /// What the person may do on the API of the rule, else on the one that owns the place.
-fn standing(
+pub(super) fn standing(
     app: &App,
     realm: &RealmPolicy,
     request: &Request<'_>,

@@ -13,13 +13,20 @@ use http::{HeaderMap, Response};
 use super::policies::RealmPolicy;
 use super::{Called, Door, pipeline, render};
 use crate::app::App;
+use crate::authn::basic::{Asked, Question};
 use crate::login::site;
 
 /// Judges what `X-Forwarded-Method/Proto/Host/Uri/For` describe.
-pub fn answer(app: &App, called: Called<'_>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
+pub fn answer(
+    app: &App,
+    called: Called<'_>,
+    headers: &HeaderMap,
+    peer: IpAddr,
+    asked: Option<&Asked>,
+) -> Result<Response<Body>, Box<Question>> {
     let config = app.config.load();
     let request = Request::from_forwarded(headers, peer, &config.trusted_proxies);
-    judged(app, Door::Forward, called, request, peer)
+    judged(app, Door::Forward, called, request, peer, asked)
 }
 
 /// What every gateway's dialect comes to.
@@ -29,41 +36,48 @@ pub fn judged(
     called: Called<'_>,
     request: Result<Request<'_>, Reason>,
     peer: IpAddr,
-) -> Response<Body> {
+    asked: Option<&Asked>,
+) -> Result<Response<Body>, Box<Question>> {
     let now = app.now();
     let named = called.realm.unwrap_or(admit_core::realm::DEFAULT);
     if let Err(reason @ Reason::PeerNotTrusted) = request {
         // A stranger learns nothing of realms and pushes no record out of the ring.
         let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
         app.metrics.decided(door, &decision);
-        return render::untrusted(app, named, &decision, peer);
+        return Ok(render::untrusted(app, named, &decision, peer));
     }
     let policy = match policy_of(app, called, request.as_ref().ok()) {
         Ok(Some(policy)) => policy,
         // A realm that is not there has no rules.
         Ok(None) => {
             let refused = pipeline::refuse(app, None, Reason::NothingMatched, door, now);
-            return render::nowhere(app, named, &refused.decision);
+            return Ok(render::nowhere(app, named, &refused.decision));
         }
-        Err(reason) => return render::refused(app, named, &pipeline::refuse(app, None, reason, door, now).decision),
+        Err(reason) => {
+            return Ok(render::refused(app, named, &pipeline::refuse(app, None, reason, door, now).decision));
+        }
     };
     let named = policy.realm.name.as_str();
     let request = match request {
         Ok(request) => request,
         Err(reason) => {
-            return render::refused(app, named, &pipeline::refuse(app, Some(&policy), reason, door, now).decision);
+            let refused = pipeline::refuse(app, Some(&policy), reason, door, now);
+            return Ok(render::refused(app, named, &refused.decision));
         }
     };
-    let judged = pipeline::run(app, &policy, &request, door, now);
-    if judged.decision.is_admitted() {
-        return render::admitted(&policy, judged.rule.map(|found| found.rule), &request, &judged.decision);
+    let judged = pipeline::run(app, &policy, &request, door, asked, now);
+    if let Some(question) = judged.question {
+        return Err(question);
     }
-    let mut response = render::refused(app, named, &judged.decision);
     let rule = judged.rule.map(|found| found.rule);
+    if judged.decision.is_admitted() {
+        return Ok(render::admitted(&policy, rule, &request, &judged.decision));
+    }
+    let mut response = render::refused_by(app, named, rule, &judged.decision);
     if let Some(invitation) = site::invite(app, &policy, rule, &request, &judged.decision, now) {
         render::invite(&mut response, invitation);
     }
-    response
+    Ok(response)
 }
 
 /// The rules to judge by: those of the realm that the path names, else of the one whose own host was called, else of

@@ -26,6 +26,7 @@ use super::pipeline::{self, Judged};
 use super::policies::RealmPolicy;
 use super::record::Record;
 use crate::app::App;
+use crate::authn::basic::{self, Asked};
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::manage::decisions::trace_json;
@@ -102,7 +103,7 @@ pub async fn post(
     Query(options): Query<Options>,
     Json(asked): Json<CheckRequest>,
 ) -> Result<Json<serde_json::Value>, Problem> {
-    answer(&app, &permit, &asked, &options)
+    answer(&app, &permit, &asked, &options).await
 }
 
 /// Judges in a realm, for operators.
@@ -115,10 +116,10 @@ pub async fn post_realm(
     Query(options): Query<Options>,
     Json(asked): Json<CheckRequest>,
 ) -> Result<Json<serde_json::Value>, Problem> {
-    answer(&app, &permit, &asked, &options)
+    answer(&app, &permit, &asked, &options).await
 }
 
-fn answer(
+async fn answer(
     app: &App,
     access: &Access,
     asked: &CheckRequest,
@@ -142,10 +143,15 @@ fn answer(
     };
     let replaced = asked.replaced(realm)?;
     let policy = replaced.as_ref().unwrap_or(realm);
-    let mut judged = match options.trace {
-        true => pipeline::rehearse(app, policy, &request, access.now),
-        false => pipeline::judge(app, policy, &request, access.now),
+    let judge = |password: Option<&Asked>| match options.trace {
+        true => pipeline::rehearse(app, policy, &request, password, access.now),
+        false => pipeline::judge(app, policy, &request, password, access.now),
     };
+    let mut judged = judge(None);
+    // A guess counts as one, in a rehearsal too: else it would be a way to guess.
+    if let Some(question) = judged.question.take() {
+        judged = judge(Some(&basic::ask(app, *question).await));
+    }
     withhold(access, &mut judged);
     let mut body = decision_json(app, realm, &judged.decision);
     // The story names rules of the whole realm: not for who may ask for one API only.

@@ -20,6 +20,7 @@ use axum::body::Body;
 use http::{HeaderMap, Response};
 
 use crate::app::App;
+use crate::authn::basic::{Asked, Question};
 
 /// The door a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,10 +76,20 @@ pub struct Called<'r> {
     pub authority: Option<&'r str>,
 }
 
-/// Answers a gateway. Synchronous: warm, it touches neither the store nor another thread.
-pub fn answer(app: &App, door: Door, called: Called<'_>, headers: &HeaderMap, peer: SocketAddr) -> Response<Body> {
+/// Answers a gateway, or says what must be asked before: then it is called again, with what came of that. Synchronous: warm,
+/// it touches neither the store nor another thread.
+pub fn answer(
+    app: &App,
+    door: Door,
+    called: Called<'_>,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+    asked: Option<&Asked>,
+) -> Result<Response<Body>, Box<Question>> {
     match door {
-        Door::Nginx => nginx::answer(app, called, headers, peer.ip()),
-        Door::Forward | Door::Check | Door::Manage | Door::Demo => forward::answer(app, called, headers, peer.ip()),
+        Door::Nginx => nginx::answer(app, called, headers, peer.ip(), asked),
+        Door::Forward | Door::Check | Door::Manage | Door::Demo => {
+            forward::answer(app, called, headers, peer.ip(), asked)
+        }
     }
 }

@@ -8,10 +8,17 @@ use http::{HeaderMap, Response};
 
 use super::{Called, Door, forward, render};
 use crate::app::App;
+use crate::authn::basic::{Asked, Question};
 
 /// Judges what `X-Original-Method`, `X-Original-URI` and `X-Forwarded-Host/Proto/For` describe.
-pub fn answer(app: &App, called: Called<'_>, headers: &HeaderMap, peer: IpAddr) -> Response<Body> {
+pub fn answer(
+    app: &App,
+    called: Called<'_>,
+    headers: &HeaderMap,
+    peer: IpAddr,
+    asked: Option<&Asked>,
+) -> Result<Response<Body>, Box<Question>> {
     let config = app.config.load();
     let request = Request::from_original(headers, peer, &config.trusted_proxies);
-    render::for_nginx(forward::judged(app, Door::Nginx, called, request, peer))
+    forward::judged(app, Door::Nginx, called, request, peer, asked).map(render::for_nginx)
 }

@@ -11,9 +11,10 @@ use admit_core::check::address;
 use admit_core::check::code::Reason;
 use admit_core::check::decision::{Decision, LimitState, Verdict};
 use admit_core::check::request::Request;
-use admit_core::credential::{self, Accept, Place, Presented};
+use admit_core::credential::{self, Accept, NamePassword, Place, Presented};
 use admit_core::id::KeyId;
 use admit_core::limit::{Limit, Per};
+use admit_core::login::browser;
 use admit_core::policy::index::{Matched, Target};
 use admit_core::policy::judge::{self, Caller, Openness};
 use admit_core::policy::rule::Rule;
@@ -27,7 +28,8 @@ use super::policies::RealmPolicy;
 use super::record::Record;
 use super::usage::Use;
 use crate::app::App;
-use crate::authn::resolve;
+use crate::authn::basic::{self, Asked, Outcome, Question};
+use crate::authn::resolve::{self, Resolved};
 use crate::http::trace;
 use crate::jobs::notice::Notice;
 
@@ -44,12 +46,24 @@ pub struct Judged<'p> {
     pub rule: Option<Matched<'p>>,
     /// Where the credential stood and what may be shown of it; for refusals only.
     pub credential: Option<(Place, String)>,
+    /// What must be asked first. The decision is none then: judge again with the answer.
+    pub question: Option<Box<Question>>,
 }
 
-/// Judges one request of a realm and emits what follows from it.
-pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, door: Door, now: Time) -> Judged<'p> {
+/// Judges one request of a realm and emits what follows from it, unless something must be asked first.
+pub fn run<'p>(
+    app: &App,
+    realm: &'p Arc<RealmPolicy>,
+    request: &Request<'_>,
+    door: Door,
+    asked: Option<&Asked>,
+    now: Time,
+) -> Judged<'p> {
     let begin = Instant::now();
-    let judged = judge(app, realm, request, now);
+    let judged = judge(app, realm, request, asked, now);
+    if judged.question.is_some() {
+        return judged;
+    }
     conclude(app, realm, request, door, &judged, now);
     let took = begin.elapsed();
     app.metrics.took(door, took);
@@ -59,25 +73,38 @@ pub fn run<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, do
 }
 
 /// Judges a request that nobody sent: looks at limits and takes nothing from them.
-pub fn rehearse<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, now: Time) -> Judged<'p> {
-    decide(app, realm, request, true, now)
+pub fn rehearse<'p>(
+    app: &App,
+    realm: &'p Arc<RealmPolicy>,
+    request: &Request<'_>,
+    asked: Option<&Asked>,
+    now: Time,
+) -> Judged<'p> {
+    decide(app, realm, request, asked, true, now)
 }
 
 /// Judges without counting usage or keeping a record.
-pub fn judge<'p>(app: &App, realm: &'p Arc<RealmPolicy>, request: &Request<'_>, now: Time) -> Judged<'p> {
-    decide(app, realm, request, false, now)
+pub fn judge<'p>(
+    app: &App,
+    realm: &'p Arc<RealmPolicy>,
+    request: &Request<'_>,
+    asked: Option<&Asked>,
+    now: Time,
+) -> Judged<'p> {
+    decide(app, realm, request, asked, false, now)
 }
 
 fn decide<'p>(
     app: &App,
     realm: &'p Arc<RealmPolicy>,
     request: &Request<'_>,
+    asked: Option<&Asked>,
     is_rehearsal: bool,
     now: Time,
 ) -> Judged<'p> {
     let target = target_of(request);
-    let asked = request.preflight();
-    let asked_rule = asked.as_ref().and_then(|asked| realm.policy.find_for(&target, &asked.method));
+    let preflight = request.preflight();
+    let asked_rule = preflight.as_ref().and_then(|asked| realm.policy.find_for(&target, &asked.method));
     let matched = match asked_rule.filter(|found| realm.policy.cors(Some(found.rule), &target).is_some()) {
         Some(found) => Some(found),
         None => realm.policy.find(&target),
@@ -89,8 +116,10 @@ fn decide<'p>(
         is_rehearsal,
         now,
         rule: matched.as_ref().map(|found| found.rule),
-        decision: Decision::of(app.request_id(now), Verdict::Admitted),
+        decision: Decision::of(asked.map_or_else(|| app.request_id(now), |asked| asked.request_id), Verdict::Admitted),
         presented: Ok(None),
+        asked,
+        question: None,
     };
     let verdict = case.recent_enough().and_then(|()| case.verdict());
     case.decision.verdict = match verdict {
@@ -107,7 +136,7 @@ fn decide<'p>(
         Ok(Some(presented)) if is_noted => Some((presented.place, secret::hint(&presented.text))),
         _ => None,
     };
-    Judged { rule: matched, credential, decision: case.decision }
+    Judged { rule: matched, credential, decision: case.decision, question: case.question }
 }
 
 /// What a key's own limit counts, at every door.
@@ -134,6 +163,8 @@ struct Case<'c> {
     rule: Option<&'c Rule>,
     decision: Decision,
     presented: Result<Option<Presented<'c>>, Reason>,
+    asked: Option<&'c Asked>,
+    question: Option<Box<Question>>,
 }
 
 impl<'c> Case<'c> {
@@ -183,6 +214,7 @@ impl<'c> Case<'c> {
         Accept {
             query: self.rule.and_then(|rule| rule.accept_query.as_deref()),
             authorization_upstream: self.rule.is_some_and(|rule| rule.authorization_upstream),
+            basic: self.rule.is_some_and(Rule::takes_basic),
         }
     }
 
@@ -205,7 +237,11 @@ impl<'c> Case<'c> {
     fn authenticate(&mut self) -> Result<(), Reason> {
         let Some(presented) = self.presented.as_ref().map_err(|reason| *reason)? else { return self.look_for_cookie() };
         let stale_for = self.rule.map_or(Span::ZERO, |rule| rule.stale_for);
-        let resolved = resolve::resolve(self.app, self.realm, presented, self.request.client_ip, stale_for)?;
+        let person = presented.person.clone().filter(|_| !self.realm.has_imported_shape(&presented.text));
+        let resolved = match &person {
+            Some(typed) => self.ask_for(typed, stale_for)?,
+            None => resolve::resolve(self.app, self.realm, presented, self.request.client_ip, stale_for)?,
+        };
         let principal = resolved.principal;
         self.decision.stale = self.decision.stale.max(resolved.stale);
         let usable = principal.usable(self.request.client_ip, self.now);
@@ -214,7 +250,48 @@ impl<'c> Case<'c> {
         if self.request.is_plain_http() {
             return Err(Reason::PlainHttp);
         }
+        if person.is_some() {
+            self.take_in_person()?;
+        }
         self.decision.is_identified = true;
+        Ok(())
+    }
+
+    /// Who has this name and password: remembered, or as was asked for this request, or not known yet.
+    fn ask_for(&mut self, typed: &NamePassword, stale_for: Span) -> Result<Resolved, Reason> {
+        let Some(asked) = self.asked else {
+            if let Some(principal) = basic::known(self.app, self.realm, typed, self.now) {
+                return Ok(principal.into());
+            }
+            let (ip, id) = (self.request.client_ip, self.decision.request_id);
+            self.question = Some(Box::new(Question::new(self.app, self.realm, typed, ip, id)));
+            // Nobody is told: it is judged again.
+            return Err(Reason::QueueFull);
+        };
+        match &asked.outcome {
+            Outcome::Proved(principal) => Ok(principal.clone().into()),
+            Outcome::Refused { reason: reason @ Reason::StoreUnavailable, .. } => {
+                basic::known_before(self.app, self.realm, typed, stale_for, self.now).ok_or(*reason)
+            }
+            Outcome::Refused { reason, guess_after_s } => {
+                self.decision.guess_after_s = *guess_after_s;
+                Err(*reason)
+            }
+        }
+    }
+
+    /// A browser sends a password again unasked, whoever made it send the request: then it must say who did. What may be
+    /// done depends on the place, as for who signed in.
+    fn take_in_person(&mut self) -> Result<(), Reason> {
+        if self.request.from_browser() {
+            browser::judge(self.request, self.realm.policy.cors(self.rule, &target_of(self.request)))?;
+        }
+        let principal = self.decision.principal.as_deref();
+        let Some((principal, sign_in)) = principal.and_then(|it| Some((it, it.sign_in.as_deref()?))) else {
+            return Ok(());
+        };
+        let standing = ambient::standing(self.app, self.realm, self.request, self.rule, principal, sign_in);
+        self.decision.standing = Some(standing);
         Ok(())
     }
 
@@ -312,7 +389,7 @@ impl<'c> Case<'c> {
     /// A rule that only observes admits whatever it would refuse, but for requests that cannot be judged at all.
     fn may_observe(&self, reason: Reason) -> bool {
         let is_judged = reason.code().status() != 400 && reason != Reason::RealmDisabled && !self.is_overdue();
-        is_judged && self.rule.is_some_and(|rule| rule.observe)
+        is_judged && self.question.is_none() && self.rule.is_some_and(|rule| rule.observe)
     }
 
     /// Whether the rule itself is too old to be believed.
@@ -422,5 +499,5 @@ pub fn refuse(app: &App, realm: Option<&Arc<RealmPolicy>>, reason: Reason, door:
     let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
     app.metrics.decided(door, &decision);
     app.records.keep(Arc::new(Record::unread(realm, door, &decision, now)));
-    Judged { decision, rule: None, credential: None }
+    Judged { decision, rule: None, credential: None, question: None }
 }

@@ -36,7 +36,8 @@ pub fn admitted(
     request: &Request<'_>,
     decision: &Decision,
 ) -> Response<Body> {
-    let accept = Accept { query: None, authorization_upstream: rule.is_some_and(|rule| rule.authorization_upstream) };
+    let authorization_upstream = rule.is_some_and(|rule| rule.authorization_upstream);
+    let accept = Accept { authorization_upstream, ..Accept::default() };
     let upstream = credential::strip_credentials(request.headers, &accept).unwrap_or_default();
     let mut headers = answer::admission(decision, &realm.realm.name, &upstream);
     for (name, value) in &decision.cors {
@@ -51,21 +52,26 @@ pub fn admitted(
 pub fn untrusted(app: &App, realm: &str, decision: &Decision, peer: IpAddr) -> Response<Body> {
     let peer = IpNet::from(address::unified(peer));
     let line = format!("Add the gateway to admit.toml: trusted_proxies = [\"{peer}\"]");
-    refusal(app, realm, decision, Some(&line))
+    refusal(app, realm, None, decision, Some(&line))
 }
 
 /// The gateway called for a realm that is not there: nothing keeps that refusal for `admit why`, so it says so itself.
 pub fn nowhere(app: &App, realm: &str, decision: &Decision) -> Response<Body> {
     let detail = "There is no realm of the name that the gateway's URL has. Next: admit realm list";
-    refusal(app, realm, decision, Some(detail))
+    refusal(app, realm, None, decision, Some(detail))
 }
 
 /// Refused, in full: status, challenge and an RFC 9457 body.
 pub fn refused(app: &App, realm: &str, decision: &Decision) -> Response<Body> {
-    refusal(app, realm, decision, None)
+    refusal(app, realm, None, decision, None)
 }
 
-fn refusal(app: &App, realm: &str, decision: &Decision, detail: Option<&str>) -> Response<Body> {
+/// The same where a rule says what to come with.
+pub fn refused_by(app: &App, realm: &str, rule: Option<&Rule>, decision: &Decision) -> Response<Body> {
+    refusal(app, realm, rule, decision, None)
+}
+
+fn refusal(app: &App, realm: &str, rule: Option<&Rule>, decision: &Decision, detail: Option<&str>) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(12);
     say(&mut headers, decision);
     let told = decision.told();
@@ -75,7 +81,7 @@ fn refusal(app: &App, realm: &str, decision: &Decision, detail: Option<&str>) ->
     headers.insert(CODE, HeaderValue::from_static(told.as_str()));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(challenge) = challenge(realm, decision) {
+    if let Some(challenge) = challenge(realm, rule, decision) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(seconds) = decision.retry_after_s() {
@@ -123,10 +129,23 @@ fn say(headers: &mut HeaderMap, decision: &Decision) {
     }
 }
 
+/// What to come with: Bearer, and Basic (RFC 7617 §2.1) where the rule takes it. In one line, for some gateways pass on only
+/// the first.
+fn challenge(realm: &str, rule: Option<&Rule>, decision: &Decision) -> Option<HeaderValue> {
+    let is_asked_who = decision.told().status() == 401;
+    let basic = || format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+    let text = match rule.filter(|rule| is_asked_who && rule.takes_basic()) {
+        Some(rule) if rule.takes_only_basic() => basic(),
+        Some(_) => format!("{}, {}", bearer(realm, decision)?, basic()),
+        None => bearer(realm, decision)?,
+    };
+    HeaderValue::from_str(&text).ok()
+}
+
 /// The Bearer challenge (RFC 6750 §3): no error where nothing was sent.
-fn challenge(realm: &str, decision: &Decision) -> Option<HeaderValue> {
+fn bearer(realm: &str, decision: &Decision) -> Option<String> {
     let told = decision.told();
-    let text = match told {
+    Some(match told {
         Code::MissingCredential => format!("Bearer realm=\"{realm}\""),
         Code::InsufficientScope => {
             let scopes: Vec<_> = decision.missing_scopes.iter().map(|scope| scope.as_str()).collect();
@@ -136,6 +155,5 @@ fn challenge(realm: &str, decision: &Decision) -> Option<HeaderValue> {
             format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{}\"", told.sentence())
         }
         _ => return None,
-    };
-    HeaderValue::from_str(&text).ok()
+    })
 }

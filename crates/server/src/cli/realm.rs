@@ -1,10 +1,10 @@
 //! `admit realm …`: isolated populations. Here the realm is the thing spoken of, not the place.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::input::{fields, object, pair};
+use crate::cli::input::{fields, object, pair, seconds};
 use crate::cli::noun::{self, Noun, SearchedList};
 use crate::cli::server::path;
 use crate::cli::table::Column;
@@ -37,7 +37,7 @@ pub enum Command {
     },
     /// Change a realm
     #[command(
-        before_help = "Examples:\n  admit realm update acme --host auth.acme.test\n  admit realm update acme --disable"
+        before_help = "Examples:\n  admit realm update acme --host auth.acme.test\n  admit realm update acme --disable\n  admit realm update default --setting self_registration=true --setting session_idle_s=12h"
     )]
     Update(Update),
 }
@@ -74,9 +74,28 @@ pub struct Update {
     /// Switch it on again
     #[arg(long, conflicts_with = "disable")]
     enable: bool,
+    /// What `realm show` lists under settings, or NAME=default; times as 30m, 12h, 7d; may be repeated
+    #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, Value)>,
     /// Free text under a name; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     metadata: Vec<(String, String)>,
+}
+
+/// One setting: which there are, and within which limits, the server knows.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = pair(text)?;
+    let value = match value.as_str() {
+        "default" => Value::Null,
+        "true" | "on" => Value::Bool(true),
+        "false" | "off" => Value::Bool(false),
+        figure => match figure.parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_) if name.ends_with("_s") => seconds(figure)?.into(),
+            Err(_) => return Err("must be true, false, a number, or default".to_owned()),
+        },
+    };
+    Ok((name, value))
 }
 
 /// Runs one of them.
@@ -109,7 +128,8 @@ impl Update {
     fn patch(&self, now: &Value) -> Value {
         let host = self.host.as_deref().map(Value::from).or_else(|| self.no_host.then_some(Value::Null));
         let disabled = (self.disable || self.enable).then_some(Value::Bool(self.disable));
-        let mut body = fields([("host", host), ("disabled", disabled)]);
+        let settings = (!self.settings.is_empty()).then(|| self.settings.iter().cloned().collect::<Map<_, _>>().into());
+        let mut body = fields([("host", host), ("disabled", disabled), ("settings", settings)]);
         if !self.metadata.is_empty() {
             let mut metadata = now.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
             metadata.extend(self.metadata.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
@@ -131,5 +151,19 @@ mod tests {
         assert_eq!(console.run("realm update acme --no-host --enable").await.exit, 0);
         assert_eq!(console.requests()[1].line, "PATCH /v1/realms/acme HTTP/1.1");
         assert_eq!(console.requests()[1].json(), json!({"host": null, "disabled": false}));
+    }
+
+    #[tokio::test]
+    async fn settings_are_said_as_people_say_them() {
+        let console = Console::new([Reply::json(200, json!({})), Reply::json(200, json!({}))]).await;
+        let typed = "realm update acme --setting self_registration=on --setting session_idle_s=12h --setting hash_passes=2 \
+            --setting reset_life_s=default";
+        assert_eq!(console.run(typed).await.exit, 0);
+        let settings =
+            json!({"self_registration": true, "session_idle_s": 43200, "hash_passes": 2, "reset_life_s": null});
+        assert_eq!(console.requests()[1].json(), json!({ "settings": settings }));
+        for wrong in ["--setting x", "--setting self_rename=perhaps", "--setting session_idle_s=soon"] {
+            assert_eq!(console.run(&format!("realm update acme {wrong}")).await.exit, 2, "{wrong}");
+        }
     }
 }

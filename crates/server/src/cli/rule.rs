@@ -34,6 +34,7 @@ pub enum Command {
     #[command(before_help = "Examples:
   admit rule add --host shop.test --path '/orders/**' --method GET --scope orders:read
   admit rule add --host shop.test --path /health --public
+  admit rule add --host shop.test --path '/pages/**' --authenticated --login
   admit rule add --host shop.test --path '/orders/**' --scope orders:read --limit 100/1m --burst 20 --per grant")]
     Add(Box<Add>),
     /// List the rules in the order in which they are tried
@@ -92,15 +93,24 @@ pub struct Add {
     /// A role that is needed; may be repeated, then one of them is
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
+    /// A kind of credential that will do; may be repeated; any where absent
+    #[arg(long = "credential", value_name = "KIND")]
+    credentials: Vec<String>,
+    /// The segment of the path that must be the caller's own id, name or external id
+    #[arg(long = "self", value_name = "SEGMENT")]
+    own: Option<String>,
     /// Any caller with a good credential
     #[arg(long)]
     authenticated: bool,
     /// Everybody
-    #[arg(long, conflicts_with_all = ["deny", "scopes", "roles", "authenticated", "api", "audience"])]
+    #[arg(long, conflicts_with_all = ["deny", "scopes", "roles", "authenticated", "api", "audience", "credentials", "own", "login"])]
     public: bool,
     /// Nobody
-    #[arg(long, conflicts_with_all = ["scopes", "roles", "authenticated", "api", "audience"])]
+    #[arg(long, conflicts_with_all = ["scopes", "roles", "authenticated", "api", "audience", "credentials", "own", "login"])]
     deny: bool,
+    /// Send people who are not known to sign in, where they go to a page
+    #[arg(long)]
+    login: bool,
     /// How often, such as 100/1m
     #[arg(long, value_name = "COUNT/TIME")]
     limit: Option<String>,
@@ -140,7 +150,9 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
 
 impl Add {
     fn body(&self) -> Result<Value, Failure> {
-        let says_nothing = self.scopes.is_empty() && self.roles.is_empty() && self.api.is_none();
+        let says_nothing = [&self.scopes, &self.roles, &self.credentials].iter().all(|listed| listed.is_empty())
+            && self.api.is_none()
+            && self.own.is_none();
         if says_nothing && !self.authenticated && !self.public && !self.deny {
             return Err(Failure::usage(
                 "the rule does not say who is admitted. Add --scope SCOPE, --role ROLE, --authenticated, --public or --deny",
@@ -154,6 +166,8 @@ impl Add {
             ("api", text(&self.api)),
             ("scopes", some_list(&self.scopes)),
             ("roles", some_list(&self.roles)),
+            ("credentials", some_list(&self.credentials)),
+            ("self", text(&self.own)),
         ]);
         let limit =
             fields([("rate", text(&self.limit)), ("burst", self.burst.map(Value::from)), ("per", text(&self.per))]);
@@ -165,6 +179,7 @@ impl Add {
             ("public", self.public.then_some(Value::Bool(true))),
             ("deny", self.deny.then_some(Value::Bool(true))),
             ("audience", text(&self.audience)),
+            ("login", self.login.then_some(Value::Bool(true))),
             ("limit", part(limit)),
             ("priority", self.priority.map(Value::from)),
             ("mode", self.observe.then(|| json!("observe"))),
@@ -216,6 +231,17 @@ mod tests {
             "limit": {"rate": "100/1m", "burst": 20, "per": "grant"}, "priority": 5, "mode": "observe",
         });
         assert_eq!(console.requests()[0].json(), rule);
+    }
+
+    #[tokio::test]
+    async fn a_rule_for_people_is_what_was_typed() {
+        let console = Console::new([Reply::json(201, json!({"id": "rul_1", "name": "me"}))]).await;
+        let typed = "rule add --name me --host shop.test --path /people/{id} --credential session --self id --login";
+        assert_eq!(console.run(typed).await.exit, 0);
+        let rule = json!({"name": "me", "match": {"host": "shop.test", "path": "/people/{id}"},
+            "require": {"credentials": ["session"], "self": "id"}, "login": true});
+        assert_eq!(console.requests()[0].json(), rule);
+        assert_eq!(console.run("rule add --host shop.test --public --login").await.exit, 2, "nobody needs to");
     }
 
     #[tokio::test]

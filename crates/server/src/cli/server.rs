@@ -92,6 +92,15 @@ impl Server {
         }
     }
 
+    /// What is at a path; none where nothing is.
+    pub async fn find(&self, path: &str) -> Result<Option<Value>, Failure> {
+        let response = self.request(Method::GET, path).send().await.map_err(|error| self.unreachable(&error))?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Ok(Some(read(response).await?.body))
+    }
+
     /// Sends and reads the answer.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
         let request = self.request(method, path);

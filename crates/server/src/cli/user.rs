@@ -1,6 +1,7 @@
 //! `admit user …`: people, and what they sign in with.
 
 use admit_core::secret::Secret;
+use admit_core::shell::operand;
 use data_encoding::BASE32_NOPAD;
 use http::Method;
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::{self, Extras, fields, some_list};
 use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
+use crate::cli::output::clean;
 use crate::cli::table::Column;
 
 const NOUN: Noun = Noun {
@@ -29,6 +31,11 @@ pub enum Command {
     /// Create a user
     #[command(before_help = "Examples:\n  admit user create --name alice --email alice@example.com --role viewer")]
     Create(Create),
+    /// Invite somebody: a link leads him to his first password; a user is made where there is none
+    #[command(
+        before_help = "Examples:\n  admit user invite alice@example.com --role viewer\n  admit user invite alice@example.com --name alice --language de"
+    )]
+    Invite(Invite),
     /// List the users
     #[command(before_help = "Examples:\n  admit user list\n  admit user list --external-id cus_42 --metadata plan=pro")]
     List(NarrowedList),
@@ -70,6 +77,21 @@ pub enum Command {
 pub struct Which {
     /// The name, e-mail address or id
     user: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Invite {
+    /// Where the link goes; the id or name of a user who is there already will do
+    user: String,
+    /// The user name of a new user; the address where absent
+    #[arg(long)]
+    name: Option<String>,
+    /// A role of a new user; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// In which language the mail is written: en, de
+    #[arg(long)]
+    language: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,6 +146,10 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let path = |segments: &[&str]| context.server()?.path(&[&[NOUN.plural], segments].concat());
     match command {
         Command::Create(create) => noun::create(context, &NOUN, &path(&[])?, &create.body()).await.map(drop),
+        Command::Invite(invite) => {
+            make_if_new(context, &path(&[])?, &path(&[&invite.user])?, &invite).await?;
+            send_invitation(context, &path(&[&invite.user, "invite"])?, &invite).await
+        }
         Command::List(list) => noun::list_narrowed(context, &NOUN, &path(&[])?, list).await,
         Command::Show(which) => noun::show(context, &path(&[&which.user])?).await,
         Command::Update(update) => {
@@ -157,6 +183,40 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     }
 }
 
+/// Makes the user who is to be invited, unless he is there.
+async fn make_if_new(context: &Context, users: &str, user: &str, invite: &Invite) -> Result<(), Failure> {
+    let server = context.server()?;
+    if server.find(user).await?.is_none() {
+        server.post(users, &invite.user()).await?;
+        return Ok(());
+    }
+    if invite.name.is_none() && invite.roles.is_empty() {
+        return Ok(());
+    }
+    let next = format!("admit user update {} …, then invite without --name and --role", operand(&invite.user));
+    Err(Failure::usage(format!("user {} is there already. Change him first: {next}", invite.user)))
+}
+
+async fn send_invitation(context: &Context, path: &str, invite: &Invite) -> Result<(), Failure> {
+    let body = fields([("language", invite.language.as_deref().map(Value::from))]);
+    let answer = context.server()?.post(path, &body.into()).await?;
+    let (link, output) = (answer["link"].as_str(), &context.output);
+    match link {
+        Some(link) if !output.json => output.line(link),
+        _ => noun::print(context, &answer),
+    }
+    let text = |name: &str| clean(answer[name].as_str().unwrap_or_default());
+    output.note(&match link {
+        Some(_) => format!(
+            "no mail is sent from here: hand this link on to {}. It is shown this once and works once, until {}",
+            text("email"),
+            text("expires_at")
+        ),
+        None => format!("an invitation is on its way to {}; it is good until {}", text("email"), text("expires_at")),
+    });
+    Ok(())
+}
+
 async fn set_password(context: &Context, path: &str, set: &SetPassword) -> Result<(), Failure> {
     let (field, what) = if set.hash { ("password_hash", "the hash") } else { ("password", "the password") };
     let chosen = if set.generate { generated() } else { input::password(context, what)? };
@@ -179,6 +239,19 @@ fn generated() -> Secret {
     digits.truncate(25);
     let groups: Vec<&str> = [0, 5, 10, 15, 20].iter().map(|place| &digits[*place..place + 5]).collect();
     Secret::new(groups.join("-"))
+}
+
+impl Invite {
+    /// Who is made where nobody is there.
+    fn user(&self) -> Value {
+        let name = self.name.as_deref().unwrap_or(&self.user);
+        fields([
+            ("name", Some(name.into())),
+            ("email", Some(self.user.as_str().into())),
+            ("roles", some_list(&self.roles)),
+        ])
+        .into()
+    }
 }
 
 impl Create {
@@ -246,6 +319,33 @@ mod tests {
         for typed in ["user set-password alice", "user set-password alice --generate --hash"] {
             assert_eq!(console.run(typed).await.exit, 2, "{typed}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_there_is_made_and_invited() {
+        let invited =
+            json!({"user": "usr_1", "email": "al@x.test", "expires_at": "2026-11-25T00:00:00Z", "mailed": true});
+        let link = "https://auth.test/invite?token=admit_ln_x";
+        let by_hand =
+            json!({"user": "usr_1", "email": "al@x.test", "expires_at": "2026", "mailed": false, "link": link});
+        let nobody = Reply::json(404, json!({"code": "not_found", "detail": "There is no user."}));
+        let user = || Reply::json(200, json!({"id": "usr_1"}));
+        let console =
+            Console::new([nobody, user(), Reply::json(201, invited), user(), Reply::json(201, by_hand), user()]).await;
+        let ran = console.run("user invite al@x.test --role viewer --language de").await;
+        assert_eq!(ran.exit, 0, "{}", ran.err);
+        assert!(ran.err.contains("an invitation is on its way to al@x.test"), "{}", ran.err);
+        assert_eq!(
+            console.requests()[1].json(),
+            json!({"name": "al@x.test", "email": "al@x.test", "roles": ["viewer"]})
+        );
+        assert_eq!(console.requests()[2].line, "POST /v1/realms/default/users/al%40x.test/invite HTTP/1.1");
+        assert_eq!(console.requests()[2].json(), json!({"language": "de"}));
+        let ran = console.run("user invite al@x.test").await;
+        assert_eq!((ran.exit, ran.out.trim_end()), (0, link), "the link alone: {}", ran.err);
+        assert!(!ran.err.contains(link) && ran.err.contains("hand this link on"), "{}", ran.err);
+        let ran = console.run("user invite al@x.test --role operator").await;
+        assert!(ran.exit == 2 && ran.err.contains("admit user update al@x.test"), "{}", ran.err);
     }
 
     #[tokio::test]

@@ -26,11 +26,6 @@ pub struct Login {
 
 /// The most threads; each takes the memory of a hash.
 const THREADS_MAX: u32 = 64;
-/// The least memory, and the least of memory times passes, in KiB: what the cheapest recommended choice has (OWASP).
-const MEMORY_KIB_MIN: u32 = 7 << 10;
-const MEMORY_KIB_MAX: u32 = 128 << 10;
-const WORK_KIB_MIN: u32 = 35 << 10;
-
 impl Default for Login {
     fn default() -> Self {
         Self {
@@ -65,20 +60,18 @@ pub fn read(root: &mut Reader<'_>) -> Login {
 }
 
 fn read_cost(section: &mut Reader<'_>, cost: &mut Cost) {
+    let mut wanted = *cost;
     match section.text("hash_memory").map(|text| bytes(&text).and_then(|size| u32::try_from(size >> 10).ok())) {
-        Some(Some(kib)) if (MEMORY_KIB_MIN..=MEMORY_KIB_MAX).contains(&kib) => cost.memory_kib = kib,
-        Some(_) => section.problem("hash_memory", "must be a size between 7MiB and 128MiB, such as \"19MiB\""),
+        Some(Some(kib)) => wanted.memory_kib = kib,
+        Some(None) => section.problem("hash_memory", "must be a size between 7MiB and 128MiB, such as \"19MiB\""),
         None => {}
     }
-    match section.number("hash_passes") {
-        Some(passes @ 1..=10) => cost.passes = passes,
-        Some(_) => section.problem("hash_passes", "must be 1 to 10"),
-        None => {}
+    if let Some(passes) = section.number("hash_passes") {
+        wanted.passes = passes;
     }
-    if cost.memory_kib.saturating_mul(cost.passes) < WORK_KIB_MIN {
-        let message =
-            "is too few for so little hash_memory: both multiplied must be 35MiB or more (19MiB twice, 46MiB once)";
-        section.problem("hash_passes", message);
+    match wanted.judge() {
+        Ok(()) => *cost = wanted,
+        Err((field, message)) => section.problem(&format!("hash_{field}"), message),
     }
 }
 

@@ -1,19 +1,14 @@
-//! JSON bodies: bounded, UTF-8, no duplicate members anywhere, nothing after the end.
-//!
-//! Two members of one name mean one thing to us and another to the next program; so they are refused at every level
-//! (RFC 8259 §4 leaves it open). Depth is bounded by serde_json (128).
+//! JSON bodies: bounded, UTF-8, and strict as [`json`] is.
 
-use std::collections::HashSet;
-use std::fmt;
-
+use admit_core::json;
 use admit_core::policy::rule::Problem as Flaw;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::problem::Problem;
@@ -96,11 +91,8 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let invalid = |error: serde_json::Error| {
         Problem::new(400, "invalid_request", format!("The body is not as it should be: {error}"))
     };
-    serde_json::from_slice::<Strict>(body).map_err(invalid)?;
-    serde_json::from_slice(body).map_err(|_| match serde_json::from_slice(body) {
-        Ok(value) => Problem::invalid(vec![flaw::<T>(value)]),
-        Err(error) => invalid(error),
-    })
+    let value = json::parse(body).map_err(invalid)?;
+    serde_json::from_slice(body).map_err(|_| Problem::invalid(vec![flaw::<T>(value)]))
 }
 
 /// What keeps a well-formed text from being what is asked for, and which of its members it is.
@@ -129,58 +121,6 @@ fn in_words(message: &str) -> String {
         .and_then(|rest| rest.split_once(" element"))
         .map_or(rest, |(_, rest)| rest.strip_prefix('s').unwrap_or(rest));
     format!("{before}expected an object{rest}")
-}
-
-/// Any JSON without duplicate members; keeps nothing.
-struct Strict;
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Strict;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without duplicate members")
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-    fn visit_str<E>(self, _: &str) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-    fn visit_unit<E>(self) -> Result<Strict, E> {
-        Ok(Strict)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Strict, A::Error> {
-        while items.next_element::<Strict>()?.is_some() {}
-        Ok(Strict)
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Strict, A::Error> {
-        let mut seen = HashSet::new();
-        while let Some(name) = members.next_key::<String>()? {
-            members.next_value::<Strict>()?;
-            if seen.contains(&name) {
-                return Err(serde::de::Error::custom(format_args!("member {name:?} stands there twice")));
-            }
-            seen.insert(name);
-        }
-        Ok(Strict)
-    }
 }
 
 #[cfg(test)]

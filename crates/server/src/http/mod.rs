@@ -20,7 +20,7 @@ pub use pulse::Cut;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::authn::basic::{self, Asked, Question};
 use crate::check::{self, Called, Door};
 use crate::pages::error::Reader;
 use body::Awaited;
@@ -112,9 +113,15 @@ fn dispatch(
     }
     match Door::of_path(request.uri().path()) {
         Some((door, realm)) if hall.purpose == Purpose::Public => {
-            Either::Left(ready(Ok(check_door(app, door, realm, &request, link.peer))))
+            match check_door(app, door, realm, &request, link.peer, None) {
+                Ok(response) => Either::Left(ready(Ok(response))),
+                Err(question) => Either::Right(Either::Left(ask_first(app.clone(), *question, link.peer, request))),
+            }
         }
-        _ => Either::Right(route(hall.clone(), Peer(link.peer), link.is_clear, link.pulse.clone(), request)),
+        _ => {
+            let routed = route(hall.clone(), Peer(link.peer), link.is_clear, link.pulse.clone(), request);
+            Either::Right(Either::Right(routed))
+        }
     }
 }
 
@@ -262,15 +269,38 @@ fn check_door(
     realm: Option<&str>,
     request: &Request<Incoming>,
     peer: SocketAddr,
-) -> Response<Body> {
+    asked: Option<&Asked>,
+) -> Result<Response<Body>, Box<Question>> {
     if request.method() == Method::CONNECT || request.method() == Method::TRACE {
-        return Problem::new(405, "method_not_allowed", "Ask with GET; the original method goes into a header.")
-            .respond(app);
+        let problem = Problem::new(405, "method_not_allowed", "Ask with GET; the original method goes into a header.");
+        return Ok(problem.respond(app));
     }
     let called = Called { realm, authority: host::authority(request.uri(), request.headers()) };
-    let response = check::answer(app, door, called, request.headers(), peer);
-    debug_assert!(response.status() != StatusCode::NOT_FOUND, "a check is answered with a verdict");
-    response
+    let answer = check::answer(app, door, called, request.headers(), peer, asked);
+    debug_assert!(
+        answer.as_ref().is_ok_and(|response| response.status() != StatusCode::NOT_FOUND) || answer.is_err(),
+        "a check is answered with a verdict"
+    );
+    answer
+}
+
+/// A check that waits for a password to be hashed. Apart, so that those that do not wait pay nothing for it.
+fn ask_first(
+    app: App,
+    question: Question,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>> {
+    Box::pin(async move {
+        let asked = basic::ask(&app, question).await;
+        let door = Door::of_path(request.uri().path());
+        let answer = door.map(|(door, realm)| check_door(&app, door, realm, &request, peer, Some(&asked)));
+        // It is asked once only, and of a path that is a door.
+        Ok(match answer {
+            Some(Ok(response)) => response,
+            Some(Err(_)) | None => Problem::overloaded().respond(&app),
+        })
+    })
 }
 
 #[cfg(test)]

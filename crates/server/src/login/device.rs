@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use admit_core::check::address;
 use admit_core::check::code::Reason;
 use admit_core::grant::GrantKind;
-use admit_core::id::UserId;
+use admit_core::id::{GrantId, UserId};
 use admit_core::login::cookie::{self as names, Cookie};
-use admit_core::login::session::{DEVICE_LIFE, Factors, LIVE_MAX, Session};
+use admit_core::login::session::{Factors, LIVE_MAX, Session};
 use admit_core::realm::Realm;
 use admit_core::secret::{Secret, SecretKind};
 use admit_core::time::Time;
@@ -22,7 +22,7 @@ use crate::manage::work;
 
 /// Knows the browser of somebody who has just signed in from now on; the secret is for its cookie.
 pub async fn remember(app: &App, realm: &Realm, user: UserId, seen: Seen, now: Time) -> Result<Secret, Problem> {
-    let grant = session::new_grant(app, realm.id, GrantKind::Device, user, now + DEVICE_LIFE, now);
+    let grant = session::new_grant(app, realm.id, GrantKind::Device, user, now + realm.device_life(), now);
     let (secret, stored) = session::draw(app, realm.id, SecretKind::Device, grant.id, now);
     let device = Session {
         grant: grant.id,
@@ -50,6 +50,15 @@ pub async fn remember(app: &App, realm: &Realm, user: UserId, seen: Seen, now: T
     Ok(secret)
 }
 
+/// A browser that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Whose it is.
+    pub user: UserId,
+    /// The grant that it proves.
+    pub grant: GrantId,
+}
+
 /// Who is known by the browser of a request. One read of the store where the cookie reads as one of ours, for a unit of the
 /// budget of unknown credentials.
 pub fn of_request(
@@ -58,7 +67,7 @@ pub fn of_request(
     headers: &HeaderMap,
     ip: Option<IpAddr>,
     now: Time,
-) -> Result<Option<UserId>, Reason> {
+) -> Result<Option<Known>, Reason> {
     let is_secure = is_secure_issuer(app, realm);
     let Some(shown) = names::present(headers, Cookie::Device, &realm.name, is_secure, SecretKind::Device) else {
         return Ok(None);
@@ -75,5 +84,5 @@ pub fn of_request(
     let line = &found.line;
     let is_live = line.lineage.halted().is_none() && line.lineage.expires_at().is_none_or(|end| end > now);
     let is_device = line.lineage.grant.kind == GrantKind::Device;
-    Ok((is_live && is_device).then_some(line.session.user))
+    Ok((is_live && is_device).then_some(Known { user: line.session.user, grant: line.session.grant }))
 }

@@ -4,7 +4,7 @@
 //! it does not matter how many guess at once.
 
 use admit_core::audit::Event;
-use admit_core::id::{RealmId, RequestId, UserId};
+use admit_core::id::{RealmId, UserId};
 use admit_core::login::guard::{self, Account, FAILURES_MAX};
 use admit_core::time::Time;
 use admit_store::{End, Result, Tx};
@@ -129,22 +129,7 @@ pub fn clear(tx: &mut Tx<'_>, realm: RealmId, account: Account, unlocked: &Event
 
 /// The event of a lock or its end.
 pub fn event(app: &App, realm: RealmId, kind: &str, user: Option<UserId>, now: Time) -> Event {
-    Event {
-        id: app.id(now),
-        number: 0,
-        seal: None,
-        realm: Some(realm),
-        at: now,
-        kind: kind.to_owned(),
-        actor: String::new(),
-        target: user.map(|user| user.to_string()).unwrap_or_default(),
-        reason: None,
-        request_id: None,
-        detail: json!({ "failures_in_a_row": FAILURES_MAX }),
-    }
-}
-
-/// The same with the request that brought it about.
-pub fn of_request(event: Event, request_id: RequestId) -> Event {
-    Event { request_id: Some(request_id.to_string()), ..event }
+    let target = user.map(|user| user.to_string()).unwrap_or_default();
+    let detail = json!({ "failures_in_a_row": FAILURES_MAX });
+    Event { target, detail, ..Event::new(app.id(now), realm, kind, now) }
 }

@@ -1,9 +1,9 @@
-//! Choosing a password: what is judged, hashed and kept; and the mailed link for who has lost his.
+//! Choosing a password: what is judged, hashed and kept; and the mailed links for who has lost his, and who has none yet.
 //!
-//! A link is good once, for fifteen minutes, for the address that it was sent to, and only the newest is. Looking at it uses
-//! nothing up. A new password ends where the person is signed in and the devices that are known to be his; keys go on, for
-//! whoever asks to end them too. Sends no mail and shows no page.
+//! What makes a link good is in [`super::link`]. A new password ends where the person is signed in and the devices that are
+//! known to be his; keys go on, for whoever asks to end them too. Sends no mail and shows no page.
 
+use std::hash::Hash;
 use std::time::Instant;
 
 use admit_core::audit::Event;
@@ -14,21 +14,19 @@ use admit_core::login::identifier::Identifier;
 use admit_core::login::password::{ALONE_MIN, Password, SECOND_MIN, Weakness};
 use admit_core::name::Label;
 use admit_core::realm::Realm;
-use admit_core::secret::{self, Secret, SecretKind};
+use admit_core::secret::Secret;
 use admit_core::time::{Span, Time};
 use admit_core::user::{User, UserSpec};
-use admit_store::{End, SealedPassword, ShortCredential, ShortKind, Tx};
+use admit_store::{End, SealedPassword, ShortKind, Tx};
 use ipnet::IpNet;
 use serde_json::json;
 
 use super::hashing::{self, Lane};
+use super::link::{self, About};
 use super::verify::{self, Asker, Refused};
 use super::{breached, guard};
 use crate::app::App;
 
-/// How long a link is good.
-pub const RESET_LIFE: Span = Span::minutes(15);
-const RESET_PREFIX: &str = "admit_ln";
 /// How many letters one person gets in an hour, and how many one network has sent.
 const GOT_PER_HOUR: u32 = 5;
 const SENT_PER_HOUR: u32 = 20;
@@ -97,7 +95,7 @@ pub async fn accept(
     let known: Vec<&str> = known.into_iter().flatten().chain(["admit"]).collect();
     chosen.judge(letters_min, &known, is_breached).map_err(NotSet::Weak)?;
     let asker = hashing::Asker { lane: Lane::Unknown, realm: realm.id, source };
-    let (own, cost, salt) = (app.clone(), verify::today(app), app.random());
+    let (own, cost, salt) = (app.clone(), verify::today(app, realm), app.random());
     let hashed = app.hashing.run(asker, move |memory| {
         let started = Instant::now();
         let hashed = hash::hash(&chosen, &salt, cost, memory);
@@ -132,7 +130,9 @@ pub fn keep(
     now: Time,
 ) -> admit_store::Result<Vec<GrantId>> {
     tx.update_password(user.realm, user.id, password)?;
-    tx.delete_shorts_of(user.realm, ShortKind::PasswordReset, user.id)?;
+    for kind in [ShortKind::PasswordReset, ShortKind::Invitation] {
+        tx.delete_shorts_of(user.realm, kind, user.id)?;
+    }
     tx.revoke_sign_ins(user.realm, user.id, but, now)
 }
 
@@ -187,115 +187,103 @@ pub async fn begin_reset(
     let Some(user) = app.store.point(|tx| tx.find_user_signing_in(realm.id, &name))? else { return Ok(None) };
     let is_out = user.disabled_at.is_some() || user.erased_at.is_some() || realm.disabled_at.is_some();
     let Some(to) = user.spec.email.clone().filter(|_| !is_out) else { return Ok(None) };
-    if !may_send(app, &user, source) {
+    if !may_send(app, realm.id, &user.id, source) {
         return Ok(None);
     }
     let now = app.now();
-    let secret = secret::write(RESET_PREFIX, &app.random());
-    let link = new_link(app, &user, &to, &secret, now);
+    let (kind, about) = (ShortKind::PasswordReset, About::mailed_to(to.clone()));
+    let link = link::draw(app, realm.id, kind, Some(user.id), &about, realm.reset_life(), now);
     let event = event(app, &user, "user.password_reset_begun", request_id, now);
-    let expires_at = link.expires_at;
-    let (realm, id) = (realm.id, user.id);
+    let stored = link.stored();
     let made = app.store.write(move |tx| {
-        tx.delete_shorts_of(realm, ShortKind::PasswordReset, id)?;
-        tx.insert_short(&link)?;
+        stored.keep(tx)?;
         tx.insert_event(&event)?;
         Ok(End::Commit(()))
     });
     made.await?;
-    Ok(Some(Letter { user: id, to, secret, expires_at }))
+    Ok(Some(Letter { user: user.id, to, expires_at: link.expires_at(), secret: link.secret }))
 }
 
 #[derive(Hash)]
-enum Letters {
-    To(UserId),
+enum Letters<'l, T> {
+    To(&'l T),
     From(IpNet),
 }
 
-/// Nobody is buried in letters, and no network has all of them sent.
-fn may_send(app: &App, user: &User, source: Option<IpNet>) -> bool {
+/// Nobody is buried in letters, and no network has all of them sent. `to` is whoever gets them, a person or an address.
+pub fn may_send(app: &App, realm: RealmId, to: &impl Hash, source: Option<IpNet>) -> bool {
     let per_hour = |count| Limit::from(Rate::new(count, Span::hours(1)).unwrap_or(Rate::per_minute(1)));
-    let take =
-        |letters, count| app.limiter.take(user.realm, &letters, &per_hour(count), app.clock.monotonic_us()).admitted;
-    source.is_none_or(|source| take(Letters::From(source), SENT_PER_HOUR)) && take(Letters::To(user.id), GOT_PER_HOUR)
+    let take = |letters, count| app.limiter.take(realm, &letters, &per_hour(count), app.clock.monotonic_us()).admitted;
+    source.is_none_or(|source| take(Letters::From(source), SENT_PER_HOUR)) && take(Letters::To(to), GOT_PER_HOUR)
 }
 
-fn new_link(app: &App, user: &User, to: &Label, secret: &Secret, now: Time) -> ShortCredential {
-    let keys = app.master.keys();
-    let active = keys.active();
-    ShortCredential {
-        hash: active.lookup.hash(user.realm, SecretKind::Link, secret.expose()),
-        lookup_key: active.number,
-        kind: ShortKind::PasswordReset,
-        realm: user.realm,
-        user: Some(user.id),
-        grant: None,
-        bound_to: None,
-        detail: Some(address_form(to)),
-        created_at: now,
-        expires_at: now + RESET_LIFE,
-        used_at: None,
+/// By which mail somebody chooses a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// He lost the one he had.
+    Reset,
+    /// He was invited and has none yet.
+    Invitation,
+}
+
+impl Way {
+    const fn kind(self) -> ShortKind {
+        match self {
+            Self::Reset => ShortKind::PasswordReset,
+            Self::Invitation => ShortKind::Invitation,
+        }
+    }
+
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Reset => "user.password_reset",
+            Self::Invitation => "user.invitation_accepted",
+        }
     }
 }
 
-/// What of an address must be the same for a link to be good.
-fn address_form(address: &Label) -> String {
-    address.as_str().to_lowercase()
-}
-
 /// Whom a link is for, as long as it is good. Uses nothing up, so that whoever looks at mails may follow it.
-pub fn find_reset(app: &App, realm: RealmId, link: &Secret, now: Time) -> admit_store::Result<Option<User>> {
-    let hashes = app.master.keys().hashes(realm, SecretKind::Link, link.expose());
-    app.store.point(|tx| {
-        let Some(short) = tx.find_short(realm, ShortKind::PasswordReset, &hashes, now)? else { return Ok(None) };
-        of_link(tx, &short)
-    })
+pub fn find_by_link(
+    app: &App,
+    realm: RealmId,
+    way: Way,
+    link: &Secret,
+    now: Time,
+) -> admit_store::Result<Option<User>> {
+    let Some(found) = link::find(app, realm, way.kind(), link, now)? else { return Ok(None) };
+    app.store.point(|tx| link::owner(tx, realm, &found))
 }
 
-fn of_link(tx: &mut Tx<'_>, short: &ShortCredential) -> admit_store::Result<Option<User>> {
-    let Some(id) = short.user else { return Ok(None) };
-    let user = tx.find_user(short.realm, id)?.filter(|user| user.disabled_at.is_none() && user.erased_at.is_none());
-    let is_to = |user: &User| user.spec.email.as_ref().map(address_form) == short.detail;
-    Ok(user.filter(is_to))
-}
-
-/// A new password by a link. The address is proved by it, the account unlocked, and every sign-in ended.
-pub async fn finish_reset(
+/// A password by a link. The address is proved by a mailed one, the account unlocked, and every sign-in ended.
+pub async fn set_by_link(
     app: &App,
     realm: &Realm,
+    way: Way,
     link: &Secret,
     chosen: &Secret,
-    source: Option<IpNet>,
-    request_id: RequestId,
+    asker: Asker,
 ) -> Result<UserId, NotSet> {
-    let found = find_reset(app, realm.id, link, app.now()).map_err(|error| unavailable(&error))?;
+    let found = find_by_link(app, realm.id, way, link, app.now()).map_err(|error| unavailable(&error))?;
     let user = found.ok_or(NotSet::NoLink)?;
     // A password that is not taken does not cost the link.
-    let accepted = accept(app, realm, &user.spec, chosen, Beside::Nothing, source).await?;
+    let accepted = accept(app, realm, &user.spec, chosen, Beside::Nothing, asker.source).await?;
     let now = app.now();
-    let hashes = app.master.keys().hashes(realm.id, SecretKind::Link, link.expose());
-    let sealed = accepted.seal(app, &user, now);
-    let reset = event(app, &user, "user.password_reset", request_id, now);
-    let unlocked = guard::of_request(guard::event(app, realm.id, "sign_in.unlocked", Some(user.id), now), request_id);
-    let id = user.id;
-    let realm = realm.id;
+    let (hashes, sealed) = (link::hashes(app, realm.id, link), accepted.seal(app, &user, now));
+    let set = event(app, &user, way.event(), asker.request_id, now);
+    let unlocked = guard::event(app, realm.id, "sign_in.unlocked", Some(user.id), now).asked_by(asker.request_id);
+    let (id, realm) = (user.id, realm.id);
     let done = app.store.write(move |tx| {
-        let mut taken = None;
-        for hash in &hashes {
-            taken = taken.or(tx.take_short(realm, ShortKind::PasswordReset, hash, now)?);
-        }
-        let Some(user) = taken.map(|short| of_link(tx, &short)).transpose()?.flatten() else {
-            return Ok(End::Rollback(false));
-        };
+        let Some(found) = link::take(tx, realm, way.kind(), &hashes, now)? else { return Ok(End::Rollback(false)) };
+        let Some(user) = link::owner(tx, realm, &found)? else { return Ok(End::Rollback(false)) };
         let ended = keep(tx, &user, &sealed, None, now)?;
         guard::clear(tx, realm, user.id.into(), &unlocked)?;
-        let is_new_proof = user.email_verified_at.is_none();
+        let is_new_proof = found.about.is_mailed && user.email_verified_at.is_none();
         if is_new_proof {
             // Who was changed at this moment is verified by the next mail.
             tx.update_user(realm, &User { email_verified_at: Some(now), ..user }, now)?;
         }
         let detail = json!({ "sign_ins_ended": ended.len(), "email_verified": is_new_proof });
-        tx.insert_event(&Event { detail, ..reset.clone() })?;
+        tx.insert_event(&Event { detail, ..set.clone() })?;
         Ok(End::Commit(true))
     });
     match done.await {
@@ -305,20 +293,9 @@ pub async fn finish_reset(
     }
 }
 
-fn event(app: &App, user: &User, kind: &str, request_id: RequestId, now: Time) -> Event {
-    Event {
-        id: app.id(now),
-        number: 0,
-        seal: None,
-        realm: Some(user.realm),
-        at: now,
-        kind: kind.to_owned(),
-        actor: user.id.to_string(),
-        target: user.id.to_string(),
-        reason: None,
-        request_id: Some(request_id.to_string()),
-        detail: serde_json::Value::Null,
-    }
+/// The event of what somebody does to himself.
+pub fn event(app: &App, user: &User, kind: &str, request_id: RequestId, now: Time) -> Event {
+    Event::new(app.id(now), user.realm, kind, now).by(user.id).on(user.id).asked_by(request_id)
 }
 
 fn unavailable(error: &admit_store::Error) -> NotSet {

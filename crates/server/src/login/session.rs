@@ -12,7 +12,7 @@ use admit_core::check::code::Reason;
 use admit_core::grant::{Grant, GrantKind};
 use admit_core::id::{GrantId, RealmId, SubjectId, UserId};
 use admit_core::login::cookie::{self as names, Cookie};
-use admit_core::login::session::{Factor, Factors, LIVE_MAX, Life, PENDING_LIFE, Session, SessionSecret};
+use admit_core::login::session::{Factor, Factors, LIVE_MAX, PENDING_LIFE, Session, SessionSecret};
 use admit_core::principal::Principal;
 use admit_core::realm::Realm;
 use admit_core::secret::{self, Secret, SecretKind};
@@ -130,7 +130,7 @@ const BATCH: usize = 50;
 
 /// Begins a session.
 pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<Begun, Problem> {
-    let life = Life::of(&realm.name);
+    let life = realm.session_life();
     let absolute = if entry.pending.is_empty() { life.absolute } else { PENDING_LIFE };
     let grant = new_grant(app, realm.id, GrantKind::Session, entry.user, now + absolute, now);
     let (secret, stored) = draw(app, realm.id, SecretKind::Session, grant.id, now);
@@ -182,7 +182,7 @@ pub async fn raise(
     now: Time,
 ) -> Result<Option<Begun>, Problem> {
     let (secret, stored) = draw(app, realm.id, SecretKind::Session, session, now);
-    let (id, shown, absolute) = (realm.id, Factors::of(shown), Life::of(&realm.name).absolute);
+    let (id, shown, absolute) = (realm.id, Factors::of(shown), realm.session_life().absolute);
     let drawn = told(app, realm.id, "session.raised", "", session, now);
     let raised = work::write(app, move |tx| {
         let known = tx.find_session(id, session, now)?;
@@ -342,19 +342,7 @@ pub(super) fn told(
     session: impl Display,
     now: Time,
 ) -> Event {
-    Event {
-        id: app.id(now),
-        number: 0,
-        seal: None,
-        realm: Some(realm),
-        at: now,
-        kind: kind.to_owned(),
-        actor: actor.to_string(),
-        target: session.to_string(),
-        reason: None,
-        request_id: None,
-        detail: serde_json::Value::Null,
-    }
+    Event::new(app.id(now), realm, kind, now).by(actor).on(session)
 }
 
 /// Events for sessions that are not known yet.

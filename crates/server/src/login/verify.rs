@@ -21,7 +21,7 @@ use admit_store::{End, SealedPassword, Tx};
 use ipnet::IpNet;
 
 use super::guard::{self, Guesser};
-use super::hashing::{self, Lane};
+use super::hashing::{self, Entered, Lane};
 use crate::app::App;
 use crate::jobs::sign_in::{Failed, Why};
 use crate::master;
@@ -71,6 +71,23 @@ pub async fn password(
     password: &Secret,
     asker: Asker,
 ) -> Result<Proved, Refused> {
+    let outcome = by_name(app, realm, identifier, password, asker).await;
+    app.metrics.sign_ins.count(&outcome);
+    outcome
+}
+
+async fn by_name(
+    app: &App,
+    realm: &Realm,
+    identifier: &str,
+    password: &Secret,
+    asker: Asker,
+) -> Result<Proved, Refused> {
+    // Who shows no device can only wait with all others: where there is no place for him, nothing is read.
+    let place = match asker.known {
+        None => Some(enter(app, realm, Lane::Unknown, asker)?),
+        Some(_) => None,
+    };
     let keys = app.master.keys();
     let found = app.store.point(|tx| match Identifier::parse(identifier) {
         Ok(name) => match tx.find_user_signing_in(realm.id, &name)? {
@@ -79,12 +96,16 @@ pub async fn password(
         },
         Err(_) => Ok(Candidate::nobody(keys.active().nobody.account(realm.id, identifier))),
     });
-    let asked = match found {
-        Ok(candidate) => ask(app, realm, candidate, password, asker).await,
-        Err(error) => Err(unavailable(&error)),
-    };
-    app.metrics.sign_ins.count(&asked);
-    asked
+    let candidate = found.map_err(|error| unavailable(&error))?;
+    ask(app, realm, candidate, password, asker, place).await
+}
+
+/// A place for hashing, or that there is none.
+fn enter(app: &App, realm: &Realm, lane: Lane, asker: Asker) -> Result<Entered, Refused> {
+    app.hashing.enter(hashing::Asker { lane, realm: realm.id, source: asker.source }).map_err(|_| {
+        app.metrics.hash_refused.inc();
+        Refused::Full
+    })
 }
 
 /// The same of somebody who is signed in: before he changes something dear.
@@ -95,7 +116,7 @@ pub async fn again(app: &App, realm: &Realm, user: UserId, password: &Secret, as
         None => Ok(Candidate::nobody(user.into())),
     });
     let candidate = found.map_err(|error| unavailable(&error))?;
-    ask(app, realm, candidate, password, asker).await
+    ask(app, realm, candidate, password, asker, None).await
 }
 
 /// Whose password it may be, as one snapshot saw him.
@@ -174,7 +195,14 @@ struct Hashed {
     renewed: Option<String>,
 }
 
-async fn ask(app: &App, realm: &Realm, candidate: Candidate, secret: &Secret, asker: Asker) -> Result<Proved, Refused> {
+async fn ask(
+    app: &App,
+    realm: &Realm,
+    candidate: Candidate,
+    secret: &Secret,
+    asker: Asker,
+    place: Option<Entered>,
+) -> Result<Proved, Refused> {
     // What is no password is nobody's, and is not hashed.
     let Ok(typed) = Password::parse(secret.expose()) else { return Err(Refused::Wrong) };
     let now = app.now();
@@ -182,10 +210,7 @@ async fn ask(app: &App, realm: &Realm, candidate: Candidate, secret: &Secret, as
     let guesser = Guesser { realm: realm.id, account: candidate.account, source: asker.source, is_known_device };
     let fail = |why| note(app, &guesser, candidate.user(), why, asker.request_id, now);
     let lane = if is_known_device { Lane::KnownDevice } else { Lane::Unknown };
-    let Ok(entered) = app.hashing.enter(hashing::Asker { lane, realm: realm.id, source: asker.source }) else {
-        app.metrics.hash_refused.inc();
-        return Err(Refused::Full);
-    };
+    let entered = place.map_or_else(|| enter(app, realm, lane, asker), Ok)?;
     if let Err(retry_after_s) = guard::pace(app, &guesser) {
         fail(Why::TooFast);
         return Err(Refused::Later { retry_after_s });
@@ -194,7 +219,8 @@ async fn ask(app: &App, realm: &Realm, candidate: Candidate, secret: &Secret, as
         fail(Why::Locked);
         return Err(Refused::NeedsLink);
     };
-    let (stored, cost, salt) = (candidate.somebody.as_ref().and_then(|of| of.stored.clone()), today(app), app.random());
+    let (stored, cost, salt) =
+        (candidate.somebody.as_ref().and_then(|of| of.stored.clone()), today(app, realm), app.random());
     let metrics = app.clone();
     let hashed = entered.run(move |memory| {
         let started = Instant::now();
@@ -215,9 +241,9 @@ async fn ask(app: &App, realm: &Realm, candidate: Candidate, secret: &Secret, as
     }
 }
 
-/// What a hash costs today.
-pub fn today(app: &App) -> Cost {
-    app.config.load().login.cost
+/// What a hash costs today in a realm.
+pub fn today(app: &App, realm: &Realm) -> Cost {
+    realm.hash_cost(app.config.load().login.cost)
 }
 
 /// The same work whether there is anything to compare with or not.
@@ -256,7 +282,7 @@ async fn settle(
         return Ok(proved);
     }
     let account = guesser.account;
-    let unlocked = guard::of_request(guard::event(app, user.realm, "sign_in.unlocked", Some(user.id), now), request_id);
+    let unlocked = guard::event(app, user.realm, "sign_in.unlocked", Some(user.id), now).asked_by(request_id);
     let settled = app.store.write(move |tx| {
         // The last guess that there may be is no lock where it is the right one.
         if is_counted && tx.clear_guesses(user.realm, account)?.is_some_and(|guesses| guesses.locked_at.is_some()) {

@@ -42,12 +42,11 @@ impl Letter {
     /// In the words of a language. `place` is the host that people know.
     pub fn write(mail: &Mail<'_>, language: Language, place: &str) -> Self {
         let words = Words::of(language);
-        let span = mail.link().map_or_else(String::new, |(_, good_for)| words.span(good_for));
-        let name = if let Mail::KeyCreated { name } = mail { name } else { "" };
-        let given = [("place", place), ("span", &span), ("name", name)];
+        let span = mail.link().map_or_else(String::new, |link| words.span(link.good_for));
+        let given = [("place", place), ("span", &span), ("name", mail.name())];
         let say = |part: &str| words.fill(&format!("mail.{}.{part}", mail.key()), &given);
         let (subject, lead, after) = (say("subject"), say("lead"), say("after"));
-        let button = mail.link().map(|(link, _)| (say("button"), link));
+        let button = mail.link().map(|link| (say("button"), link.to));
         let link = button.as_ref().map(|(label, link)| (label.as_str(), *link));
         let (lead, after) = (lead.as_str(), after.as_str());
         let text = Plain { lead, link, after, place }.render().unwrap_or_default();
@@ -59,13 +58,15 @@ impl Letter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::Link;
     use admit_core::time::Span;
 
     const LINK: &str = "https://auth.test/password/reset?token=x&y=1";
+    const TO: Link<'_> = Link { to: LINK, good_for: Span::minutes(15) };
 
     #[test]
     fn a_letter_says_the_same_plain_and_as_html() {
-        let mail = Mail::PasswordReset { link: LINK, good_for: Span::minutes(15) };
+        let mail = Mail::PasswordReset(TO);
         let letter = Letter::write(&mail, Language::English, "auth.test");
         assert_eq!(letter.subject, "Set a new password");
         for said in
@@ -92,12 +93,21 @@ mod tests {
 
     #[test]
     fn every_mail_has_all_its_words() {
-        let (link, good_for) = (LINK, Span::minutes(15));
-        let mails = [Mail::PasswordReset { link, good_for }, Mail::PasswordChanged, Mail::KeyCreated { name: "ci" }];
-        assert_eq!(mails.map(|mail| mail.key()), Mail::KEYS);
+        let mails = [
+            Mail::PasswordReset(TO),
+            Mail::Invitation(TO),
+            Mail::Registration(TO),
+            Mail::AddressInUse(TO),
+            Mail::AddressProof { name: "alice", link: TO },
+            Mail::AddressChanged,
+            Mail::PasswordChanged,
+            Mail::KeyCreated { name: "ci" },
+            Mail::KeyRolled { name: "ci" },
+        ];
+        assert_eq!(mails.map(|mail| (mail.key(), mail.link().is_some())), Mail::KEYS);
         for (mail, language) in mails.iter().flat_map(|mail| Language::ALL.map(|language| (mail, language))) {
             let letter = Letter::write(mail, language, "auth.test");
-            assert_eq!(letter.text.contains(LINK), Mail::has_link(mail.key()), "{mail:?}");
+            assert_eq!(letter.text.contains(LINK), mail.link().is_some(), "{mail:?}");
             assert!(!letter.text.contains(['{', '}']) && !letter.subject.is_empty(), "{mail:?}: {}", letter.text);
         }
     }

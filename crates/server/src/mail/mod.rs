@@ -31,12 +31,22 @@ pub use sender::run;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mail<'m> {
     /// A link to set a new password.
-    PasswordReset {
-        /// Where to.
-        link: &'m str,
-        /// For how long from now on.
-        good_for: Span,
+    PasswordReset(Link<'m>),
+    /// A link to choose the first password.
+    Invitation(Link<'m>),
+    /// A link to make an account.
+    Registration(Link<'m>),
+    /// Somebody wants to use the address, and its owner does already. The link leads to signing in.
+    AddressInUse(Link<'m>),
+    /// A link that shows whose the address is.
+    AddressProof {
+        /// The account that it would belong to.
+        name: &'m str,
+        /// The link.
+        link: Link<'m>,
     },
+    /// Another address has taken the place of this one.
+    AddressChanged,
     /// The password is another one now.
     PasswordChanged,
     /// A key that acts as them was made.
@@ -44,34 +54,72 @@ pub enum Mail<'m> {
         /// What its person called it.
         name: &'m str,
     },
+    /// A key that acts as them has another secret now.
+    KeyRolled {
+        /// What its person called it.
+        name: &'m str,
+    },
+}
+
+/// A link, and for how long it is good from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link<'m> {
+    /// Where to.
+    pub to: &'m str,
+    /// For how long.
+    pub good_for: Span,
 }
 
 /// How long a mail without a link is worth sending.
 const NOTICE_LIFE: Span = Span::hours(24);
 
 impl<'m> Mail<'m> {
-    /// Under which the catalogues keep the words of each.
-    pub const KEYS: [&'static str; 3] = ["password-reset", "password-changed", "key-created"];
+    /// Under which the catalogues keep the words of each, and whether these stand around a link.
+    pub const KEYS: [(&'static str, bool); 9] = [
+        ("password-reset", true),
+        ("invitation", true),
+        ("registration", true),
+        ("address-in-use", true),
+        ("address-proof", true),
+        ("address-changed", false),
+        ("password-changed", false),
+        ("key-created", false),
+        ("key-rolled", false),
+    ];
 
     /// Its key among those.
     pub const fn key(&self) -> &'static str {
-        match self {
-            Self::PasswordReset { .. } => Self::KEYS[0],
-            Self::PasswordChanged => Self::KEYS[1],
-            Self::KeyCreated { .. } => Self::KEYS[2],
+        let place = match self {
+            Self::PasswordReset(_) => 0,
+            Self::Invitation(_) => 1,
+            Self::Registration(_) => 2,
+            Self::AddressInUse(_) => 3,
+            Self::AddressProof { .. } => 4,
+            Self::AddressChanged => 5,
+            Self::PasswordChanged => 6,
+            Self::KeyCreated { .. } => 7,
+            Self::KeyRolled { .. } => 8,
+        };
+        Self::KEYS[place].0
+    }
+
+    /// The link in it.
+    pub const fn link(&self) -> Option<Link<'m>> {
+        match *self {
+            Self::PasswordReset(link)
+            | Self::Invitation(link)
+            | Self::Registration(link)
+            | Self::AddressInUse(link)
+            | Self::AddressProof { link, .. } => Some(link),
+            Self::AddressChanged | Self::PasswordChanged | Self::KeyCreated { .. } | Self::KeyRolled { .. } => None,
         }
     }
 
-    /// Whether the words of a key stand around a link.
-    pub fn has_link(key: &str) -> bool {
-        key == Self::KEYS[0]
-    }
-
-    /// The link in it, and how long it is good.
-    pub const fn link(&self) -> Option<(&'m str, Span)> {
+    /// The name in it.
+    const fn name(&self) -> &'m str {
         match *self {
-            Self::PasswordReset { link, good_for } => Some((link, good_for)),
-            Self::PasswordChanged | Self::KeyCreated { .. } => None,
+            Self::KeyCreated { name } | Self::KeyRolled { name } | Self::AddressProof { name, .. } => name,
+            _ => "",
         }
     }
 }
@@ -129,7 +177,7 @@ fn try_send(app: &App, realm: &Realm, to: To<'_>, mail: &Mail<'_>, now: Time) ->
         app.mail.catch(&address, letter, now);
         return Outcome::Queued;
     }
-    let good_until = now + mail.link().map_or(NOTICE_LIFE, |(_, good_for)| good_for);
+    let good_until = now + mail.link().map_or(NOTICE_LIFE, |link| link.good_for);
     app.mail.put(post::Waiting::new(realm.id, address, to.user, mail.key(), letter, good_until, now))
 }
 

@@ -1,6 +1,6 @@
 //! `doctor`: what an operator should know of this server before somebody else finds out. Changes nothing.
 
-use admit_core::policy::rule::Demand;
+use admit_core::policy::rule::{Demand, Problem as Flaw};
 use admit_core::realm::Realm;
 use admit_core::time::{Span, Time};
 use admit_store::{EventFilter, KeyFilter, Page, Tx};
@@ -18,6 +18,7 @@ use crate::config::{Config, MasterKeySource};
 use crate::http::certificate::{self, Pair};
 use crate::http::json::Json;
 use crate::http::problem::Problem;
+use crate::mail;
 
 /// How many realms are looked at.
 const REALMS: u32 = 200;
@@ -76,10 +77,12 @@ pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Re
     }));
     items.extend(app.master.wrong().map(of_master_key));
     items.extend(app.certificate.get().and_then(|pair| of_certificate(&pair, now)));
+    let has_mail = mail::is_there(&app);
     let of_realms = work::read(&app, move |tx| {
         let realms = tx.list_realms(&Page::first(REALMS))?;
         let mut found = Vec::new();
         for realm in &realms {
+            found.extend(of_settings(realm, has_mail));
             found.extend(of_rules(tx, realm)?);
             found.extend(of_keys(tx, realm, now)?);
             found.extend(of_clock(tx, realm, now)?);
@@ -152,6 +155,27 @@ fn of_certificate(pair: &Pair, now: Time) -> Option<Finding> {
     let days = ends_at.since(now).as_ms() / Span::days(1).as_ms();
     (ends_at <= now + certificate::SOON)
         .then(|| warning(format!("The TLS certificate ends in {days} days, at {ends_at}."), fix))
+}
+
+/// What a realm sets for itself: what another version allowed, and what needs something that is not there.
+fn of_settings(realm: &Realm, has_mail: bool) -> Vec<Finding> {
+    let name = &realm.name;
+    let beyond = |problem: Flaw| {
+        let setting = problem.path.trim_start_matches("settings.").to_owned();
+        let what = format!("Realm {name}: the setting {setting} {}.", problem.message);
+        warning(what, format!("admit realm update {name} --setting {setting}=default"))
+    };
+    let mut found: Vec<_> = realm.settings.judge(realm).into_iter().map(beyond).collect();
+    if realm.lets_register() && has_mail {
+        let what = format!("Realm {name}: anybody with an e-mail address can make an account.");
+        found.push(Finding { level: Level::Ok, what, fix: None });
+    } else if realm.lets_register() {
+        let what =
+            format!("Realm {name}: self_registration is on, but no mail is sent from here: nobody can register.");
+        let fix = format!("set [mail] in admit.toml, or: admit realm update {name} --setting self_registration=false");
+        found.push(warning(what, fix));
+    }
+    found
 }
 
 fn of_rules(tx: &mut Tx<'_>, realm: &Realm) -> Result<Vec<Finding>, Stop> {

@@ -11,17 +11,6 @@ use crate::app::App;
 
 /// The event of a change that this caller makes now.
 pub fn event(access: &Access, app: &App, kind: &str, target: impl Display) -> Event {
-    Event {
-        id: app.id(access.now),
-        number: 0,
-        seal: None,
-        realm: Some(access.realm_id()),
-        at: access.now,
-        kind: kind.to_owned(),
-        actor: access.actor(),
-        target: target.to_string(),
-        reason: None,
-        request_id: Some(access.request_id.to_string()),
-        detail: serde_json::Value::Null,
-    }
+    let event = Event::new(app.id(access.now), access.realm_id(), kind, access.now);
+    event.by(access.actor()).on(target).asked_by(access.request_id)
 }

@@ -101,7 +101,7 @@ impl Access {
             CredentialKind::ApiKey => {
                 self.caller.key.map_or_else(|| self.caller.subject.to_string(), |key| key.to_string())
             }
-            CredentialKind::Session => self.caller.subject.to_string(),
+            CredentialKind::Session | CredentialKind::Basic => self.caller.subject.to_string(),
         }
     }
 
@@ -315,7 +315,7 @@ impl Caller<'_> {
         let response = render::refused(self.app, name, &decision);
         let operators = self.app.policies.of(self.app, self.app.operators).ok().flatten();
         if let Some(realm) = realm.cloned().or(operators) {
-            let judged = Judged { decision, rule: None, credential };
+            let judged = Judged { decision, rule: None, credential, question: None };
             pipeline::conclude(self.app, &realm, self.request, Door::Manage, &judged, self.now);
         }
         response
@@ -373,7 +373,7 @@ impl Call<'_> {
             .ok()
         });
         let Some(request) = request else { return };
-        let judged = Judged { decision, rule: None, credential: None };
+        let judged = Judged { decision, rule: None, credential: None, question: None };
         pipeline::conclude(self.app, self.caller_realm, &request, Door::Manage, &judged, self.now);
     }
 }

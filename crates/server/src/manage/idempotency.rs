@@ -4,6 +4,7 @@
 //! there or neither. The same key with another body is 422. Of an answer that carried a secret only the id is kept; its
 //! replay is 409 `secret_already_shown`.
 
+use admit_core::id::UserId;
 use admit_core::time::{Span, Time};
 use admit_store::{Remembered, Tx};
 use aws_lc_rs::digest;
@@ -127,9 +128,13 @@ fn replay(earlier: Remembered, digest: &[u8; 32]) -> Result<Response, Problem> {
     }
     let Some(body) = earlier.body else {
         let target = earlier.target.unwrap_or_default();
-        let detail = format!(
-            "This was done before and made {target}; its secret was shown that once. If it is lost: admit key roll {target} --compromised"
-        );
+        let (done, again) = match UserId::looks_like(&target) {
+            true => ("invited", "admit user invite {target}"),
+            false => ("made", "admit key roll {target} --compromised"),
+        };
+        let again = again.replace("{target}", &target);
+        let detail =
+            format!("This was done before and {done} {target}; its secret was shown that once. If it is lost: {again}");
         return Err(Problem::new(409, "secret_already_shown", detail));
     };
     let mut response = Response::new(Body::from(body));

@@ -1,6 +1,6 @@
 //! `realms`: isolated populations, seen by those who manage the server.
 //!
-//! The realm of operators stays as it is. Name and prefix never change: they are in URLs and in keys.
+//! The realm of operators stays as it is, but for how long people are signed in there. Name and prefix never change: they are in URLs and in keys.
 
 use admit_core::api::check_metadata;
 use admit_core::audit::Event;
@@ -8,14 +8,15 @@ use admit_core::check::host;
 use admit_core::id::RealmId;
 use admit_core::name::RealmName;
 use admit_core::policy::rule::Problem as Flaw;
-use admit_core::realm::{OPERATORS, Realm, default_prefix};
+use admit_core::realm::settings::Settings;
+use admit_core::realm::{Realm, default_prefix};
 use admit_core::secret::Prefix;
 use admit_core::time::Time;
 use admit_store::{Page, Tx};
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -33,6 +34,7 @@ use crate::app::{self, App};
 use crate::config::public_authority;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
+use crate::mail;
 use crate::realm::insert_realm;
 
 /// The routes of this file.
@@ -60,6 +62,8 @@ pub struct RealmPatch {
     disabled: Option<bool>,
     #[serde(default, deserialize_with = "said")]
     metadata: Option<Value>,
+    #[serde(default, deserialize_with = "said")]
+    settings: Option<Option<Map<String, Value>>>,
 }
 
 /// Tells `null` from nothing.
@@ -77,6 +81,8 @@ pub struct View {
     issuer: String,
     disabled_at: Option<Time>,
     metadata: Value,
+    /// What holds, said or not.
+    settings: Settings,
     created_at: Time,
     updated_at: Time,
 }
@@ -84,9 +90,10 @@ pub struct View {
 impl View {
     fn of(app: &App, realm: Realm) -> Self {
         let (issuer, prefix) = (app.issuer(&realm), realm.prefix.as_str().to_owned());
+        let settings = realm.effective_settings(app.config.load().login.cost);
         let Realm { id, name, host, disabled_at, metadata, created_at, updated_at, .. } = realm;
         let metadata = answer::shown(metadata);
-        Self { id, name, prefix, host, issuer, disabled_at, metadata, created_at, updated_at }
+        Self { id, name, prefix, host, issuer, disabled_at, metadata, settings, created_at, updated_at }
     }
 }
 
@@ -160,7 +167,7 @@ pub async fn show(State(app): State<App>, permit: Permit<RealmRead>) -> Result<R
     Ok(with_etag(realm.version, Json(View::of(&app, realm))))
 }
 
-/// Changes a realm. Its host and its switch are the server's to set.
+/// Changes a realm by a merge patch, its settings too. Its host and its switch are the server's to set.
 #[utoipa::path(patch, path = "/v1/realms/{realm}", tag = "realms", request_body(content = ref("#/components/schemas/RealmPatch")),
     params(("realm" = String, Path, description = "the name of the realm"), ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
     responses((status = 200, description = "the realm", body = ref("#/components/schemas/Realm")), (status = 412, description = "it has changed meanwhile")))]
@@ -170,15 +177,19 @@ pub async fn update(
     seen: IfMatch,
     Json(patch): Json<RealmPatch>,
 ) -> Result<Response, Problem> {
-    if permit.realm.realm.name.as_str() == OPERATORS {
-        return Err(answer::built_in("The realm operators"));
+    let is_control = permit.realm.realm.is_control();
+    if is_control && (patch.host.is_some() || patch.disabled.is_some() || patch.metadata.is_some()) {
+        return Err(answer::built_in("The realm operators, but for its settings,"));
     }
-    if patch.host.is_some() || patch.disabled.is_some() {
+    if patch.host.is_some() || patch.disabled.is_some() || is_control {
         must_manage_server(&permit)?;
+    }
+    if let Some(Some(settings)) = &patch.settings {
+        must_have_mail(&app, settings)?;
     }
     let host = patch.host.map(|host| host.map(|host| own_host(&app, &host)).transpose()).transpose()?;
     let metadata = patch.metadata.map(read_metadata).transpose()?;
-    let (id, now, disabled) = (permit.realm_id(), permit.now, patch.disabled);
+    let (id, now, disabled, settings) = (permit.realm_id(), permit.now, patch.disabled, patch.settings);
     let event = event(&permit, &app, "realm.updated", id);
     let changed = work::write(&app, move |tx| {
         let old = find(tx, id)?;
@@ -193,9 +204,13 @@ pub async fn update(
         if let Some(metadata) = &metadata {
             new.metadata.clone_from(metadata);
         }
+        if let Some(settings) = &settings {
+            new.settings = patched_settings(&old, settings.as_ref())?;
+        }
         must_be_free(tx, &new)?;
         let changed = tx.update_realm(&new, now)?.ok_or_else(etag::changed)?;
-        let detail = json!({ "name": changed.name, "host": changed.host, "disabled": changed.disabled_at.is_some() });
+        let detail = json!({ "name": changed.name, "host": changed.host, "disabled": changed.disabled_at.is_some(),
+            "settings": changed.settings });
         tx.insert_event(&Event { detail, ..event.clone() })?;
         Ok(changed)
     });
@@ -247,18 +262,7 @@ impl NewRealm {
         let host = self.host.map(|host| own_host(app, &host)).transpose()?;
         let metadata = read_metadata(self.metadata)?;
         let id = app.id(now);
-        Ok(Realm {
-            id,
-            name: self.name,
-            prefix,
-            host,
-            disabled_at: None,
-            valid_after: None,
-            metadata,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        })
+        Ok(Realm { host, metadata, ..Realm::new(id, self.name, prefix, now) })
     }
 }
 
@@ -295,6 +299,23 @@ fn own_host(app: &App, written: &str) -> Result<String, Problem> {
         return Err(flaw("is that of public_url, which belongs to the realm default".to_owned()));
     }
     Ok(canonical)
+}
+
+/// What a realm sets for itself after a merge patch; `null` is as by default in everything.
+fn patched_settings(realm: &Realm, patch: Option<&Map<String, Value>>) -> Result<Settings, Problem> {
+    let Some(patch) = patch else { return Ok(Settings::default()) };
+    let settings: Settings = answer::patched(&realm.settings, patch)?;
+    let problems = settings.judge(realm);
+    if problems.is_empty() { Ok(settings) } else { Err(Problem::invalid(problems)) }
+}
+
+/// Who makes an account for himself proves his address by a mail: without one nobody could.
+fn must_have_mail(app: &App, settings: &Map<String, Value>) -> Result<(), Problem> {
+    if settings.get("self_registration") != Some(&Value::Bool(true)) || mail::is_there(app) {
+        return Ok(());
+    }
+    let flaw = Flaw::new("settings.self_registration", "needs mail, and none is sent from here");
+    Err(Problem::invalid(vec![flaw]).with_next("set [mail] in admit.toml, then: admit config check"))
 }
 
 fn read_metadata(metadata: Value) -> Result<Value, Problem> {

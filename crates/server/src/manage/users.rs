@@ -1,8 +1,10 @@
-//! `users`: people. What they sign in with is in [`password`], what is said of them beside in [`standing`].
+//! `users`: people. What they sign in with is in [`password`] and [`invite`], what is said of them beside in
+//! [`standing`].
 //!
 //! Nobody gives a user a role with rights over Admit that he does not hold himself; nor does he change one who has it.
 
 mod body;
+mod invite;
 mod password;
 mod standing;
 
@@ -23,12 +25,12 @@ use utoipa_axum::routes;
 
 use self::body::NewUser;
 use super::answer;
-use super::clients::{cutoff, live_grants};
+use super::clients::live_grants;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
 use super::filter::{Elsewhere, WithMetadata};
 use super::guard::{Access, Permit, UsersRead, UsersWrite};
-use super::idempotency::{Attempt, Begun, Once};
+use super::idempotency::{Begun, Once};
 use super::page::{List, Paging};
 use super::roles;
 use super::search;
@@ -43,8 +45,9 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(show, update, delete))
-        .routes(routes!(revoke_all))
+        .routes(routes!(standing::revoke_all))
         .routes(routes!(password::put))
+        .routes(routes!(invite::post))
         .routes(routes!(standing::unlock))
         .routes(routes!(standing::verify_email))
         .routes(routes!(standing::erase))
@@ -216,38 +219,6 @@ pub async fn delete(
     gone.await.map(|_| StatusCode::NO_CONTENT)
 }
 
-/// Ends everything that a user was given before this moment.
-#[utoipa::path(post, path = "/v1/realms/{realm}/users/{user}/revoke-all", tag = "users",
-    params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
-    responses((status = 200, description = "from when on", body = ref("#/components/schemas/Revoked")), (status = 404, description = "there is no such user")))]
-pub async fn revoke_all(
-    State(app): State<App>,
-    permit: Permit<UsersWrite>,
-    Path(path): Path<(String, String)>,
-    seen: IfMatch,
-    attempt: Attempt,
-) -> Result<Response, Problem> {
-    let pledge = match attempt.begin(&app, &permit).await? {
-        Begun::Earlier(response) => return Ok(*response),
-        Begun::New(pledge) => pledge,
-    };
-    let (now, realm) = (permit.now, permit.realm_id());
-    let cutoff = cutoff(now);
-    let event = event(&permit, &app, "user.revoked_all", "");
-    let done = work::write_alone(&app, permit.realm_id(), move |tx| {
-        let user = find(tx, realm, &path.1)?;
-        seen.judge(user.version)?;
-        tx.update_user(realm, &User { valid_after: Some(cutoff), ..user.clone() }, now)?.ok_or_else(etag::changed)?;
-        tx.insert_event(&Event {
-            target: user.id.to_string(),
-            detail: json!({ "name": user.spec.name }),
-            ..event.clone()
-        })?;
-        answer::revoked(&pledge, tx, cutoff)
-    });
-    done.await
-}
-
 /// The user of this id, e-mail address or name. Who was erased is nobody.
 pub fn find(tx: &mut Tx<'_>, realm: RealmId, user: &str) -> Result<User, Stop> {
     let found = find_even_erased(tx, realm, user)?;
@@ -301,7 +272,7 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, user: &User, spec: UserSpec) ->
 }
 
 /// Refuses a name or an address that anybody but `himself` has, in whatever spelling, or that can be told from no other.
-fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<&User>, spec: &UserSpec) -> Result<(), Stop> {
+pub fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<&User>, spec: &UserSpec) -> Result<(), Stop> {
     let own = himself.map(|user| user.id);
     let other = |found: Option<User>| found.filter(|user| Some(user.id) != own);
     let named = other(tx.find_user_named(realm, spec.name.as_str())?);

@@ -16,7 +16,7 @@ use crate::http::problem::Told;
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The errors that pages have words of their own for, by their code; others are said by their status.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 15] = [
     "body_too_large",
     "cross_site",
     "insecure_transport",
@@ -24,6 +24,7 @@ pub const KEYS: [&str; 14] = [
     "misdirected_request",
     "not_found",
     "overloaded",
+    "registration_closed",
     "request_timeout",
     "stale_form",
     "stale_session",

@@ -6,7 +6,7 @@
 use admit_core::check::code::Reason;
 use admit_core::form::Form;
 use admit_core::login::cookie::Cookie;
-use admit_core::login::session::{DEVICE_LIFE, Factor};
+use admit_core::login::session::Factor;
 use admit_core::login::site::Trip;
 use admit_core::realm::OPERATORS;
 use admit_core::secret::Secret;
@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::form::{Query, Sent, is_form};
+use super::register;
 use super::visit::{Visit, go, with_cookies};
 use super::{Frame, Message, page, page_on_to};
 use crate::console;
@@ -31,7 +32,12 @@ use crate::login::{device, site};
 use crate::mail;
 
 /// What one signs in for, where it is a page of ours: closed, so that no address can be slipped in.
-const PURPOSES: [(&str, &str); 2] = [("key", "/account/keys/new"), ("everywhere", "/account/everywhere")];
+const PURPOSES: [(&str, &str); 4] = [
+    ("key", "/account/keys/new"),
+    ("everywhere", "/account/everywhere"),
+    ("email", "/account/email"),
+    ("account", "/account"),
+];
 /// The purpose of operators, whose screen is the server's and no realm's.
 const CONSOLE: &str = "console";
 
@@ -47,6 +53,7 @@ struct LoginPage<'p> {
     error: String,
     is_again: bool,
     has_mail: bool,
+    lets_register: bool,
 }
 
 /// What the browser is here for.
@@ -164,7 +171,7 @@ impl From<Problem> for Failed {
 async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Begun, Vec<HeaderValue>), Failed> {
     let (app, realm) = (&visit.app, visit.row());
     let known = match device::of_request(app, realm, &visit.headers, visit.ip, visit.now) {
-        Ok(known) => known,
+        Ok(known) => known.map(|device| device.user),
         // Others of the network tried too many: the device is a stranger's until they stop.
         Err(Reason::UnknownBudget | Reason::QueueFull) => None,
         Err(_) => return Err(Problem::unavailable("a device cannot be read").into()),
@@ -178,7 +185,7 @@ async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Be
     cookies.extend(visit.new_ticket().cookie);
     if known != Some(user) {
         let secret = device::remember(app, realm, user, visit.seen(), visit.now).await?;
-        cookies.push(visit.set(Cookie::Device, &secret, DEVICE_LIFE));
+        cookies.push(visit.set(Cookie::Device, &secret, realm.device_life()));
     }
     Ok((begun, cookies))
 }
@@ -195,6 +202,7 @@ fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, sta
         error,
         is_again: !matches!(errand.purpose, "" | CONSOLE),
         has_mail: mail::is_there(&visit.app),
+        lets_register: register::is_open(visit),
     };
     let origin = errand.trip.as_ref().map(Trip::origin);
     with_cookies(page_on_to(status, &shown, origin.as_deref()), ticket.cookie)

@@ -7,14 +7,17 @@
 pub mod account;
 mod agent;
 pub mod asset;
+pub mod confirm;
 pub mod csrf;
 pub mod error;
 pub mod form;
 pub mod graph;
+pub mod invite;
 pub mod login;
 pub mod logout;
 pub mod mailbox;
 pub mod password;
+pub mod register;
 pub mod text;
 pub mod visit;
 
@@ -148,6 +151,10 @@ fn of_issuer(base: &str) -> Router<App> {
     Router::new()
         .route(&at("/login"), get(login::get).post(login::post))
         .route(&at("/logout"), get(logout::get).post(logout::post))
+        .route(&at("/invite"), get(invite::get).post(invite::post))
+        .route(&at("/confirm"), get(confirm::get).post(confirm::post))
+        .route(&at("/register"), get(register::get).post(register::post))
+        .route(&at("/register/password"), get(register::get_password).post(register::post_password))
         .route(&at("/password/forgot"), get(password::forgot::get).post(password::forgot::post))
         .route(&at("/password/reset"), get(password::reset::get).post(password::reset::post))
 }

@@ -31,6 +31,7 @@ use crate::config::public_authority;
 use crate::http::problem::Problem;
 use crate::http::{Peer, host};
 use crate::login::session::{self, Begun, Seen, SignedIn};
+use crate::login::verify::Asker;
 use crate::login::{cookie, strict};
 
 /// How long a browser keeps what tells it from others before anybody has signed in.
@@ -159,6 +160,11 @@ impl Visit {
     /// The network that it comes from.
     pub fn source(&self) -> Option<IpNet> {
         self.ip.map(address::network)
+    }
+
+    /// Who guesses at a password or tries a link: a stranger, whatever device it is.
+    pub fn asker(&self) -> Asker {
+        Asker { source: self.source(), known: None, request_id: self.request_id }
     }
 
     /// For the forms of a page.

@@ -24,6 +24,7 @@ use http::{HeaderMap, Response};
 
 use super::{DEMO_KEY_LIFE, Failure, person};
 use crate::app::App;
+use crate::authn::basic;
 use crate::check::{Door, pipeline, render};
 use crate::http::Peer;
 use crate::http::json::Json;
@@ -264,11 +265,16 @@ async fn echo(State(app): State<App>, parts: Parts) -> Response<Body> {
                 return render::refused(&app, realm.realm.name.as_str(), &judged.decision);
             }
         };
-    let judged = pipeline::run(&app, &realm, &request, Door::Demo, app.now());
-    if !judged.decision.is_admitted() {
-        return render::refused(&app, realm.realm.name.as_str(), &judged.decision);
+    let mut judged = pipeline::run(&app, &realm, &request, Door::Demo, None, app.now());
+    if let Some(question) = judged.question.take() {
+        let asked = basic::ask(&app, *question).await;
+        judged = pipeline::run(&app, &realm, &request, Door::Demo, Some(&asked), app.now());
     }
-    let admitted = render::admitted(&realm, judged.rule.map(|found| found.rule), &request, &judged.decision);
+    let rule = judged.rule.as_ref().map(|found| found.rule);
+    if !judged.decision.is_admitted() {
+        return render::refused_by(&app, realm.realm.name.as_str(), rule, &judged.decision);
+    }
+    let admitted = render::admitted(&realm, rule, &request, &judged.decision);
     let body = serde_json::json!({
         "method": parts.method.as_str(),
         "path": parts.uri.path(),

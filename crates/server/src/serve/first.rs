@@ -77,18 +77,7 @@ fn make(tx: &mut Tx<'_>, name: &str, prefix: Option<Prefix>, operators: Option<R
     let corrupt = || admit_store::Error::Corrupt { what: format!("the built-in realm {name}") };
     let name = RealmName::parse(name).map_err(|_| corrupt())?;
     let prefix = prefix.or_else(|| realm::default_prefix(&name)).ok_or_else(corrupt)?;
-    let realm = Realm {
-        id: Id::new(now, app::random()),
-        name,
-        prefix,
-        host: None,
-        disabled_at: None,
-        valid_after: None,
-        metadata: serde_json::Value::Null,
-        created_at: now,
-        updated_at: now,
-        version: 1,
-    };
+    let realm = Realm::new(Id::new(now, app::random()), name, prefix, now);
     insert_realm(tx, &realm, operators, now, &mut app::random)?;
     Ok(realm.id)
 }

@@ -29,7 +29,7 @@ use crate::http::limits::Limits;
 use crate::http::{Hall, Purpose, listen};
 use crate::login::hashing::Hashing;
 use crate::login::visit;
-use crate::{jobs, manage, master, pages as views};
+use crate::{jobs, manage, master, pages as views, realm};
 
 pub use first::{Begun, console};
 pub use listeners::{Listeners, Places, open_files};
@@ -118,6 +118,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     let master = master::check(&store, ring.derive(), &config.master_key)?;
     restore::check(&store, &config)?;
     let begun = first::begin(&store, clock.now())?;
+    realm::bring_up(&store, begun.operators, clock.now(), &mut app::random)?;
     directory.load(&store)?;
     let hashing = Hashing::start(config.login.hash_threads, config.login.cost)
         .map_err(|error| Failure(format!("cannot start the threads that hash passwords: {error}")))?;

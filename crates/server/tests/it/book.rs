@@ -165,6 +165,18 @@ fn protect_an_api_with_caddy() {
     behind_a_gateway(include_str!("../../../../docs/book/src/protect-caddy.md"));
 }
 
+#[test]
+fn protect_a_web_app_with_a_login() {
+    let mut reader = Reader::new();
+    reader.start("admit serve");
+    reader.follow(include_str!("../../../../docs/book/src/protect-a-web-app.md"));
+    let printed = &reader.printed;
+    assert!(printed.contains("1 redirect to http://127.0.0.1:"), "{printed}");
+    // The form, the sign-in page that knows her now, the app's host with the code, and the page; later twice the page.
+    assert_eq!(reader.statuses(), ["303", "303", "303", "200", "200", "403"], "{printed}");
+    assert_eq!(printed.matches("Members only").count(), 2, "{printed}");
+}
+
 /// What the machine of a test must not be asked for: nobody is made, nothing is given away, nothing is started for good.
 const STUBS: [&str; 3] = ["useradd", "chown", "systemctl"];
 

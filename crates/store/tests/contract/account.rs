@@ -19,9 +19,13 @@ both!(
     pw_02_of_many_guesses_at_once_no_more_than_the_bound_are_tried,
     pw_03_a_lock_ends_by_itself_and_refused_guesses_do_not_prolong_it,
     pw_09_a_link_is_good_once_and_until_its_end,
+    pw_09_a_link_of_one_kind_is_none_of_another,
     ad_03_all_links_of_a_kind_end_at_once_and_only_passwords_sign_in,
     pw_13_another_address_is_not_verified,
+    pw_13_a_new_person_has_the_proof_that_he_comes_with,
+    ad_02_an_id_elsewhere_is_known_in_its_realm,
     sign_ins_end_without_the_keys,
+    a_person_is_found_with_all_that_his_rights_depend_on,
     lo_04_an_erased_person_leaves_an_id
 );
 
@@ -197,6 +201,51 @@ fn pw_09_a_link_is_good_once_and_until_its_end() {
     assert_eq!(store.put(|tx| tx.sweep_shorts(NOW + Span::minutes(15))), 1);
 }
 
+fn pw_09_a_link_of_one_kind_is_none_of_another() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let kinds = [ShortKind::PasswordReset, ShortKind::Invitation, ShortKind::Registration, ShortKind::AddressProof];
+    let links: Vec<_> = kinds
+        .into_iter()
+        .zip(1..)
+        .map(|(kind, number)| {
+            let user = (kind != ShortKind::Registration).then_some(alice);
+            ShortCredential { kind, user, ..link(home, alice, number) }
+        })
+        .collect();
+    let made = links.clone();
+    store.put(move |tx| made.iter().try_for_each(|link| tx.insert_short(link)));
+    let hashes: Vec<_> = links.iter().map(|link| link.hash).collect();
+    for link in &links {
+        assert_eq!(store.get(|tx| tx.find_short(home, link.kind, &hashes, NOW)), Some(link.clone()), "{:?}", link.kind);
+    }
+    assert_eq!(store.put(move |tx| tx.delete_shorts_of(home, ShortKind::AddressProof, alice)), 1);
+    let (kind, hash) = (ShortKind::Invitation, links[0].hash);
+    assert_eq!(store.put(move |tx| tx.take_short(home, kind, &hash, NOW)), None);
+    assert!(store.put(move |tx| tx.take_short(home, ShortKind::PasswordReset, &hash, NOW)).is_some());
+}
+
+fn pw_13_a_new_person_has_the_proof_that_he_comes_with() {
+    let store = TestStore::new();
+    let home = Population::new(&store, "acme").realm.id;
+    let dora = admit_core::user::User { email_verified_at: Some(NOW), ..crate::fixture::user(home, "dora") };
+    let made = dora.clone();
+    store.put(move |tx| tx.insert_user(&made));
+    assert_eq!(store.get(|tx| tx.find_user(home, dora.id)), Some(dora));
+}
+
+fn ad_02_an_id_elsewhere_is_known_in_its_realm() {
+    let store = TestStore::new();
+    let (ours, theirs) = (Population::new(&store, "ours").realm.id, Population::new(&store, "theirs").realm.id);
+    let id: admit_core::name::ExternalId = "cus_42".parse().unwrap();
+    let mut dora = crate::fixture::user(ours, "dora");
+    dora.spec.external_id = Some(id.clone());
+    store.put(move |tx| tx.insert_user(&dora));
+    let known = |realm| store.get(|tx| tx.has_user_known_as(realm, &id));
+    assert_eq!((known(ours), known(theirs)), (true, false));
+}
+
 fn ad_03_all_links_of_a_kind_end_at_once_and_only_passwords_sign_in() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -255,6 +304,25 @@ fn sign_ins_end_without_the_keys() {
     store.put(move |tx| tx.insert_grant(&kept));
     assert_eq!(store.put(move |tx| tx.revoke_sign_ins(home, alice, None, NOW)), Vec::<GrantId>::new());
     assert_eq!(store.get(|tx| tx.find_grant(home, key.id)).unwrap().revoked_at, None);
+}
+
+fn a_person_is_found_with_all_that_his_rights_depend_on() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let mut user = all.user.clone();
+    user.spec.roles = vec![all.role.spec.name.clone()];
+    store.put(move |tx| tx.update_user(home, &user, NOW)).unwrap();
+    let person = store.get(|tx| tx.find_person(home, alice, NOW)).unwrap();
+    assert_eq!(person.lineage.roles, store.get(|tx| tx.list_roles_of(home, SubjectId::User(alice))));
+    assert_eq!(person.lineage.halted(), None);
+    let named: Vec<_> = person.lineage.rights_on().collect();
+    let found: Vec<_> = person.apis.iter().map(|api| api.spec.uri.clone()).collect();
+    assert!(named.contains(&all.api.spec.uri) && found == named, "{found:?} of {named:?}");
+    let elsewhere = Population::new(&store, "other").realm.id;
+    assert!(store.get(|tx| tx.find_person(elsewhere, alice, NOW)).is_none(), "ad_01");
+    assert!(store.put(move |tx| tx.delete_user(home, alice, NOW)));
+    assert!(store.get(|tx| tx.find_person(home, alice, NOW)).is_none());
 }
 
 fn lo_04_an_erased_person_leaves_an_id() {

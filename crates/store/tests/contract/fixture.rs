@@ -172,18 +172,7 @@ pub fn scopes(names: &[&str]) -> Vec<ScopeName> {
 }
 
 pub fn realm(name: &str) -> Realm {
-    Realm {
-        id: id(),
-        name: RealmName::parse(name).unwrap(),
-        prefix: Prefix::parse(&name.replace('-', "_")).unwrap(),
-        host: None,
-        disabled_at: None,
-        valid_after: None,
-        metadata: serde_json::Value::Null,
-        created_at: NOW,
-        updated_at: NOW,
-        version: 1,
-    }
+    Realm::new(id(), RealmName::parse(name).unwrap(), Prefix::parse(&name.replace('-', "_")).unwrap(), NOW)
 }
 
 pub fn api(realm: RealmId, uri: &str) -> Api {

@@ -2,6 +2,7 @@
 
 use admit_core::api::ApiSpec;
 use admit_core::realm::Realm;
+use admit_core::realm::settings::Settings;
 use admit_core::secret::Prefix;
 use admit_core::time::Span;
 use admit_store::{ChangeKind, Error, Page};
@@ -55,7 +56,9 @@ fn an_update_counts_and_a_stale_one_changes_nothing() {
     let acme = realm("acme");
     let (made, later) = (acme.clone(), NOW + Span::seconds(1));
     store.put(move |tx| tx.insert_realm(&made));
-    let wanted = Realm { disabled_at: Some(NOW), valid_after: Some(NOW), host: Some("h.test".to_owned()), ..acme };
+    let settings = Settings { self_registration: Some(true), reset_life_s: Some(600), ..Settings::default() };
+    let wanted =
+        Realm { disabled_at: Some(NOW), valid_after: Some(NOW), host: Some("h.test".to_owned()), settings, ..acme };
     let asked = wanted.clone();
     let updated = store.put(move |tx| tx.update_realm(&asked, later)).unwrap();
     assert_eq!(updated, Realm { version: 2, updated_at: later, ..wanted.clone() });

@@ -3,13 +3,14 @@
 use admit_core::check::code::Code;
 use admit_core::id::KeyId;
 use admit_core::time::{Span, Time};
-use admit_store::{LastUse, UsageRow};
+use admit_store::{DayUse, LastUse, UsageRow};
 
 use crate::fixture::{NOW, Population, TestStore};
 
 both!(
     counters_add_up_and_the_latest_caller_stays,
     after_a_roll_each_secret_tells_who_still_uses_it,
+    what_an_owner_used_is_summed_by_key_and_day,
     usage_without_address_or_agent_is_usage
 );
 
@@ -49,6 +50,28 @@ fn after_a_roll_each_secret_tells_who_still_uses_it() {
     let expected = [of(1, NOW + day, Code::InsufficientScope, "same moment", 8), of(2, NOW, Code::Ok, "new job", 10)];
     assert_eq!(store.get(|tx| tx.last_use(home, key)), expected);
     assert_eq!(store.get(|tx| tx.list_usage(home, key, (NOW + day).day())).len(), 2);
+}
+
+fn what_an_owner_used_is_summed_by_key_and_day() {
+    let store = TestStore::new();
+    let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
+    let (home, key, day) = (ours.realm.id, ours.key.id, Span::days(1));
+    let owner = store.get(|tx| tx.find_key(home, key)).unwrap().grant.subject;
+    let rows = vec![
+        row(key, 1, NOW - day, Code::Ok, 9, "before"),
+        row(key, 1, NOW, Code::Ok, 3, "a"),
+        row(key, 1, NOW, Code::NoRule, 1, "a"),
+        row(key, 2, NOW, Code::Ok, 2, "b"),
+        row(key, 2, NOW + day, Code::Ok, 5, "b"),
+        row(theirs.key.id, 1, NOW, Code::Ok, 7, "c"),
+    ];
+    store.put(move |tx| tx.add_usage(&rows));
+    let used = |realm| store.get(|tx| tx.list_usage_of(realm, owner, NOW.day()));
+    let of = |day, count| DayUse { key, day, count };
+    assert_eq!(used(home), [of(NOW.day(), 6), of(NOW.day() + 1, 5)]);
+    assert_eq!(used(theirs.realm.id), [], "ad_01");
+    store.put(move |tx| tx.revoke_grant(home, ours.key.grant, NOW));
+    assert_eq!(used(home), [], "it is over");
 }
 
 fn usage_without_address_or_agent_is_usage() {

@@ -57,6 +57,8 @@ pub const MEANINGS: &[Meaning] = &[
     of("misdirected_request", 421, "The host of the request is none that this server answers for."),
     of("no_newer_key", 409, "The newest master key is the active one already. Add one first."),
     of("not_found", 404, "There is no such thing, at least not in this realm."),
+    of("password_set", 409, "The user has a password: an invitation is for who has none yet."),
+    of("registration_closed", 403, "Nobody makes an account for himself in this realm. An operator can."),
     of("request_timeout", 408, "The request took too long to arrive, or to be answered. Send it again, faster."),
     of(
         "rotated_just_now",
@@ -92,6 +94,7 @@ pub const MEANINGS: &[Meaning] = &[
         "The master keys that the server is given are not those that the store was made with, or cannot be read.",
     ),
     of("unsupported_media_type", 415, "Send the body as Content-Type: application/json."),
+    of("user_disabled", 409, "The user is switched off. Switch him on first."),
     of("version_changed", 412, "It has changed since you read it. Read it again and repeat your change."),
 ];
 

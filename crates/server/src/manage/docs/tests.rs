@@ -81,7 +81,7 @@ fn the_shapes_say_what_is_read() {
         assert_members(&written["rule"][0][part], &shapes["Rule"]["properties"][part], part);
     }
     let case = r#"{"name": "c", "request": "GET https://a", "ip": "1.2.3.4", "expect": "ok", "rule": "n",
-        "as": {"api": "https://a", "scopes": ["a"], "roles": ["r"], "kind": "user", "name": "u", "id": "usr_1", "external_id": "x"}}"#;
+        "as": {"api": "https://a", "scopes": ["a"], "roles": ["r"], "credential": "session", "kind": "user", "name": "u", "id": "usr_1", "external_id": "x"}}"#;
     let case = serde_json::to_value(serde_json::from_str::<Case>(case).unwrap()).unwrap();
     let shape = &shapes["Trial"]["properties"]["case"]["items"];
     assert_members(&case, shape, "Case");

@@ -185,19 +185,7 @@ pub struct Owner {
 /// Revokes a key of the person who asks, from a page. False: it is not his, or there is none.
 pub async fn revoke_own(app: &App, owner: Owner, key: KeyId) -> Result<bool, Problem> {
     let Owner { realm, user, request_id, now } = owner;
-    let drawn = Event {
-        id: app.id(now),
-        number: 0,
-        seal: None,
-        realm: Some(realm),
-        at: now,
-        kind: "key.revoked".to_owned(),
-        actor: user.to_string(),
-        target: key.to_string(),
-        reason: None,
-        request_id: Some(request_id.to_string()),
-        detail: serde_json::Value::Null,
-    };
+    let drawn = Event::new(app.id(now), realm, "key.revoked", now).by(user).on(key).asked_by(request_id);
     work::write(app, move |tx| {
         let found = tx.find_key(realm, key)?;
         let Some(issued) = found.filter(|issued| issued.grant.subject == SubjectId::User(user)) else {

@@ -13,6 +13,7 @@ mod view;
 
 pub use change::{Owner, revoke_own};
 pub use create::{LIVE_KEYS_MAX, create_own};
+pub use roll::roll_own;
 
 use std::collections::BTreeSet;
 

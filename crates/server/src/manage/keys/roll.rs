@@ -1,7 +1,9 @@
 //! `POST keys/{key}/roll`: a new secret for a key; the old one goes on for a while, or ends at once when it leaked.
 
 use admit_core::audit::Event;
+use admit_core::id::KeyId;
 use admit_core::key::change::{LIVE_SECRETS_MAX, RollRefusal, RollRequest, roll};
+use admit_core::secret::Secret;
 use admit_core::time::Time;
 use admit_store::{IssuedKey, RollEnds, Tx};
 use axum::extract::{Path, State};
@@ -63,11 +65,34 @@ pub async fn post(
         work::must_be_on_time(tx, permit.now)?;
         let issued = find(tx, permit.realm_id(), &name, permit.now)?;
         must_go_on(tx, &issued, if_match, permit.now)?;
-        Rolling { access: &permit, request, secret: &secret, event: &event }.run(tx, issued, &pledge)
+        Rolling { access: &permit, request, secret: &secret, event: &event }.run(tx, issued, Some(&pledge))
     });
     let (view, old_secret_ends_at) = rolled.await?;
     let (version, state, rolled) = (view.version, view.state, RolledKey { view, key, old_secret_ends_at });
     Ok(with_key_etag(version, state, &rolled.view, Json(&rolled)))
+}
+
+/// Gives a key of the person who asks a new secret, from a page: the secret, and when the old one ends. None: it is not his,
+/// or there is none.
+pub async fn roll_own(
+    app: &App,
+    access: Access,
+    key: KeyId,
+    request: RollRequest,
+) -> Result<Option<(Secret, Time)>, Problem> {
+    let (secret, event) = (DrawnSecret::draw(app, &access), event(&access, app, "key.rolled", key));
+    let text = secret.text.clone();
+    let rolled = work::write(app, move |tx| {
+        work::must_be_on_time(tx, access.now)?;
+        let found = tx.find_key(access.realm_id(), key)?;
+        let Some(issued) = found.filter(|issued| issued.grant.subject == access.caller.subject) else {
+            return Ok(None);
+        };
+        must_go_on(tx, &issued, IfMatch::Any, access.now)?;
+        let rolling = Rolling { access: &access, request, secret: &secret, event: &event };
+        rolling.run(tx, issued, None).map(|(_, old_secret_ends_at)| Some(old_secret_ends_at))
+    });
+    Ok(rolled.await?.map(|old_secret_ends_at| (text, old_secret_ends_at)))
 }
 
 struct Rolling<'r> {
@@ -78,7 +103,7 @@ struct Rolling<'r> {
 }
 
 impl Rolling<'_> {
-    fn run(&self, tx: &mut Tx<'_>, issued: IssuedKey, pledge: &Pledge) -> Result<(KeyView, Time), Stop> {
+    fn run(&self, tx: &mut Tx<'_>, issued: IssuedKey, pledge: Option<&Pledge>) -> Result<(KeyView, Time), Stop> {
         let (realm, now, id) = (self.access.realm_id(), self.access.now, issued.key.id);
         self.access.must_hold(&granted(&issued))?;
         let secrets = tx.list_secrets(realm, id)?;
@@ -90,7 +115,9 @@ impl Rolling<'_> {
         let detail = json!({ "name": issued.key.name, "secret": rolled.number, "compromised": self.request.compromised,
             "old_secret_ends_at": rolled.old_secret_ends_at });
         tx.insert_event(&Event { target: id.to_string(), detail, ..self.event.clone() })?;
-        pledge.keep_secret(tx, StatusCode::OK, id.to_string())?;
+        if let Some(pledge) = pledge {
+            pledge.keep_secret(tx, StatusCode::OK, id.to_string())?;
+        }
         let issued = tx.find_key(realm, id)?.ok_or_else(changed)?;
         Ok((view(tx, issued, now)?, rolled.old_secret_ends_at))
     }

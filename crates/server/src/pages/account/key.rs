@@ -47,15 +47,15 @@ struct NewKeyPage<'p> {
 
 #[derive(Template)]
 #[template(path = "key_made.html")]
-struct KeyMadePage<'p> {
-    frame: Frame,
-    base: &'p str,
-    key: &'p str,
+pub(super) struct KeyMadePage<'p> {
+    pub(super) frame: Frame,
+    pub(super) base: &'p str,
+    pub(super) key: &'p str,
 }
 
 /// `GET /account/keys/new`
 pub async fn get(visit: Visit) -> Result<Response, Problem> {
-    match fresh(&visit)? {
+    match fresh(&visit, "key")? {
         Ok(signed_in) => show(&visit, &signed_in, "", String::new(), StatusCode::OK),
         Err(elsewhere) => Ok(elsewhere),
     }
@@ -64,7 +64,7 @@ pub async fn get(visit: Visit) -> Result<Response, Problem> {
 /// `POST /account/keys/new`
 pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
     visit.judge(&form)?;
-    let signed_in = match fresh(&visit)? {
+    let signed_in = match fresh(&visit, "key")? {
         Ok(signed_in) => signed_in,
         Err(elsewhere) => return Ok(elsewhere),
     };
@@ -92,10 +92,10 @@ pub async fn revoke(visit: Visit, Sent(form): Sent) -> Result<Response, Problem>
     Ok(go(&visit.path("/account?done=revoked")))
 }
 
-/// Who signed in a moment ago; everybody else does that first.
-fn fresh(visit: &Visit) -> Result<Result<SignedIn, Response>, Problem> {
+/// Who signed in a moment ago; everybody else does that first, for a purpose that the sign-in page knows.
+pub(super) fn fresh(visit: &Visit, purpose: &str) -> Result<Result<SignedIn, Response>, Problem> {
     let signed_in = visit.signed_in()?.filter(|signed_in| signed_in.is_fresh);
-    Ok(signed_in.ok_or_else(|| go(&visit.path("/login?for=key"))))
+    Ok(signed_in.ok_or_else(|| go(&visit.path(&format!("/login?for={purpose}")))))
 }
 
 /// What the form asks for, or what is wrong with it.

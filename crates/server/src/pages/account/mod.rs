@@ -2,36 +2,44 @@
 //!
 //! What is shown and ended is his alone: every verb takes the person of the session, never one that a form names.
 
+mod email;
 mod everywhere;
 mod key;
+mod line;
+mod name;
 mod password;
+mod roll;
 
 use admit_core::form::Form;
 use admit_core::grant::GrantKind;
 use admit_core::id::{GrantId, KeyId, SubjectId, UserId};
 use admit_core::user::User;
-use admit_store::{IssuedKey, IssuedSession, KeyFilter, Page};
+use admit_store::{KeyFilter, Page};
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::StatusCode;
 
-use super::agent;
 use super::form::{Query, Sent};
 use super::visit::{Visit, go, with_cookies};
 use super::{Frame, page};
 use crate::app::App;
 use crate::http::problem::Problem;
+use crate::login::device;
 use crate::login::session::{self, Why};
 use crate::mail::{self, Mail, To};
 use crate::manage::keys::{self as managed, Owner};
+pub use line::KeyLine;
+use line::{SessionLine, key_line};
 
 /// The most of each kind that the page shows.
 const SHOWN_MAX: u32 = 100;
 /// What was just done, by the word in the address: closed, so that nobody's words are put on the page.
-pub(super) const DONE: [(&str, &str); 4] = [
+pub(super) const DONE: [(&str, &str); 6] = [
     ("ended", "account.ended"),
+    ("email", "email.sent"),
+    ("name", "name.done"),
     ("revoked", "account.revoked"),
     ("password", "password.done"),
     ("everywhere", "account.everywhere_done"),
@@ -47,27 +55,10 @@ pub fn routes(base: &str) -> Router<App> {
         .route(&at("/everywhere"), get(everywhere::get).post(everywhere::post))
         .route(&at("/keys/new"), get(key::get).post(key::post))
         .route(&at("/keys/revoke"), post(key::revoke))
-}
-
-/// A session or a known device, as the page shows it.
-struct SessionLine {
-    grant: GrantId,
-    is_this: bool,
-    agent: String,
-    host: String,
-    used: String,
-    since: String,
-    ip: String,
-}
-
-/// A key, as pages show it.
-pub struct KeyLine {
-    pub(super) id: KeyId,
-    pub(super) name: String,
-    pub(super) hint: String,
-    pub(super) scopes: String,
-    pub(super) used: String,
-    pub(super) ends: String,
+        .route(&at("/keys/roll"), get(roll::get).post(roll::post))
+        .route(&at("/email"), get(email::get).post(email::post))
+        .route(&at("/email/confirm"), post(email::confirm))
+        .route(&at("/name"), get(name::get).post(name::post))
 }
 
 #[derive(Template)]
@@ -78,7 +69,10 @@ struct AccountPage<'p> {
     token: String,
     done: &'static str,
     name: String,
+    lets_rename: bool,
     email: String,
+    is_verified: bool,
+    has_mail: bool,
     roles: String,
     sessions: Vec<SessionLine>,
     devices: Vec<SessionLine>,
@@ -93,13 +87,13 @@ async fn show(visit: Visit, query: Query) -> Result<Response, Problem> {
     let (realm, now) = (visit.row().id, visit.now);
     let page_of = Page::first(SHOWN_MAX + 1);
     let issued = visit.app.store.point(|tx| tx.list_sessions(realm, Some(user.id), true, &page_of, now))?;
-    let (keys, has_more_keys) = keys(&visit, user.id)?;
+    let (mut keys, has_more_keys) = keys(&visit, user.id)?;
+    line::add_graphs(&visit, user.id, &mut keys)?;
     let has_more = has_more_keys || issued.len() > SHOWN_MAX as usize;
-    let (mut devices, mut sessions): (Vec<_>, Vec<_>) =
+    let (devices, sessions): (Vec<_>, Vec<_>) =
         issued.into_iter().take(SHOWN_MAX as usize).partition(|issued| issued.grant.kind == GrantKind::Device);
-    sessions.sort_by_key(|issued| (issued.grant.id != signed_in.grant, std::cmp::Reverse(issued.session.last_at)));
-    devices.sort_by_key(|issued| std::cmp::Reverse(issued.session.last_at));
-    let line = |issued: &IssuedSession| session_line(&visit, issued, signed_in.grant);
+    // A browser whose cookie cannot be looked up now bears no mark.
+    let device = device::of_request(&visit.app, visit.row(), &visit.headers, visit.ip, now).ok().flatten();
     let (ticket, words) = (visit.ticket(), visit.words);
     let done = DONE.iter().find(|(word, _)| *word == query.text("done")).map_or("", |(_, key)| words.say(key));
     let shown = AccountPage {
@@ -108,10 +102,13 @@ async fn show(visit: Visit, query: Query) -> Result<Response, Problem> {
         token: ticket.token,
         done,
         name: user.spec.name.to_string(),
+        lets_rename: visit.row().lets_rename(),
+        is_verified: user.email_verified_at.is_some(),
+        has_mail: mail::is_there(&visit.app),
         email: user.spec.email.as_ref().map(ToString::to_string).unwrap_or_default(),
         roles: user.spec.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        sessions: sessions.iter().map(line).collect(),
-        devices: devices.iter().map(line).collect(),
+        sessions: line::of_sessions(&visit, sessions, signed_in.grant),
+        devices: line::of_devices(&visit, devices, device.map(|device| device.grant)),
         keys,
         has_more,
     };
@@ -138,19 +135,6 @@ fn user(visit: &Visit, id: UserId) -> Result<Option<User>, Problem> {
     Ok(visit.app.store.point(|tx| tx.find_user(visit.row().id, id))?)
 }
 
-fn session_line(visit: &Visit, issued: &IssuedSession, this: GrantId) -> SessionLine {
-    let (words, session) = (visit.words, &issued.session);
-    SessionLine {
-        grant: issued.grant.id,
-        is_this: issued.grant.id == this,
-        agent: agent::describe(session.last_agent.as_deref(), words),
-        host: session.host.clone().unwrap_or_default(),
-        used: words.with("account.used", "when", words.ago(session.last_at, visit.now)),
-        since: words.with("account.since", "when", words.date(session.signed_in_at)),
-        ip: session.last_ip.map(|ip| ip.to_string()).unwrap_or_default(),
-    }
-}
-
 /// The keys of a person that may come to life, and whether there are more than are shown.
 pub(super) fn keys(visit: &Visit, user: UserId) -> Result<(Vec<KeyLine>, bool), Problem> {
     let filter = KeyFilter { owner: Some(SubjectId::User(user)), live_only: true, ..KeyFilter::default() };
@@ -158,24 +142,6 @@ pub(super) fn keys(visit: &Visit, user: UserId) -> Result<(Vec<KeyLine>, bool), 
     let issued = visit.app.store.point(|tx| tx.list_keys(realm, &filter, &page, visit.now))?;
     let has_more = issued.len() > SHOWN_MAX as usize;
     Ok((issued.iter().take(SHOWN_MAX as usize).map(|issued| key_line(visit, issued)).collect(), has_more))
-}
-
-fn key_line(visit: &Visit, issued: &IssuedKey) -> KeyLine {
-    let words = visit.words;
-    KeyLine {
-        id: issued.key.id,
-        name: issued.key.name.to_string(),
-        hint: issued.hint.clone().unwrap_or_default(),
-        scopes: issued.grant.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-        used: match issued.last_used_at {
-            Some(at) => words.with("account.used", "when", words.ago(at, visit.now)),
-            None => words.say("account.never_used").to_owned(),
-        },
-        ends: match issued.grant.expires_at {
-            Some(at) => words.with("account.ends", "when", words.date(at)),
-            None => words.say("account.ends_never").to_owned(),
-        },
-    }
 }
 
 /// Revokes the keys of this person whose boxes are ticked.

@@ -1,7 +1,6 @@
 //! `/account/password`: another password, for who knows the one he has.
 
 use admit_core::login::cookie::Cookie;
-use admit_core::login::session::DEVICE_LIFE;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -11,7 +10,7 @@ use crate::http::problem::Problem;
 use crate::login::device;
 use crate::login::password::{self, NotSet};
 use crate::login::session::SignedIn;
-use crate::login::verify::{Asker, Refused};
+use crate::login::verify::Refused;
 use crate::pages::form::Sent;
 use crate::pages::page;
 use crate::pages::password::{Choice, weakness};
@@ -29,15 +28,14 @@ pub async fn post(visit: Visit, Sent(mut form): Sent) -> Result<Response, Proble
     let Some(signed_in) = visit.signed_in()? else { return Ok(to_sign_in(&visit)) };
     let (current, chosen) = (form.take("current"), form.take("password"));
     // Whoever took over the session has not got the password: he guesses like any stranger.
-    let asker = Asker { source: visit.source(), known: None, request_id: visit.request_id };
     let (user, but) = (signed_in.user, Some(signed_in.grant));
     let again = |error, status| show(&visit, &signed_in, error, status);
-    match password::change(&visit.app, visit.row(), user, &current, &chosen, but, asker).await {
+    match password::change(&visit.app, visit.row(), user, &current, &chosen, but, visit.asker()).await {
         Ok(()) => {
             tell_password_changed(&visit, user)?;
             // All devices were forgotten along with the old password, this one too.
             let device = device::remember(&visit.app, visit.row(), user, visit.seen(), visit.now).await?;
-            let cookie = visit.set(Cookie::Device, &device, DEVICE_LIFE);
+            let cookie = visit.set(Cookie::Device, &device, visit.row().device_life());
             Ok(with_cookies(go(&visit.path("/account?done=password")), [cookie]))
         }
         Err(NotSet::Weak(why)) => again(weakness(visit.words, why), StatusCode::UNPROCESSABLE_ENTITY),

@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::http::problem::Problem;
-use crate::login::password::{self, RESET_LIFE};
-use crate::mail::{self, Mail, To};
+use crate::login::password;
+use crate::mail::{self, Link, Mail, To};
 use crate::pages::form::Sent;
 use crate::pages::visit::{Visit, with_cookies};
 use crate::pages::{Frame, Message, page};
@@ -59,7 +59,7 @@ pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
         Err(_) => tracing::warn!("too many links are asked for at once: one is not sent"),
     }
     let words = visit.words;
-    let text = words.with("forgot.done", "span", words.span(RESET_LIFE));
+    let text = words.with("forgot.done", "span", words.span(visit.row().reset_life()));
     Ok(page(StatusCode::OK, &Message { frame: visit.frame(), title: words.say("forgot.done_title"), text, next: None }))
 }
 
@@ -82,7 +82,7 @@ impl Asked {
         };
         let now = app.now();
         let link = format!("{}/password/reset?token={}", app.issuer(&realm), letter.secret.expose());
-        let mail = Mail::PasswordReset { link: &link, good_for: letter.expires_at.since(now) };
+        let mail = Mail::PasswordReset(Link { to: &link, good_for: letter.expires_at.since(now) });
         mail::send(&app, &realm, To { address: letter.to.as_str(), user: Some(letter.user), language }, &mail, now);
     }
 }

@@ -1,5 +1,6 @@
 //! `/password/*`: for who has lost his password. Nothing here tells whether there is an account.
 
+pub(super) mod by_link;
 pub mod forgot;
 pub mod reset;
 
@@ -15,7 +16,7 @@ use super::text::Words;
 pub struct Choice<'p> {
     pub(super) frame: Frame,
     pub(super) title: &'static str,
-    pub(super) lead: &'static str,
+    pub(super) lead: &'p str,
     pub(super) action: String,
     pub(super) token: String,
     /// For the browser that keeps passwords.

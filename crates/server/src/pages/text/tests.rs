@@ -56,9 +56,8 @@ fn composed() -> BTreeSet<String> {
     let months = (1..=12).map(|month| format!("month.{month}"));
     let errors =
         super::super::error::KEYS.iter().flat_map(|key| ["title", "text"].map(|part| format!("error.{key}.{part}")));
-    let mails = crate::mail::Mail::KEYS.iter().flat_map(|key| {
-        let parts =
-            ["subject", "lead", "after"].into_iter().chain(crate::mail::Mail::has_link(key).then_some("button"));
+    let mails = crate::mail::Mail::KEYS.iter().flat_map(|(key, has_link)| {
+        let parts = ["subject", "lead", "after"].into_iter().chain(has_link.then_some("button"));
         parts.map(move |part| format!("mail.{key}.{part}"))
     });
     let done = super::super::account::DONE.iter().map(|(_, key)| (*key).to_owned());

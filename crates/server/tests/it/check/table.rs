@@ -66,7 +66,19 @@ impl World {
         app.manage("POST", "/v1/realms/default/apply", serde_json::to_value(world).unwrap()).await.expect(200);
         let mut world = Self { app, secrets: BTreeMap::new() };
         world.make_keys().await;
+        world.set_passwords().await;
         world
+    }
+
+    /// Bob's is right and he is switched off.
+    async fn set_passwords(&self) {
+        for name in ["alice", "bob", "carol"] {
+            let path = format!("/v1/realms/default/users/{name}");
+            let password = json!({"password": "vivid otter: cancels tuesday"});
+            self.app.manage("PUT", &format!("{path}/password"), password).await.expect(200);
+        }
+        let off = json!({"disabled": true});
+        self.app.manage("PATCH", "/v1/realms/default/users/bob", off).await.expect(200);
     }
 
     async fn make_keys(&mut self) {

@@ -24,6 +24,23 @@ async fn a_401_says_once_how_to_come_back() {
 }
 
 #[tokio::test]
+async fn rfc_7617_3_who_may_send_a_password_is_asked_for_it() {
+    let shop = Shop::open().await;
+    let rule = |name: &str, credentials: &[&str]| {
+        json!({"name": name, "match": {"host": "shop.test", "path": format!("/{name}")},
+            "require": {"authenticated": true, "credentials": credentials}})
+    };
+    shop.app.rule(rule("only", &["basic"])).await;
+    shop.app.rule(rule("both", &["api_key", "basic"])).await;
+    let only = "Basic realm=\"default\", charset=\"UTF-8\"";
+    for gateway in &shop.gateways {
+        let challenge = async |path: &str| gateway.ask(&Ask::new(path)).await.one("www-authenticate").to_owned();
+        assert_eq!(challenge("GET /only").await, only, "{:?}", gateway.kind);
+        assert_eq!(challenge("GET /both").await, format!("Bearer realm=\"default\", {only}"), "{:?}", gateway.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_403_says_which_scope_is_missing() {
     let shop = Shop::open().await;
     let bare = shop.app.shop_key("bare", &[]).await;

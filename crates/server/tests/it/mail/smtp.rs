@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use admit::mail::{self, Mail, Outcome, To};
+use admit::mail::{self, Link, Mail, Outcome, To};
 use admit_core::text::Language;
 use admit_core::time::Span;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::server::MailServer;
 use crate::app::TestApp;
 
 const LINK: &str = "https://auth.test/password/reset?token=admit_ln_canary";
-const RESET: Mail<'_> = Mail::PasswordReset { link: LINK, good_for: Span::minutes(15) };
+const RESET: Mail<'_> = Mail::PasswordReset(Link { to: LINK, good_for: Span::minutes(15) });
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An app whose mails go to the server.

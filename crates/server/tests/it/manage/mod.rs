@@ -9,6 +9,7 @@ mod once;
 mod repeat;
 mod resources;
 mod rules;
+mod settings;
 mod taken;
 
 use admit_core::api::{Api, ApiSpec};

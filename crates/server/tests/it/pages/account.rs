@@ -1,6 +1,10 @@
 //! `/account`: everything that can act as Alice, and the end of each.
 
+use admit_core::grant::{Grant, GrantKind};
+use admit_core::login::session::{Session, SessionSecret};
+use admit_core::secret::SecretHash;
 use admit_core::time::Span;
+use admit_store::{End, Page};
 use serde_json::json;
 
 use super::person::Person;
@@ -128,6 +132,44 @@ async fn se_12_what_others_typed_is_shown_and_not_run() {
     let account = eve.send("GET", "/account", &[("user-agent", hostile)], None).await;
     assert!(account.status == 200 && !account.text.contains("<img"), "{}", account.text);
     assert!(account.text.contains("&#60;img src=x onerror=alert(1)&#62;"), "{}", account.text);
+}
+
+/// Signs alice in at a host, below the session that began last.
+async fn at_host(app: &TestApp, host: &str) {
+    let (realm, now) = (app.app.default_realm, app.app.now());
+    let listed = app.app.store.point(|tx| tx.list_sessions(realm, None, true, &Page::first(100), now)).unwrap();
+    let root = listed.into_iter().rfind(|issued| issued.grant.kind == GrantKind::Session).unwrap();
+    let id = app.app.id(now);
+    let grant =
+        Grant { id, kind: GrantKind::Site, parent: Some(root.grant.id), root: root.grant.id, ..root.grant.clone() };
+    let session = Session { grant: id, host: Some(host.to_owned()), idle: None, ..root.session };
+    let (hash, created_at) = (SecretHash(app.app.random()), now);
+    let secret = SessionSecret { hash, lookup_key: 1, grant: id, created_at };
+    let begun = move |tx: &mut admit_store::Tx<'_>| tx.insert_session(&grant, &session, &secret).map(End::Commit);
+    app.app.store.write(begun).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_led_to_stands_below_it() {
+    let (app, password) = TestApp::demo().await;
+    Person::new(&app).sign_in(ALICE, &password).await;
+    app.clock.advance(Span::seconds(1));
+    at_host(&app, "other.test").await;
+    let mut tab = Tab::open().await;
+    tab.go(&format!("{}/login", app.url)).await;
+    tab.fill("#identifier", ALICE).await;
+    tab.fill("#password", &password).await;
+    tab.click("#login").await;
+    at_host(&app, "shop.test").await;
+    tab.go(&format!("{}/account", app.url)).await;
+    tab.inspect("account-sites").await;
+    let lines = "[...document.querySelectorAll('section[aria-labelledby=sessions] li')].map(l => [l.id, l.className, l.innerText])";
+    let lines = tab.evaluate(lines).await;
+    let shown: Vec<_> = lines.as_array().unwrap().iter().map(|line| (line[0].as_str(), line[1].as_str())).collect();
+    let (root, child) = ((Some(""), Some("")), (Some(""), Some("child")));
+    assert_eq!(shown, [(Some("this-session"), Some("")), child, root, child], "{lines}");
+    assert!(lines[1][2].as_str().unwrap().contains("at shop.test · reached through the session above"), "{lines}");
+    assert!(lines[3][2].as_str().unwrap().contains("at other.test"), "{lines}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

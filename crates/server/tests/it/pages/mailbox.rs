@@ -1,6 +1,6 @@
 //! `/dev/mail`: what would have been mailed, with `--dev` and nowhere else.
 
-use admit::mail::{self, Mail, Outcome, To};
+use admit::mail::{self, Link, Mail, Outcome, To};
 use admit_core::text::Language;
 use admit_core::time::Span;
 use serde_json::Value;
@@ -36,7 +36,7 @@ async fn the_mailbox_is_there_with_dev_only() {
 #[tokio::test]
 async fn pw_12_no_more_than_five_an_hour_reach_an_address() {
     let app = TestApp::dev().await;
-    let reset = Mail::PasswordReset { link: LINK, good_for: Span::minutes(15) };
+    let reset = Mail::PasswordReset(Link { to: LINK, good_for: Span::minutes(15) });
     let outcomes: Vec<_> = (0..1000).map(|_| send(&app, "a@x.test", Language::English, &reset)).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Queued).count(), 5);
     assert_eq!(outcomes[5], Outcome::Limited);
@@ -55,7 +55,12 @@ async fn a_mail_is_read_in_the_browser() {
     tab.go(&mailbox).await;
     tab.inspect("mailbox-empty").await;
 
-    send(&app, "alice@example.com", Language::German, &Mail::PasswordReset { link: LINK, good_for: Span::minutes(15) });
+    send(
+        &app,
+        "alice@example.com",
+        Language::German,
+        &Mail::PasswordReset(Link { to: LINK, good_for: Span::minutes(15) }),
+    );
     send(&app, "alice@example.com", Language::English, &Mail::KeyCreated { name: "<b>my laptop" });
     tab.go(&mailbox).await;
     assert_eq!(tab.text(".things li:first-child a").await, "A new key can act as you", "the newest first");

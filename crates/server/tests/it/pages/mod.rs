@@ -1,8 +1,13 @@
 //! Pages: what they are made of, and who gets them.
 
 mod account;
+mod address;
 mod error;
+mod invite;
 mod login;
 mod mailbox;
+mod name;
 mod password;
 pub mod person;
+mod register;
+mod roll;

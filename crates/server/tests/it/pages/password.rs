@@ -3,26 +3,12 @@
 use admit_core::time::Span;
 use serde_json::json;
 
-use super::person::Person;
+use super::person::{Person, link};
 use crate::app::TestApp;
 use crate::browser::Tab;
 
 const ALICE: &str = "alice@example.com";
 const CHOSEN: &str = "quiet harbours keep their lamps";
-
-/// The path of the link in the newest mail, once there are so many.
-async fn link(app: &TestApp, count: usize) -> String {
-    for _ in 0..500 {
-        let mails = app.send("GET", "/dev/mail", &[("accept", "application/json")], None).await.json();
-        if mails["items"].as_array().unwrap().len() == count {
-            let text = mails["items"][0]["text"].as_str().unwrap().to_owned();
-            let link = text.lines().find(|line| line.starts_with("http")).unwrap();
-            return link.strip_prefix(&app.url).unwrap_or_else(|| panic!("{link}")).to_owned();
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("{count} mails have not come");
-}
 
 async fn ask(app: &TestApp, identifier: &str) -> String {
     let mut person = Person::new(app);

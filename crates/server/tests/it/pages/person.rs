@@ -84,3 +84,30 @@ pub fn encode(fields: &[(&str, &str)]) -> String {
     let octets = |text: &str| text.bytes().map(|octet| format!("%{octet:02X}")).collect::<String>();
     fields.iter().map(|(name, value)| format!("{}={}", octets(name), octets(value))).collect::<Vec<_>>().join("&")
 }
+
+/// The path of the link in the newest mail, once there are so many.
+pub async fn link(app: &TestApp, count: usize) -> String {
+    for _ in 0..500 {
+        let mails = app.send("GET", "/dev/mail", &[("accept", "application/json")], None).await.json();
+        if mails["items"].as_array().unwrap().len() == count {
+            let text = mails["items"][0]["text"].as_str().unwrap().to_owned();
+            let link = text.lines().find(|line| line.starts_with("http")).unwrap();
+            return link.strip_prefix(&app.url).unwrap_or_else(|| panic!("{link}")).to_owned();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("{count} mails have not come");
+}
+
+/// All mails, the newest first.
+pub async fn mails(app: &TestApp) -> Vec<serde_json::Value> {
+    let mails = app.send("GET", "/dev/mail", &[("accept", "application/json")], None).await.json();
+    mails["items"].as_array().unwrap().clone()
+}
+
+/// What differs from page to page taken out: the tokens of forms.
+pub fn without_tokens(page: &str) -> String {
+    let mut parts = page.split("name=\"csrf\" value=\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |page, rest| page + rest.split_once('"').map_or("", |(_, rest)| rest))
+}

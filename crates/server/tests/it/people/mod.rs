@@ -1,7 +1,9 @@
 //! People: by what and with what they sign in, and who else may guess.
 
+mod basic;
 mod erase;
 mod guess;
+mod invite;
 mod names;
 mod password;
 mod reset;

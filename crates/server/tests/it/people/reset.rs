@@ -1,9 +1,9 @@
 //! The mailed link for who has lost his password, as the pages will use it; and the change by the person himself.
 
 use admit::login::device;
-use admit::login::password::{self, Letter, NotSet};
+use admit::login::password::{self, Letter, NotSet, Way};
 use admit::login::session::{self, Entry, Seen};
-use admit::login::verify::{Proved, Refused};
+use admit::login::verify::{Asker, Proved, Refused};
 use admit_core::id::{GrantId, UserId};
 use admit_core::login::guard::FAILURES_MAX;
 use admit_core::login::password::Weakness;
@@ -25,9 +25,9 @@ async fn begin(app: &TestApp, name: &str) -> Option<Letter> {
 }
 
 async fn finish(app: &TestApp, link: &Secret, chosen: &str) -> Result<(), NotSet> {
-    let request = app.app.request_id(app.app.now());
-    let done = password::finish_reset(&app.app, &realm(app).realm, link, &Secret::new(chosen), None, request).await;
-    done.map(drop)
+    let asker = Asker { source: None, known: None, request_id: app.app.request_id(app.app.now()) };
+    let set = password::set_by_link(&app.app, &realm(app).realm, Way::Reset, link, &Secret::new(chosen), asker).await;
+    set.map(drop)
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn pw_09_a_link_is_good_once_for_the_newest_only_and_not_for_long() {
     assert_eq!(finish(&app, &older.secret, NEW).await, Err(NotSet::NoLink), "the older of two");
     let now = app.app.now();
     for _ in 0..3 {
-        let found = password::find_reset(&app.app, app.app.default_realm, &letter.secret, now).unwrap();
+        let found = password::find_by_link(&app.app, app.app.default_realm, Way::Reset, &letter.secret, now).unwrap();
         assert_eq!(found.map(|user| user.id), Some(alice), "looking uses nothing up");
     }
     assert_eq!(finish(&app, &letter.secret, "short").await, Err(NotSet::Weak(Weakness::Short(15))));
@@ -48,7 +48,7 @@ async fn pw_09_a_link_is_good_once_for_the_newest_only_and_not_for_long() {
     assert_eq!(sign_in(&app, "alice", PASSWORD, stranger(&app)).await, Err(Refused::Wrong));
     assert_eq!(sign_in(&app, "alice", NEW, stranger(&app)).await, Ok(Proved { user: alice }));
     let late = begin(&app, "alice").await.unwrap();
-    app.clock.advance(password::RESET_LIFE);
+    app.clock.advance(Span::minutes(15));
     assert_eq!(finish(&app, &late.secret, PASSWORD).await, Err(NotSet::NoLink), "over");
     assert_eq!(events(&app, "user.password_reset").await.len(), 1);
 }

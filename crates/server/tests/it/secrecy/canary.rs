@@ -159,6 +159,34 @@ async fn give_passwords(program: &Program, answers: &mut Vec<Reply>) -> [(&'stat
     [("a password", password.to_owned()), ("an imported hash", hash.to_owned())]
 }
 
+/// A password with a request, where a rule takes it and where none does, the right one and another. What was sent each time.
+async fn send_password(program: &Program, password: &str, answers: &mut Vec<Reply>) -> [(&'static str, String); 2] {
+    let rule = json!({"name": "mail", "match": {"host": "shop.test", "path": "/mail/**"},
+        "require": {"authenticated": true, "credentials": ["api_key", "basic"]}});
+    program.manage("POST", "/v1/realms/default/rules", rule).await.expect(201);
+    let pairs = [format!("pat:{password}"), format!("pat:another {password}")];
+    let mut statuses = Vec::new();
+    for (pair, path) in pairs.iter().flat_map(|pair| ["/mail/1", "/orders/1"].map(|path| (pair, path))) {
+        let authorization = format!("Basic {}", BASE64.encode(pair.as_bytes()));
+        let headers = [
+            ("x-original-method", "GET"),
+            ("x-original-uri", path),
+            ("x-forwarded-host", "shop.test"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("authorization", authorization.as_str()),
+        ];
+        let reply = program.try_send("GET", "/check/nginx", &headers, Value::Null).await.unwrap();
+        statuses.push(reply.status);
+        answers.push(reply);
+        let body = json!({"headers": {"authorization": authorization}, "url": format!("https://shop.test{path}")});
+        answers.push(program.manage("POST", "/v1/realms/default/check?trace=true", body).await);
+    }
+    assert_eq!(statuses, [200, 401, 401, 401]);
+    let [right, wrong] = pairs;
+    [("a name and a password", right), ("a name and a wrong password", wrong)]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lo_02_ak_04_no_secret_turns_up_anywhere() {
     let folder = tempfile::tempdir().unwrap();
@@ -187,7 +215,9 @@ async fn lo_02_ak_04_no_secret_turns_up_anywhere() {
         spread(&program, canary, &mut answers).await;
     }
     let mut all = canaries.0;
-    all.extend(give_passwords(&program, &mut answers).await);
+    let given = give_passwords(&program, &mut answers).await;
+    all.extend(send_password(&program, &given[0].1, &mut answers).await);
+    all.extend(given);
     all.extend([("the operator key", program.operator.clone()), ("the master key", master_key)]);
     let canaries = Canaries(all);
     // What was refused is in the audit a second later.
