@@ -170,10 +170,7 @@ fn tiles(words: &'static Words, overview: &Overview) -> Vec<Tile> {
     let (all, refused) = (charts::sum(total, |_| true), charts::sum(total, |code| code != Code::Ok));
     let point = words.say("graph.point");
     let time = |time: Option<f64>| time.map_or_else(|| "–".to_owned(), |time| charts::time(time, point));
-    let share = |part: u64, all: u64| match all {
-        0 => String::new(),
-        _ => charts::share(part as f64 / all as f64, point),
-    };
+    let share = |part: u64, all: u64| charts::share(part as f64 / all.max(1) as f64, point);
     let tile = |label, figure, note| Tile { label: words.say(label), figure, note };
     let ended = total.sign_ins_wrong + total.sign_ins_refused;
     vec![

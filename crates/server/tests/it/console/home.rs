@@ -172,18 +172,18 @@ async fn the_overview_is_looked_at() {
     tab.fill("#identifier", "olga").await;
     tab.fill("#password", PASSWORD).await;
     tab.click("#login").await;
-    tab.inspect("console-home-empty").await;
+    tab.inspect("overview-empty").await;
     traffic(&app).await;
     remember(&app, app.app.now());
     tab.go(&format!("{}/console", app.url)).await;
     assert_eq!(tab.text("#well").await.replace('\u{a0}', " "), "✓ Nothing needs your attention.");
-    tab.inspect("console-home").await;
+    tab.inspect("overview").await;
     tab.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)").await;
-    tab.inspect("console-home-figures").await;
+    tab.inspect("overview-figures").await;
     tab.go(&format!("{}/console?span=10m", app.url)).await;
-    tab.inspect("console-home-10m").await;
+    tab.inspect("overview-10m").await;
     tab.go(&format!("{}/console?span=24h", app.url)).await;
-    tab.inspect("console-home-24h").await;
+    tab.inspect("overview-24h").await;
     for days in [3, 20] {
         let body = json!({"name": format!("ends-{days}"), "expires_in_s": days * 86_400});
         app.manage("POST", "/v1/realms/default/keys", body).await.expect(201);
@@ -192,5 +192,5 @@ async fn the_overview_is_looked_at() {
     tab.speak("de").await;
     tab.go(&format!("{}/console", app.url)).await;
     assert_eq!(tab.text("#attention").await, "Verlangt Ihre Aufmerksamkeit");
-    tab.inspect("console-home-attention").await;
+    tab.inspect("overview-attention").await;
 }
