@@ -266,6 +266,16 @@ fn people() {
 }
 
 #[test]
+fn operate_admit() {
+    let mut reader = Reader::new();
+    reader.start("admit serve");
+    reader.follow(include_str!("../../../../docs/book/src/operate-admit.md"));
+    for told in ["/realms/operators/invite?token=", "user alice was not locked", "The store is sqlite:", "seals"] {
+        assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
+    }
+}
+
+#[test]
 fn rotate_the_master_key() {
     let mut reader = Reader::new();
     reader.start("admit serve");
