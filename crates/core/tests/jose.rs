@@ -1,7 +1,7 @@
 //! Vectors of others: Wycheproof (JWS, JWK) and the JOSE cookbook (RFC 7520, 8037, 7797).
 //!
 //! Each case gives what its authors say, but for those that are named here with the reason. They are not part of this
-//! repository: `ADMIT_TEST_VECTORS` says where they lie, else they are looked for beside it.
+//! repository: `ADMIT_VECTORS` says where they lie, else they are looked for beside it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -15,17 +15,14 @@ use admit_core::jose::{Flaw, decode, encode};
 use serde_json::{Value, json};
 
 fn vectors() -> PathBuf {
-    let named = std::env::var_os("ADMIT_TEST_VECTORS").map(PathBuf::from);
+    let named = std::env::var_os("ADMIT_VECTORS").map(PathBuf::from);
     named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"))
 }
 
 fn read(path: &str) -> Value {
     let file = vectors().join(path);
     let text = fs::read(&file).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}. Name the folder that holds wycheproof/ and jose-cookbook/: ADMIT_TEST_VECTORS",
-            file.display()
-        )
+        panic!("{}: {error}. Name the folder that holds wycheproof/ and jose-cookbook/: ADMIT_VECTORS", file.display())
     });
     serde_json::from_slice(&text).unwrap()
 }

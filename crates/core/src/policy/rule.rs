@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::credential::Accept;
 use crate::limit::{Limit, Per};
 use crate::name::{ApiUri, Label, RoleName, ScopeName};
 use crate::principal::{CredentialKind, SubjectKind};
@@ -119,6 +120,15 @@ pub struct Problem {
 }
 
 impl Rule {
+    /// What it opts into of where credentials may stand.
+    pub fn accept(&self) -> Accept<'_> {
+        Accept {
+            query: self.accept_query.as_deref(),
+            authorization_upstream: self.authorization_upstream,
+            basic: self.takes_basic(),
+        }
+    }
+
     /// Whether people may send name and password with each request.
     pub fn takes_basic(&self) -> bool {
         matches!(&self.demand, Demand::Require(require) if require.credentials.contains(&CredentialKind::Basic))

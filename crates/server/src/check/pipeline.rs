@@ -11,7 +11,7 @@ use admit_core::check::address;
 use admit_core::check::code::Reason;
 use admit_core::check::decision::{Decision, LimitState, Verdict};
 use admit_core::check::request::Request;
-use admit_core::credential::{self, Accept, NamePassword, Place, Presented};
+use admit_core::credential::{self, NamePassword, Place, Presented};
 use admit_core::id::KeyId;
 use admit_core::limit::{Limit, Per};
 use admit_core::login::browser;
@@ -184,7 +184,8 @@ impl<'c> Case<'c> {
         if let Some(verdict) = self.preflight() {
             return verdict;
         }
-        self.presented = credential::present(self.request.headers, self.request.query, &self.accept());
+        let accept = self.rule.map(Rule::accept).unwrap_or_default();
+        self.presented = credential::present(self.request.headers, self.request.query, &accept);
         self.authenticate()?;
         self.limit_caller()?;
         let Some(rule) = self.rule else { return Err(Reason::NothingMatched) };
@@ -208,14 +209,6 @@ impl<'c> Case<'c> {
             refused.reason
         })?;
         Ok(Verdict::Admitted)
-    }
-
-    fn accept(&self) -> Accept<'c> {
-        Accept {
-            query: self.rule.and_then(|rule| rule.accept_query.as_deref()),
-            authorization_upstream: self.rule.is_some_and(|rule| rule.authorization_upstream),
-            basic: self.rule.is_some_and(Rule::takes_basic),
-        }
     }
 
     /// A preflight carries no credential: it is answered from the rule of the method that it asks for.

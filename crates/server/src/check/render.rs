@@ -7,7 +7,7 @@ use admit_core::check::answer::{self, REQUEST_ID};
 use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
 use admit_core::check::request::Request;
-use admit_core::credential::{self, Accept};
+use admit_core::credential;
 use admit_core::policy::rule::Rule;
 use axum::body::Body;
 use bytes::Bytes;
@@ -36,8 +36,7 @@ pub fn admitted(
     request: &Request<'_>,
     decision: &Decision,
 ) -> Response<Body> {
-    let authorization_upstream = rule.is_some_and(|rule| rule.authorization_upstream);
-    let accept = Accept { authorization_upstream, ..Accept::default() };
+    let accept = rule.map(Rule::accept).unwrap_or_default();
     let upstream = credential::strip_credentials(request.headers, &accept).unwrap_or_default();
     let mut headers = answer::admission(decision, &realm.realm.name, &upstream);
     for (name, value) in &decision.cors {

@@ -82,7 +82,7 @@ pub async fn post(operator: Operator, place: Place, Sent(form): Sent) -> Result<
         }
         return show(&operator, &place, action, &seen, Some(&form), told, status).await;
     }
-    if let Some(secret) = answer.json["key"].as_str() {
+    if let Some(secret) = made::Shown::of(&answer, operator.visit.words) {
         return made::show(&operator, &place, id, secret, StatusCode::OK).await;
     }
     let to = if action.ends { format!("{}?done=gone", place.list()) } else { format!("{}?done=acted", place.one(id)) };

@@ -13,6 +13,8 @@ use crate::manage::inside::Ask;
 
 /// How many APIs and roles a form offers.
 const OFFERED_MAX: &str = "200";
+/// How many boxes a group has at most that is open from the first.
+const OPEN_MAX: usize = 20;
 
 /// What there is.
 #[derive(Default)]
@@ -35,9 +37,9 @@ pub struct Group {
 }
 
 impl Group {
-    /// Whether anything is ticked.
+    /// Whether its boxes are shown at once: those of Admit itself only where one is ticked.
     pub fn is_open(&self) -> bool {
-        self.boxes.iter().any(|ticked| ticked.is_on)
+        !is_built_in(&self.title) && self.boxes.len() < OPEN_MAX || self.boxes.iter().any(|ticked| ticked.is_on)
     }
 }
 
@@ -74,7 +76,7 @@ impl Choices {
         let needs = |is_it: fn(&Input) -> bool| fields.iter().any(|field| is_it(&field.input));
         let Some(realm) = realm else { return Ok(Self::default()) };
         let apis = match needs(|input| matches!(input, Input::Rights | Input::OfOneApi)) {
-            true => list(operator, &["realms", realm, "apis"]).await?.map(|apis| apis.iter().filter_map(api).collect()),
+            true => list(operator, &["realms", realm, "apis"]).await?.map(|apis| in_order(&apis)),
             false => None,
         };
         let roles = match needs(|input| matches!(input, Input::Roles)) {
@@ -191,6 +193,17 @@ fn group(tick: Tick<'_>, uri: &str, scopes: &[Choice], held: &[&str]) -> Group {
 async fn list(operator: &Operator, segments: &[&str]) -> Result<Option<Vec<Value>>, Problem> {
     let answer = operator.ask(Ask::get(segments).param("limit", OFFERED_MAX)).await?;
     Ok(answer.ok().ok().map(|answer| answer.items().to_vec()))
+}
+
+/// Those of Admit itself stand last.
+fn in_order(apis: &[Value]) -> Vec<(String, Vec<Choice>)> {
+    let mut apis: Vec<_> = apis.iter().filter_map(api).collect();
+    apis.sort_by_key(|(uri, _)| is_built_in(uri));
+    apis
+}
+
+fn is_built_in(uri: &str) -> bool {
+    uri.starts_with("urn:admit:")
 }
 
 fn api(api: &Value) -> Option<(String, Vec<Choice>)> {

@@ -63,7 +63,7 @@ pub async fn post_new(operator: Operator, place: Place, Sent(form): Sent) -> Res
         return draft.show(&operator, Source::Form(&form), Told::of(&answer), answer.status).await;
     }
     let id = answer.json[resource.id].as_str().unwrap_or_default();
-    match answer.json["key"].as_str() {
+    match made::Shown::of(&answer, operator.visit.words) {
         Some(secret) => made::show(&operator, &place, id, secret, StatusCode::CREATED).await,
         None => Ok(go(&format!("{}?done=made", place.one(id)))),
     }

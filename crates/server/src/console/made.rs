@@ -8,6 +8,8 @@ use super::operator::Operator;
 use super::place::Place;
 use super::shell::Shell;
 use crate::http::problem::Problem;
+use crate::manage::inside::Answer;
+use crate::pages::text::Words;
 use crate::pages::{Frame, page};
 
 #[derive(Template)]
@@ -15,8 +17,28 @@ use crate::pages::{Frame, page};
 struct MadePage<'p> {
     frame: Frame,
     shell: Shell,
+    title: &'static str,
+    lead: &'static str,
     secret: &'p str,
     one: String,
+}
+
+/// The secret in an answer of the management API, where it carries one.
+pub struct Shown<'a> {
+    secret: &'a str,
+    title: &'static str,
+    lead: &'static str,
+}
+
+impl<'a> Shown<'a> {
+    /// A new key, or the link of an invitation that no mail took along.
+    pub fn of(answer: &'a Answer, words: &'static Words) -> Option<Self> {
+        if let Some(secret) = answer.json["key"].as_str() {
+            return Some(Self { secret, title: words.say("key_made.title"), lead: words.say("key_made.lead") });
+        }
+        let secret = answer.json["link"].as_str()?;
+        Some(Self { secret, title: words.say("console.link.title"), lead: words.say("console.link.lead") })
+    }
 }
 
 /// The page.
@@ -24,9 +46,9 @@ pub async fn show(
     operator: &Operator,
     place: &Place,
     id: &str,
-    secret: &str,
+    Shown { secret, title, lead }: Shown<'_>,
     status: StatusCode,
 ) -> Result<Response, Problem> {
     let (frame, shell) = Shell::of(operator, place.judged_in(), place.section()).await?;
-    Ok(page(status, &MadePage { frame, shell, secret, one: place.one(id) }))
+    Ok(page(status, &MadePage { frame, shell, title, lead, secret, one: place.one(id) }))
 }

@@ -77,9 +77,9 @@ pub fn texts() -> Vec<String> {
     let kinds = kind::OF_REALM.into_iter().chain([&kind::REALMS]).flat_map(resource::Resource::texts);
     kinds
         .chain(shell::texts())
-        .chain(home::texts())
         .chain(value::texts())
         .chain(field::texts())
         .chain(done::texts())
+        .chain(home::texts())
         .collect()
 }

@@ -64,6 +64,8 @@ pub enum Show {
     Json,
     /// Whether.
     Yes,
+    /// Whom a rule lets in.
+    Access,
     /// A thing of this kind: its id stands at the second pointer.
     To(&'static str, &'static str),
     /// A user or a client, by the id at the pointer.

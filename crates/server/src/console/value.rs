@@ -17,6 +17,9 @@ use crate::pages::text::Words;
 /// The words of states that have texts; others are shown as they are.
 const STATES: [&str; 10] =
     ["active", "disabled", "revoked", "expired", "ended", "pending", "key", "session", "site", "device"];
+/// What a rule may say of whom it lets in; else it asks for something.
+const ACCESSES: [&str; 2] = ["deny", "public"];
+const REQUIRE: &str = "require";
 /// How many words or members one cell shows.
 const SHOWN_MAX: usize = 100;
 
@@ -114,6 +117,11 @@ impl Reading<'_> {
             Show::Json => Shown::Block(serde_json::to_string_pretty(value).unwrap_or_default()),
             Show::Yes if value == &Value::Bool(false) => Shown::Nothing,
             Show::Yes => Shown::Text(self.words.say("console.yes").to_owned()),
+            Show::Access => {
+                let is_set = |name: &&&str| item[**name] == Value::Bool(true);
+                let access = ACCESSES.iter().find(is_set).unwrap_or(&REQUIRE);
+                Shown::Text(self.words.say(&format!("console.lets_in.{access}")).to_owned())
+            }
             Show::To(name, at) => {
                 let id = item.pointer(at).and_then(Value::as_str).unwrap_or_default();
                 Shown::Link { href: self.href(name, id), text: plain(value) }
@@ -160,7 +168,8 @@ impl Reading<'_> {
 
 /// Every text that is asked for by a name put together here.
 pub fn texts() -> Vec<String> {
-    STATES.iter().map(|state| format!("console.state.{state}")).collect()
+    let lets_in = ACCESSES.iter().chain([&REQUIRE]).map(|access| format!("console.lets_in.{access}"));
+    STATES.iter().map(|state| format!("console.state.{state}")).chain(lets_in).collect()
 }
 
 fn is_blank(value: &Value) -> bool {

@@ -19,8 +19,8 @@ both!(
     pw_02_of_many_guesses_at_once_no_more_than_the_bound_are_tried,
     pw_03_a_lock_ends_by_itself_and_refused_guesses_do_not_prolong_it,
     pw_09_a_link_is_good_once_and_until_its_end,
-    pw_09_a_link_of_one_kind_is_none_of_another,
     ad_03_all_links_of_a_kind_end_at_once_and_only_passwords_sign_in,
+    pw_09_a_link_of_one_kind_is_none_of_another,
     pw_13_another_address_is_not_verified,
     pw_13_a_new_person_has_the_proof_that_he_comes_with,
     ad_02_an_id_elsewhere_is_known_in_its_realm,
@@ -201,6 +201,35 @@ fn pw_09_a_link_is_good_once_and_until_its_end() {
     assert_eq!(store.put(|tx| tx.sweep_shorts(NOW + Span::minutes(15))), 1);
 }
 
+fn ad_03_all_links_of_a_kind_end_at_once_and_only_passwords_sign_in() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, role, alice) = (all.realm.id, all.role.id, all.user.clone());
+    let links = [1, 2, 3].map(|number| link(home, alice.id, number));
+    let [mut one, mut two, other] = links.clone();
+    for link in [&mut one, &mut two] {
+        (link.kind, link.user) = (ShortKind::FirstOperator, None);
+    }
+    store.put(move |tx| [&one, &two, &other].into_iter().try_for_each(|link| tx.insert_short(link)));
+    assert_eq!(store.put(move |tx| tx.delete_shorts(home, ShortKind::FirstOperator)), 2);
+    let left = store.get(|tx| tx.find_short(home, ShortKind::PasswordReset, &[links[2].hash], NOW));
+    assert!(left.is_some(), "of another kind");
+
+    let signs_in = || store.get(|tx| tx.is_role_of_somebody_signing_in(home, role));
+    let mut holder = alice.clone();
+    holder.spec.roles = vec![all.role.spec.name.clone()];
+    let holder = store.put(move |tx| tx.update_user(home, &holder, NOW)).unwrap();
+    assert!(!signs_in(), "without a password");
+    let password = SealedPassword { sealed: b"sealed".to_vec(), master_key: 1, changed_at: NOW };
+    let id = holder.id;
+    store.put(move |tx| tx.update_password(home, id, &password));
+    assert!(signs_in());
+    let mut off = holder.clone();
+    off.disabled_at = Some(NOW);
+    store.put(move |tx| tx.update_user(home, &off, NOW)).unwrap();
+    assert!(!signs_in(), "switched off");
+}
+
 fn pw_09_a_link_of_one_kind_is_none_of_another() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -244,35 +273,6 @@ fn ad_02_an_id_elsewhere_is_known_in_its_realm() {
     store.put(move |tx| tx.insert_user(&dora));
     let known = |realm| store.get(|tx| tx.has_user_known_as(realm, &id));
     assert_eq!((known(ours), known(theirs)), (true, false));
-}
-
-fn ad_03_all_links_of_a_kind_end_at_once_and_only_passwords_sign_in() {
-    let store = TestStore::new();
-    let all = Population::new(&store, "acme");
-    let (home, role, alice) = (all.realm.id, all.role.id, all.user.clone());
-    let links = [1, 2, 3].map(|number| link(home, alice.id, number));
-    let [mut one, mut two, other] = links.clone();
-    for link in [&mut one, &mut two] {
-        (link.kind, link.user) = (ShortKind::FirstOperator, None);
-    }
-    store.put(move |tx| [&one, &two, &other].into_iter().try_for_each(|link| tx.insert_short(link)));
-    assert_eq!(store.put(move |tx| tx.delete_shorts(home, ShortKind::FirstOperator)), 2);
-    let left = store.get(|tx| tx.find_short(home, ShortKind::PasswordReset, &[links[2].hash], NOW));
-    assert!(left.is_some(), "of another kind");
-
-    let signs_in = || store.get(|tx| tx.is_role_of_somebody_signing_in(home, role));
-    let mut holder = alice.clone();
-    holder.spec.roles = vec![all.role.spec.name.clone()];
-    let holder = store.put(move |tx| tx.update_user(home, &holder, NOW)).unwrap();
-    assert!(!signs_in(), "without a password");
-    let password = SealedPassword { sealed: b"sealed".to_vec(), master_key: 1, changed_at: NOW };
-    let id = holder.id;
-    store.put(move |tx| tx.update_password(home, id, &password));
-    assert!(signs_in());
-    let mut off = holder.clone();
-    off.disabled_at = Some(NOW);
-    store.put(move |tx| tx.update_user(home, &off, NOW)).unwrap();
-    assert!(!signs_in(), "switched off");
 }
 
 fn pw_13_another_address_is_not_verified() {

@@ -62,7 +62,7 @@ fn each_kind_is_found_by_what_it_carries_and_in_its_realm_only() {
     for filter in [
         Filter { external_id: Some("cus_42".to_owned()), ..Filter::default() },
         Filter { metadata: metadata("empty", ""), ..Filter::default() },
-        Filter { metadata: metadata("on", "true"), external_id: Some("cus_42".to_owned()), sought: None },
+        Filter { metadata: metadata("on", "true"), external_id: Some("cus_42".to_owned()), ..Filter::default() },
     ] {
         assert_eq!(store.get(|tx| tx.list_clients_of(home, &filter, &page)), [shop.clone()], "{filter:?}");
         assert_eq!(store.get(|tx| tx.list_users_of(home, &filter, &page)), [carol.clone()], "{filter:?}");

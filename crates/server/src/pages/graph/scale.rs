@@ -142,7 +142,7 @@ impl Window {
     pub fn ticks(&self) -> Vec<TimeTick> {
         let steps = i64::try_from(self.count).unwrap_or(i64::MAX).saturating_sub(1);
         let length = self.step.as_ms().saturating_mul(steps);
-        let apart = APART_S.into_iter().map(|seconds| seconds * 1000).find(|apart| length / apart <= TIMES_MAX - 1);
+        let apart = APART_S.into_iter().map(|seconds| seconds * 1000).find(|apart| length / apart < TIMES_MAX);
         let (Some(apart), true) = (apart, length > 0) else { return Vec::new() };
         let from = self.until.unix_ms().saturating_sub(length);
         let first = from.div_euclid(apart) * apart + if from.rem_euclid(apart) == 0 { 0 } else { apart };

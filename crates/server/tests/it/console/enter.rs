@@ -1,6 +1,6 @@
 //! Who gets into the console: operators, in a browser that no other site sent there.
 
-use super::people::{all, enroll, operator};
+use super::person::{all, enroll, operator};
 use crate::app::TestApp;
 use crate::pages::person::{Person, encode};
 
@@ -12,7 +12,7 @@ async fn an_operator_signs_in_and_nobody_else_gets_in() {
     assert_eq!((led.status, led.header("location").as_str()), (303, "/realms/operators/login?for=console"));
     enroll(&app, "olga", all()).await;
     stranger.get("/realms/operators/login?for=console").await;
-    let form = [("identifier", "olga"), ("password", super::people::PASSWORD), ("for", "console")];
+    let form = [("identifier", "olga"), ("password", super::person::PASSWORD), ("for", "console")];
     let done = stranger.submit("/realms/operators/login", &form).await;
     assert_eq!((done.status, done.header("location").as_str()), (303, "/console"), "{}", done.text);
     let page = stranger.get("/console").await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use admit_core::time::Span;
 
-use super::people::PASSWORD;
+use super::person::PASSWORD;
 use crate::app::TestApp;
 use crate::fault::program::Program;
 use crate::pages::person::Person;
@@ -18,10 +18,13 @@ async fn link(app: &TestApp) -> Option<String> {
     path.contains("?token=").then_some(path)
 }
 
+fn token_of(link: &str) -> &str {
+    link.split("token=").nth(1).unwrap()
+}
+
 async fn send(person: &mut Person<'_>, link: &str, form: &[(&str, &str)]) -> crate::app::Reply {
     person.get(link).await;
-    let token = link.split("token=").nth(1).unwrap();
-    let form: Vec<_> = form.iter().copied().chain([("token", token)]).collect();
+    let form: Vec<_> = form.iter().copied().chain([("token", token_of(link))]).collect();
     person.submit("/console/first", &form).await
 }
 
@@ -50,12 +53,11 @@ async fn ad_03_the_link_makes_one_operator_who_is_signed_in() {
     assert_eq!((done.status, done.header("location").as_str()), (303, "/console"), "{}", done.text);
     let console = olga.get("/console/realms").await;
     assert!(console.status == 200 && console.text.contains("default"), "{}", console.text);
-    let again = send(
-        &mut Person::new(&app),
-        &path,
-        &[("name", "eve"), ("email", "eve@operators.test"), ("password", PASSWORD)],
-    )
-    .await;
+    let mut eve = Person::new(&app);
+    assert_eq!(eve.get(&path).await.status, 400, "the page is gone");
+    eve.get("/realms/operators/login").await;
+    let form = [("name", "eve"), ("email", "eve@operators.test"), ("password", PASSWORD), ("token", token_of(&path))];
+    let again = eve.submit("/console/first", &form).await;
     assert!(again.status == 400 && again.text.contains("This link is no good any more"), "{}", again.text);
     assert_eq!(link(&app).await, None, "nobody else is let in this way");
     let users = app.manage("GET", "/v1/realms/operators/users", serde_json::Value::Null).await.expect(200);
@@ -79,7 +81,7 @@ async fn ad_03_a_link_dies_in_ten_minutes_and_needs_its_browser() {
     let token = olga.token();
     let mut other = Person::new(&app);
     other.get(&path).await;
-    let fields = crate::pages::person::encode(&[("csrf", &token), ("token", path.split("token=").nth(1).unwrap())]);
+    let fields = crate::pages::person::encode(&[("csrf", &token), ("token", token_of(&path))]);
     let origin = app.url.clone();
     let foreign = other.send("POST", "/console/first", &[("origin", &origin)], Some(fields)).await;
     assert!(foreign.status == 403 && foreign.text.contains("This page has grown old"), "{}", foreign.text);

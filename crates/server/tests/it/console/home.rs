@@ -5,7 +5,7 @@ use admit_core::check::code::Code;
 use admit_core::time::{Span, Time};
 use serde_json::{Value, json};
 
-use super::people::{PASSWORD, all, enroll, operator};
+use super::person::{PASSWORD, all, enroll, operator};
 use crate::app::TestApp;
 use crate::browser::Tab;
 use crate::pages::person::Person;

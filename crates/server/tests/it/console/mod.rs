@@ -3,7 +3,7 @@
 mod enter;
 mod first;
 mod home;
-mod people;
+mod person;
 mod refusals;
 mod rights;
 mod things;

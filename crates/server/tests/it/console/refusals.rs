@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::people::{PASSWORD, all, enroll, operator};
+use super::person::{PASSWORD, all, enroll, operator};
 use crate::app::TestApp;
 use crate::browser::Tab;
 

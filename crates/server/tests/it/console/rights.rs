@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::people::{all, operator};
+use super::person::{all, operator};
 use crate::app::TestApp;
 
 const LISTS: [&str; 8] = ["apis", "rules", "keys", "clients", "users", "roles", "sessions", "grants"];

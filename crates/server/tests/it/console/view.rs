@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::people::{PASSWORD, all, enroll};
+use super::person::{PASSWORD, all, enroll};
 use crate::app::TestApp;
 use crate::browser::Tab;
 use crate::fault::program::Program;
