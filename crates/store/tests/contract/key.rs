@@ -16,6 +16,7 @@ use crate::fixture::{NOW, Population, TestStore, grant, key, label, secret};
 
 both!(
     a_key_comes_back_as_it_was_with_what_a_list_shows,
+    a_key_says_of_which_realm_it_is,
     a_presented_secret_finds_all_there_is_to_judge,
     a_secret_is_stored_once_whoever_it_is_said_to_be,
     keys_are_listed_by_each_filter_and_by_several,
@@ -61,6 +62,16 @@ fn a_key_comes_back_as_it_was_with_what_a_list_shows() {
 
 fn made_tag(key: &Key) -> [u8; 16] {
     secret(key, 1).hash.tag()
+}
+
+fn a_key_says_of_which_realm_it_is() {
+    let store = TestStore::new();
+    let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
+    for all in [ours, theirs] {
+        let place = store.get(|tx| tx.locate_key(all.key.id)).unwrap();
+        assert_eq!((place.realm, place.name), (all.realm.name.to_string(), all.key.name.to_string()));
+    }
+    assert_eq!(store.get(|tx| tx.locate_key(crate::fixture::id())), None);
 }
 
 fn a_presented_secret_finds_all_there_is_to_judge() {
