@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use admit_core::check::address;
 use admit_core::check::code::Reason;
-use admit_core::grant::GrantKind;
+use admit_core::grant::{Grant, GrantKind};
 use admit_core::id::{GrantId, UserId};
 use admit_core::login::cookie::{self as names, Cookie};
-use admit_core::login::session::{Factors, LIVE_MAX, Session};
+use admit_core::login::session::{Factors, LIVE_MAX, Session, SessionSecret};
 use admit_core::realm::Realm;
 use admit_core::secret::{Secret, SecretKind};
 use admit_core::time::Time;
+use admit_store::Tx;
 use http::HeaderMap;
 
 use super::cookie::is_secure_issuer;
@@ -20,34 +21,58 @@ use crate::app::App;
 use crate::http::problem::Problem;
 use crate::manage::work;
 
-/// Knows the browser of somebody who has just signed in from now on; the secret is for its cookie.
+/// Knows the browser of somebody who is signed in from now on; the secret is for its cookie.
 pub async fn remember(app: &App, realm: &Realm, user: UserId, seen: Seen, now: Time) -> Result<Secret, Problem> {
-    let grant = session::new_grant(app, realm.id, GrantKind::Device, user, now + realm.device_life(), now);
-    let (secret, stored) = session::draw(app, realm.id, SecretKind::Device, grant.id, now);
-    let device = Session {
-        grant: grant.id,
-        realm: realm.id,
-        user,
-        host: None,
-        pending: Factors::default(),
-        factors: Factors::default(),
-        signed_in_at: now,
-        idle: None,
-        last_at: now,
-        last_ip: seen.ip,
-        last_agent: seen.agent,
-    };
+    let drawn = Drawn::of(app, realm, user, seen, now);
+    let secret = drawn.secret.clone();
     work::write(app, move |tx| {
         work::must_be_on_time(tx, now)?;
-        session::must_be_there(tx, grant.realm, user)?;
-        let live = tx.list_live_grants(grant.realm, user, GrantKind::Device, None, now)?;
-        for oldest in live.iter().take((live.len() + 1).saturating_sub(LIVE_MAX as usize)) {
-            tx.revoke_grant(grant.realm, *oldest, now)?;
-        }
-        Ok(tx.insert_session(&grant, &device, &stored)?)
+        session::must_be_there(tx, drawn.grant.realm, user)?;
+        Ok(drawn.write(tx, now)?)
     })
     .await?;
     Ok(secret)
+}
+
+/// A device before it is kept.
+pub(super) struct Drawn {
+    /// For its cookie.
+    pub secret: Secret,
+    grant: Grant,
+    device: Session,
+    stored: SessionSecret,
+}
+
+impl Drawn {
+    /// A new one of this person.
+    pub fn of(app: &App, realm: &Realm, user: UserId, seen: Seen, now: Time) -> Self {
+        let grant = session::new_grant(app, realm.id, GrantKind::Device, user, now + realm.device_life(), now);
+        let (secret, stored) = session::draw(app, realm.id, SecretKind::Device, grant.id, now);
+        let device = Session {
+            grant: grant.id,
+            realm: realm.id,
+            user,
+            host: None,
+            pending: Factors::default(),
+            factors: Factors::default(),
+            signed_in_at: now,
+            idle: None,
+            last_at: now,
+            last_ip: seen.ip,
+            last_agent: seen.agent,
+        };
+        Self { secret, grant, device, stored }
+    }
+
+    /// Keeps it; of too many the oldest goes.
+    pub fn write(&self, tx: &mut Tx<'_>, now: Time) -> admit_store::Result<()> {
+        let (realm, user) = (self.grant.realm, self.device.user);
+        let live = tx.list_live_grants(realm, user, GrantKind::Device, None, now)?;
+        for oldest in live.iter().take((live.len() + 1).saturating_sub(LIVE_MAX as usize)) {
+            tx.revoke_grant(realm, *oldest, now)?;
+        }
+        tx.insert_session(&self.grant, &self.device, &self.stored)
+    }
 }
 
 /// A browser that is known.

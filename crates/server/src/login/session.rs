@@ -23,6 +23,8 @@ use http::header::USER_AGENT;
 use serde_json::json;
 
 use super::cookie::is_secure_issuer;
+use super::device;
+use super::verify::Settlement;
 use crate::app::App;
 use crate::authn::resolve;
 use crate::check::policies::RealmPolicy;
@@ -59,12 +61,24 @@ pub struct Entry {
     pub seen: Seen,
     /// The session that was in this browser before: it ends.
     pub replaces: Option<GrantId>,
+    /// What the proof leaves to be written.
+    pub settlement: Option<Arc<Settlement>>,
+    /// Whether the browser is known as his from now on.
+    pub is_device: bool,
 }
 
 impl Entry {
     /// A sign-in that is complete.
     pub fn new(user: UserId, factors: &[Factor], seen: Seen, replaces: Option<GrantId>) -> Self {
-        Self { user, factors: Factors::of(factors), pending: Factors::default(), seen, replaces }
+        Self {
+            user,
+            factors: Factors::of(factors),
+            pending: Factors::default(),
+            seen,
+            replaces,
+            settlement: None,
+            is_device: false,
+        }
     }
 }
 
@@ -77,6 +91,8 @@ pub struct Begun {
     pub grant: GrantId,
     /// When it ends at the latest.
     pub ends_at: Time,
+    /// For the cookie of a browser that is known from now on.
+    pub device: Option<Secret>,
 }
 
 /// Who is signed in at the issuer.
@@ -128,7 +144,7 @@ const ENDS_MAX: usize = 4;
 /// How many sessions are ended in one transaction.
 const BATCH: usize = 50;
 
-/// Begins a session.
+/// Begins a session, with all that goes with it in one transaction: a sign-in waits for the disk once.
 pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<Begun, Problem> {
     let life = realm.session_life();
     let absolute = if entry.pending.is_empty() { life.absolute } else { PENDING_LIFE };
@@ -145,14 +161,19 @@ pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<
         idle: Some(life.idle),
         last_at: now,
         last_ip: entry.seen.ip,
-        last_agent: entry.seen.agent,
+        last_agent: entry.seen.agent.clone(),
     };
-    let begun = Begun { secret, grant: grant.id, ends_at: now + absolute };
+    let device = entry.is_device.then(|| device::Drawn::of(app, realm, entry.user, entry.seen.clone(), now));
+    let shown = device.as_ref().map(|device| device.secret.clone());
+    let begun = Begun { secret, grant: grant.id, ends_at: now + absolute, device: shown };
     let told = told(app, realm.id, "session.begun", entry.user, grant.id, now);
     let ended = events(app, realm.id, entry.user, ENDS_MAX, now);
     work::write(app, move |tx| {
         work::must_be_on_time(tx, now)?;
         must_be_there(tx, grant.realm, entry.user)?;
+        if let Some(settlement) = &entry.settlement {
+            settlement.write(tx)?;
+        }
         let mut ended = ended.iter();
         if let Some(replaced) = entry.replaces {
             end_own(tx, &grant, replaced, Why::Replaced, ended.next(), now)?;
@@ -162,6 +183,9 @@ pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<
             end_own(tx, &grant, *oldest, Why::TooMany, ended.next(), now)?;
         }
         tx.insert_session(&grant, &session, &stored)?;
+        if let Some(device) = &device {
+            device.write(tx, now)?;
+        }
         let mut detail = json!({ "factors": session.factors.to_string() });
         if !session.pending.is_empty() {
             detail["pending"] = session.pending.to_string().into();
@@ -205,7 +229,7 @@ pub async fn raise(
         tx.insert_event(&Event { actor, detail, ..drawn.clone() })?;
         Ok(ends_at)
     });
-    Ok(raised.await?.map(|ends_at| Begun { secret, grant: session, ends_at }))
+    Ok(raised.await?.map(|ends_at| Begun { secret, grant: session, ends_at, device: None }))
 }
 
 /// Who is signed in at the issuer, by the cookie of a request to one of its own pages. A refused cookie is none.

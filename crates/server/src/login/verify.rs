@@ -6,7 +6,8 @@
 
 use std::time::Instant;
 
-use admit_core::id::{RequestId, UserId};
+use admit_core::audit::Event;
+use admit_core::id::{RealmId, RequestId, UserId};
 use admit_core::login::guard::Account;
 use admit_core::login::hash::{self, Cost, Memory, Stored, Verdict};
 use admit_core::login::identifier::Identifier;
@@ -71,6 +72,18 @@ pub async fn password(
     password: &Secret,
     asker: Asker,
 ) -> Result<Proved, Refused> {
+    let (proved, settlement) = prove(app, realm, identifier, password, asker).await?;
+    settlement.write_now(app).await.map(|()| proved)
+}
+
+/// The same where the caller writes what it settles, in the unit of work that it is asked for.
+pub async fn prove(
+    app: &App,
+    realm: &Realm,
+    identifier: &str,
+    password: &Secret,
+    asker: Asker,
+) -> Result<(Proved, Settlement), Refused> {
     let outcome = by_name(app, realm, identifier, password, asker).await;
     app.metrics.sign_ins.count(&outcome);
     outcome
@@ -82,7 +95,7 @@ async fn by_name(
     identifier: &str,
     password: &Secret,
     asker: Asker,
-) -> Result<Proved, Refused> {
+) -> Result<(Proved, Settlement), Refused> {
     // Who shows no device can only wait with all others: where there is no place for him, nothing is read.
     let place = match asker.known {
         None => Some(enter(app, realm, Lane::Unknown, asker)?),
@@ -116,7 +129,8 @@ pub async fn again(app: &App, realm: &Realm, user: UserId, password: &Secret, as
         None => Ok(Candidate::nobody(user.into())),
     });
     let candidate = found.map_err(|error| unavailable(&error))?;
-    ask(app, realm, candidate, password, asker, None).await
+    let (proved, settlement) = ask(app, realm, candidate, password, asker, None).await?;
+    settlement.write_now(app).await.map(|()| proved)
 }
 
 /// Whose password it may be, as one snapshot saw him.
@@ -202,7 +216,7 @@ async fn ask(
     secret: &Secret,
     asker: Asker,
     place: Option<Entered>,
-) -> Result<Proved, Refused> {
+) -> Result<(Proved, Settlement), Refused> {
     // What is no password is nobody's, and is not hashed.
     let Ok(typed) = Password::parse(secret.expose()) else { return Err(Refused::Wrong) };
     let now = app.now();
@@ -231,7 +245,9 @@ async fn ask(
     let hashed = hashed.await.map_err(|_| Refused::Full)?;
     match &candidate.somebody {
         Some(somebody) if hashed.is_right && is_usable(realm, &somebody.user) => {
-            settle(app, somebody, &guesser, hashed.renewed, asker.request_id, now).await
+            guard::give_back(app, &guesser);
+            let settlement = Settlement::of(app, somebody, &guesser, hashed.renewed, asker.request_id, now);
+            Ok((Proved { user: somebody.user.id }, settlement))
         }
         _ => {
             fail(candidate.why(hashed.is_right));
@@ -265,35 +281,59 @@ fn is_usable(realm: &Realm, user: &User) -> bool {
     user.disabled_at.is_none() && user.erased_at.is_none() && realm.disabled_at.is_none()
 }
 
-/// Gives back what was counted, and keeps the password anew where its hash or its seal is of yesterday.
-async fn settle(
-    app: &App,
-    somebody: &Somebody,
-    guesser: &Guesser,
-    renewed: Option<String>,
-    request_id: RequestId,
-    now: Time,
-) -> Result<Proved, Refused> {
-    guard::give_back(app, guesser);
-    let (user, proved) = (somebody.user.clone(), Proved { user: somebody.user.id });
-    let renewal = renewal(app, somebody, renewed);
-    let is_counted = !guesser.is_known_device;
-    if renewal.is_none() && !is_counted {
-        return Ok(proved);
+/// What a right password leaves to be written: the guesses given back, and the password anew where its hash or its seal is of
+/// yesterday.
+#[derive(Debug)]
+pub struct Settlement {
+    realm: RealmId,
+    user: UserId,
+    /// Whose guesses were counted.
+    account: Option<Account>,
+    unlocked: Event,
+    renewal: Option<(Vec<u8>, SealedPassword)>,
+}
+
+impl Settlement {
+    fn of(
+        app: &App,
+        somebody: &Somebody,
+        guesser: &Guesser,
+        renewed: Option<String>,
+        request_id: RequestId,
+        now: Time,
+    ) -> Self {
+        let (realm, user) = (somebody.user.realm, somebody.user.id);
+        Self {
+            realm,
+            user,
+            account: (!guesser.is_known_device).then_some(guesser.account),
+            unlocked: guard::event(app, realm, "sign_in.unlocked", Some(user), now).asked_by(request_id),
+            renewal: renewal(app, somebody, renewed),
+        }
     }
-    let account = guesser.account;
-    let unlocked = guard::event(app, user.realm, "sign_in.unlocked", Some(user.id), now).asked_by(request_id);
-    let settled = app.store.write(move |tx| {
-        // The last guess that there may be is no lock where it is the right one.
-        if is_counted && tx.clear_guesses(user.realm, account)?.is_some_and(|guesses| guesses.locked_at.is_some()) {
-            tx.insert_event(&unlocked)?;
+
+    /// Writes it.
+    pub fn write(&self, tx: &mut Tx<'_>) -> admit_store::Result<()> {
+        if let Some(account) = self.account {
+            // The last guess that there may be is no lock where it is the right one.
+            if tx.clear_guesses(self.realm, account)?.is_some_and(|guesses| guesses.locked_at.is_some()) {
+                tx.insert_event(&self.unlocked)?;
+            }
         }
-        if let Some((old, new)) = &renewal {
-            tx.renew_password(user.realm, user.id, old, &new.sealed, new.master_key)?;
+        if let Some((old, new)) = &self.renewal {
+            tx.renew_password(self.realm, self.user, old, &new.sealed, new.master_key)?;
         }
-        Ok(End::Commit(()))
-    });
-    settled.await.map(|()| proved).map_err(|error| unavailable(&error))
+        Ok(())
+    }
+
+    /// Writes it where nothing else is written.
+    async fn write_now(self, app: &App) -> Result<(), Refused> {
+        if self.account.is_none() && self.renewal.is_none() {
+            return Ok(());
+        }
+        let written = app.store.write(move |tx| self.write(tx).map(End::Commit));
+        written.await.map_err(|error| unavailable(&error))
+    }
 }
 
 /// What stands in the row, and what shall.

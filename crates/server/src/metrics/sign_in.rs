@@ -4,7 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use crate::login::verify::{Proved, Refused};
+use crate::login::verify::Refused;
 
 /// Counters of sign-ins, and of what they lead to.
 pub struct SignIns {
@@ -51,7 +51,7 @@ impl SignIns {
     }
 
     /// Counts what became of one.
-    pub fn count(&self, outcome: &Result<Proved, Refused>) {
+    pub fn count<T>(&self, outcome: &Result<T, Refused>) {
         let counter = match outcome {
             Ok(_) => &self.right,
             Err(Refused::Wrong) => &self.wrong,

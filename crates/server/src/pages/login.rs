@@ -3,6 +3,8 @@
 //! One answer for everybody who fails, whoever he is and whatever was wrong. Whom a protected host sent here goes back there
 //! once he is signed in; see `login::site`.
 
+use std::sync::Arc;
+
 use admit_core::check::code::Reason;
 use admit_core::form::Form;
 use admit_core::login::cookie::Cookie;
@@ -177,16 +179,18 @@ async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Be
         Err(_) => return Err(Problem::unavailable("a device cannot be read").into()),
     };
     let asker = Asker { source: visit.source(), known, request_id: visit.request_id };
-    let Proved { user } = verify::password(app, realm, identifier, password, asker).await.map_err(Failed::Refused)?;
+    let proved = verify::prove(app, realm, identifier, password, asker).await.map_err(Failed::Refused)?;
+    let (Proved { user }, settlement) = proved;
     let before = visit.signed_in()?.map(|signed_in| signed_in.grant);
-    let entry = Entry::new(user, &[Factor::Password], visit.seen(), before);
+    let entry = Entry {
+        settlement: Some(Arc::new(settlement)),
+        is_device: known != Some(user),
+        ..Entry::new(user, &[Factor::Password], visit.seen(), before)
+    };
     let begun = session::begin(app, realm, entry, visit.now).await?;
     let mut cookies = visit.set_session(&begun).to_vec();
     cookies.extend(visit.new_ticket().cookie);
-    if known != Some(user) {
-        let secret = device::remember(app, realm, user, visit.seen(), visit.now).await?;
-        cookies.push(visit.set(Cookie::Device, &secret, realm.device_life()));
-    }
+    cookies.extend(begun.device.iter().map(|secret| visit.set(Cookie::Device, secret, realm.device_life())));
     Ok((begun, cookies))
 }
 
