@@ -45,7 +45,7 @@ pub fn notices(words: &'static Words, overview: &Overview, now: Time) -> Vec<Not
     let missing = i64::try_from(state.audit_missing).unwrap_or(i64::MAX);
     add(missing > 0, true, words.count("console.home.see_audit", missing), "admit doctor");
     let locked = i64::try_from(total.accounts_locked).unwrap_or(i64::MAX);
-    add(locked > 0, false, words.count("console.home.see_locked", locked), "admit events --type sign_in.locked");
+    add(locked > 0, false, words.count("console.home.see_locked", locked), "admit events --limit 200");
     let full = i64::try_from(total.overloaded).unwrap_or(i64::MAX);
     add(full > 0, false, words.count("console.home.see_full", full), "admit doctor");
     let (week, month) = (state.keys_ending_7d, state.keys_ending_30d);
