@@ -44,6 +44,7 @@ pub const USERS: Resource = Resource {
     change: Change::Patch,
     is_made: true,
     actions: &[
+        Action { name: "invite", below: &["invite"], when: Where::Has("/email"), ..PLAIN },
         Action { name: "verify-email", below: &["verify-email"], when: Where::Lacks("/email_verified_at"), ..PLAIN },
         Action { name: "unlock", below: &["unlock"], when: Where::Lacks("/erased_at"), ..PLAIN },
         Action {

@@ -74,6 +74,10 @@ async fn se_04_a_link_on_another_site_leads_to_a_step_of_one_s_own() {
     sign_in(&mut tab, &app).await;
     assert_eq!(tab.text("h1").await, "Overview");
     let other = app.url.replace("127.0.0.1", "shop.test");
+    // What the other site is like is not what is looked at.
+    for words in ["421", "Refused to apply style", "Cross-Origin-Opener-Policy"] {
+        tab.allow(words);
+    }
     tab.go_expecting(&format!("{other}/"), 421).await;
     let link = format!("document.body.innerHTML = '<a id=to href={}/console>to</a>'; true", app.url);
     tab.evaluate(&link).await;

@@ -25,8 +25,8 @@ async fn what_a_list_does_not_know_is_refused_and_named() {
         ("users", "`external_id`"),
         ("apis", "`external_id`"),
         ("keys", "`external_id`"),
-        ("roles", "`limit` or `cursor`"),
-        ("rules", "`limit` or `cursor`"),
+        ("roles", "`q`, `limit`, `cursor`"),
+        ("rules", "`q`, `limit`, `cursor`"),
     ] {
         let refused = app.manage("GET", &format!("{REALM}/{list}?externalid=x"), Value::Null).await;
         assert_eq!((refused.status, refused.code().as_str()), (400, "invalid_request"), "{list}");
