@@ -146,7 +146,7 @@ impl Tx<'_> {
     }
 
     /// Ends all that a person has.
-    pub(crate) fn delete_all_shorts_of(&mut self, realm: RealmId, user: UserId) -> Result<()> {
+    pub fn delete_all_shorts_of(&mut self, realm: RealmId, user: UserId) -> Result<()> {
         self.execute(DELETE_ALL_OF, named! { realm, user }).map(drop)
     }
 

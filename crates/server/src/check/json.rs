@@ -149,7 +149,9 @@ async fn answer(
     };
     let mut judged = judge(None);
     // A guess counts as one, in a rehearsal too: else it would be a way to guess.
-    if let Some(question) = judged.question.take() {
+    // Who may ask for one API only does not learn whether a password is right where another's rule stands.
+    let may_ask = asking_for(access).is_none_or(|asking| is_for(&judged, asking));
+    if may_ask && let Some(question) = judged.question.take() {
         judged = judge(Some(&basic::ask(app, *question).await));
     }
     withhold(access, &mut judged);
@@ -182,10 +184,16 @@ fn is_narrow(access: &Access) -> bool {
 fn withhold(access: &Access, judged: &mut Judged<'_>) {
     let Some(asking) = asking_for(access) else { return };
     let of_other = |standing: &Standing| standing.api.as_ref() != Some(asking);
-    if judged.decision.standing().is_some_and(of_other) {
+    // What could not be asked first stays unknown.
+    if judged.question.take().is_some() || judged.decision.standing().is_some_and(of_other) {
         judged.decision = Decision::of(judged.decision.request_id, Verdict::Refused(Reason::NotAskedFor));
         judged.credential = None;
     }
+}
+
+/// Whether the matched rule is for this API.
+fn is_for(judged: &Judged<'_>, asking: &ApiUri) -> bool {
+    judged.rule.is_some_and(|matched| matched.rule.audience == Audience::Api(asking.clone()))
 }
 
 impl CheckRequest {

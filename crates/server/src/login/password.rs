@@ -130,9 +130,8 @@ pub fn keep(
     now: Time,
 ) -> admit_store::Result<Vec<GrantId>> {
     tx.update_password(user.realm, user.id, password)?;
-    for kind in [ShortKind::PasswordReset, ShortKind::Invitation] {
-        tx.delete_shorts_of(user.realm, kind, user.id)?;
-    }
+    // Whoever had the old one may have asked for a link: to another password, or to another address.
+    tx.delete_all_shorts_of(user.realm, user.id)?;
     tx.revoke_sign_ins(user.realm, user.id, but, now)
 }
 
@@ -147,7 +146,7 @@ pub async fn change(
     but: Option<GrantId>,
     asker: Asker,
 ) -> Result<(), NotSet> {
-    verify::again(app, realm, user, current, asker).await.map_err(NotSet::Current)?;
+    let settlement = verify::again(app, realm, user, current, asker).await.map_err(NotSet::Current)?;
     let found = app.store.point(|tx| tx.find_user(realm.id, user)).map_err(|error| unavailable(&error))?;
     let user = found.ok_or(NotSet::Current(Refused::Wrong))?;
     let accepted = accept(app, realm, &user.spec, chosen, Beside::Nothing, asker.source).await?;
@@ -155,11 +154,19 @@ pub async fn change(
     let (sealed, event) =
         (accepted.seal(app, &user, now), event(app, &user, "user.password_changed", asker.request_id, now));
     let kept = app.store.write(move |tx| {
+        // The password may be another one by now, and the session over: then somebody else was faster, and he wins.
+        let is_in = match but {
+            Some(session) => tx.find_session(user.realm, session, now)?.is_some_and(|session| session.is_live),
+            None => true,
+        };
+        if !is_in || !settlement.write(tx)? {
+            return Ok(End::Rollback(Err(NotSet::Current(Refused::Wrong))));
+        }
         let ended = keep(tx, &user, &sealed, but, now)?;
         tx.insert_event(&Event { detail: json!({ "sign_ins_ended": ended.len() }), ..event.clone() })?;
-        Ok(End::Commit(()))
+        Ok(End::Commit(Ok(())))
     });
-    kept.await.map_err(|error| unavailable(&error))
+    kept.await.map_err(|error| unavailable(&error))?
 }
 
 /// A letter that is to be sent: the link's secret, and the address that the store has.

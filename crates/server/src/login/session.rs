@@ -139,6 +139,8 @@ impl Why {
     }
 }
 
+/// The code of a sign-in by a password that is another one since.
+pub const DISPROVED: &str = "password_changed";
 /// How many older sessions one sign-in ends at most.
 const ENDS_MAX: usize = 4;
 /// How many sessions are ended in one transaction.
@@ -171,8 +173,10 @@ pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<
     work::write(app, move |tx| {
         work::must_be_on_time(tx, now)?;
         must_be_there(tx, grant.realm, entry.user)?;
-        if let Some(settlement) = &entry.settlement {
-            settlement.write(tx)?;
+        if let Some(settlement) = &entry.settlement
+            && !settlement.write(tx)?
+        {
+            return Err(Problem::new(401, DISPROVED, "The password is another one since.").into());
         }
         let mut ended = ended.iter();
         if let Some(replaced) = entry.replaces {

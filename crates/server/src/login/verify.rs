@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use admit_core::audit::Event;
-use admit_core::id::{RealmId, RequestId, UserId};
+use admit_core::id::{RealmId, RequestId, SubjectId, UserId};
 use admit_core::login::guard::Account;
 use admit_core::login::hash::{self, Cost, Memory, Stored, Verdict};
 use admit_core::login::identifier::Identifier;
@@ -121,16 +121,22 @@ fn enter(app: &App, realm: &Realm, lane: Lane, asker: Asker) -> Result<Entered, 
     })
 }
 
-/// The same of somebody who is signed in: before he changes something dear.
-pub async fn again(app: &App, realm: &Realm, user: UserId, password: &Secret, asker: Asker) -> Result<Proved, Refused> {
+/// The same of somebody who is signed in, before he changes something dear: in one unit of work with what it settles.
+pub async fn again(
+    app: &App,
+    realm: &Realm,
+    user: UserId,
+    password: &Secret,
+    asker: Asker,
+) -> Result<Settlement, Refused> {
     let keys = app.master.keys();
     let found = app.store.point(|tx| match tx.find_user(realm.id, user)? {
         Some(user) => Candidate::of(tx, &keys, user),
         None => Ok(Candidate::nobody(user.into())),
     });
     let candidate = found.map_err(|error| unavailable(&error))?;
-    let (proved, settlement) = ask(app, realm, candidate, password, asker, None).await?;
-    settlement.write_now(app).await.map(|()| proved)
+    let (_, settlement) = ask(app, realm, candidate, password, asker, None).await?;
+    Ok(settlement)
 }
 
 /// Whose password it may be, as one snapshot saw him.
@@ -289,6 +295,8 @@ pub struct Settlement {
     user: UserId,
     /// Whose guesses were counted.
     account: Option<Account>,
+    /// When the password that was right was set.
+    set_at: Option<Time>,
     unlocked: Event,
     renewal: Option<(Vec<u8>, SealedPassword)>,
 }
@@ -307,13 +315,18 @@ impl Settlement {
             realm,
             user,
             account: (!guesser.is_known_device).then_some(guesser.account),
+            set_at: somebody.kept.as_ref().map(|kept| kept.changed_at),
             unlocked: guard::event(app, realm, "sign_in.unlocked", Some(user), now).asked_by(request_id),
             renewal: renewal(app, somebody, renewed),
         }
     }
 
-    /// Writes it.
-    pub fn write(&self, tx: &mut Tx<'_>) -> admit_store::Result<()> {
+    /// Writes it. False: the password is another one since, and nothing was proved.
+    pub fn write(&self, tx: &mut Tx<'_>) -> admit_store::Result<bool> {
+        // Whoever sets one holds the same lock.
+        if !tx.lock_subject(self.realm, SubjectId::User(self.user))? || !self.is_still_right(tx)? {
+            return Ok(false);
+        }
         if let Some(account) = self.account {
             // The last guess that there may be is no lock where it is the right one.
             if tx.clear_guesses(self.realm, account)?.is_some_and(|guesses| guesses.locked_at.is_some()) {
@@ -323,16 +336,31 @@ impl Settlement {
         if let Some((old, new)) = &self.renewal {
             tx.renew_password(self.realm, self.user, old, &new.sealed, new.master_key)?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether the password is the one that was right. One that was hashed anew is the same.
+    pub fn is_still_right(&self, tx: &mut Tx<'_>) -> admit_store::Result<bool> {
+        let kept = tx.find_password(self.realm, self.user)?;
+        Ok(kept.is_some_and(|kept| Some(kept.changed_at) == self.set_at))
     }
 
     /// Writes it where nothing else is written.
     async fn write_now(self, app: &App) -> Result<(), Refused> {
+        // Nothing to write: it is enough to look once more.
         if self.account.is_none() && self.renewal.is_none() {
-            return Ok(());
+            return match app.store.point(|tx| self.is_still_right(tx)) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Refused::Wrong),
+                Err(error) => Err(unavailable(&error)),
+            };
         }
         let written = app.store.write(move |tx| self.write(tx).map(End::Commit));
-        written.await.map_err(|error| unavailable(&error))
+        match written.await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refused::Wrong),
+            Err(error) => Err(unavailable(&error)),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ mod tests {
             Mail::Invitation(TO),
             Mail::Registration(TO),
             Mail::AddressInUse(TO),
-            Mail::AddressProof { name: "alice", link: TO },
+            Mail::AddressProof(TO),
             Mail::AddressChanged,
             Mail::PasswordChanged,
             Mail::KeyCreated { name: "ci" },

@@ -39,12 +39,7 @@ pub enum Mail<'m> {
     /// Somebody wants to use the address, and its owner does already. The link leads to signing in.
     AddressInUse(Link<'m>),
     /// A link that shows whose the address is.
-    AddressProof {
-        /// The account that it would belong to.
-        name: &'m str,
-        /// The link.
-        link: Link<'m>,
-    },
+    AddressProof(Link<'m>),
     /// Another address has taken the place of this one.
     AddressChanged,
     /// The password is another one now.
@@ -94,7 +89,7 @@ impl<'m> Mail<'m> {
             Self::Invitation(_) => 1,
             Self::Registration(_) => 2,
             Self::AddressInUse(_) => 3,
-            Self::AddressProof { .. } => 4,
+            Self::AddressProof(_) => 4,
             Self::AddressChanged => 5,
             Self::PasswordChanged => 6,
             Self::KeyCreated { .. } => 7,
@@ -110,7 +105,7 @@ impl<'m> Mail<'m> {
             | Self::Invitation(link)
             | Self::Registration(link)
             | Self::AddressInUse(link)
-            | Self::AddressProof { link, .. } => Some(link),
+            | Self::AddressProof(link) => Some(link),
             Self::AddressChanged | Self::PasswordChanged | Self::KeyCreated { .. } | Self::KeyRolled { .. } => None,
         }
     }
@@ -118,7 +113,7 @@ impl<'m> Mail<'m> {
     /// The name in it.
     const fn name(&self) -> &'m str {
         match *self {
-            Self::KeyCreated { name } | Self::KeyRolled { name } | Self::AddressProof { name, .. } => name,
+            Self::KeyCreated { name } | Self::KeyRolled { name } => name,
             _ => "",
         }
     }

@@ -198,6 +198,7 @@ pub async fn delete(
     let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let client = find(tx, realm, &path.1)?;
         seen.judge(client.version)?;
+        may_have(tx, &permit, realm, &client.spec)?;
         let detail =
             json!({ "name": client.spec.name, "grants": live_grants(tx, realm, SubjectId::Client(client.id), now)? });
         tx.delete_client(realm, client.id, now)?;

@@ -153,6 +153,8 @@ pub async fn update(
         seen.judge(role.version)?;
         let spec = answer::patched(&role.spec, &patch)?;
         permit.must_hold(&spec.rights)?;
+        // Who empties a role has power over those who held it.
+        permit.must_hold(&role.spec.rights)?;
         if spec.name != role.spec.name {
             must_not_be_asked_for(tx, &role)?;
         }
@@ -180,6 +182,7 @@ pub async fn delete(
     let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let role = find(tx, realm, &path.1)?;
         seen.judge(role.version)?;
+        permit.must_hold(&role.spec.rights)?;
         must_not_be_asked_for(tx, &role)?;
         let detail = json!({ "name": role.spec.name, "held_by": holders(tx, &role)? });
         remove(tx, &role, now)?;

@@ -14,7 +14,7 @@ use admit_core::name::{ExternalId, Label, RoleName};
 use admit_core::policy::rule::Problem as Flaw;
 use admit_core::time::Time;
 use admit_core::user::{Naming, User, UserSpec};
-use admit_store::{Filter, Searched, Tx};
+use admit_store::{Filter, Searched, ShortKind, Tx};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -211,6 +211,7 @@ pub async fn delete(
     let gone = work::write_alone(&app, permit.realm_id(), move |tx| {
         let user = find(tx, realm, &path.1)?;
         seen.judge(user.version)?;
+        may_have(tx, &permit, realm, &user.spec)?;
         let detail =
             json!({ "name": user.spec.name, "grants": live_grants(tx, realm, SubjectId::User(user.id), now)? });
         tx.delete_user(realm, user.id, now)?;
@@ -267,6 +268,10 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, user: &User, spec: UserSpec) ->
     may_have(tx, access, user.realm, &user.spec)?;
     may_have(tx, access, user.realm, &spec)?;
     must_be_free(tx, user.realm, Some(user), &spec)?;
+    if spec.roles != user.spec.roles {
+        // Whoever holds the link may have been good enough for the old ones only.
+        tx.delete_shorts_of(user.realm, ShortKind::Invitation, user.id)?;
+    }
     let changed = tx.update_user(user.realm, &User { spec, ..user.clone() }, access.now)?;
     changed.ok_or_else(|| etag::changed().into())
 }
@@ -281,6 +286,7 @@ pub fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<&User>, spe
         let addressed = other(tx.find_user_by_email(realm, email.as_str())?);
         answer::must_be_free(addressed, "user", "e-mail address", email)?;
     }
+    must_be_nobody_elses_id(tx, realm, himself, spec)?;
     let before = himself.map(|user| user.spec.namings()).unwrap_or_default();
     // Who has a name from before there were forms keeps it.
     for naming in spec.namings().into_iter().filter(|naming| !before.contains(naming)) {
@@ -288,6 +294,34 @@ pub fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, himself: Option<&User>, spe
         let form = form.map_err(|bad| Problem::invalid(vec![Flaw::new(field, bad.to_string())]))?;
         let namesake = tx.find_namesake(realm, &form)?.filter(|found| Some(*found) != own);
         namesake.map_or(Ok(()), |namesake| Err(called_alike(field, &text, namesake)))?;
+    }
+    Ok(())
+}
+
+/// A rule with `self` takes a name or an id from elsewhere: what is one of somebody must not be the other of another.
+fn must_be_nobody_elses_id(
+    tx: &mut Tx<'_>,
+    realm: RealmId,
+    himself: Option<&User>,
+    spec: &UserSpec,
+) -> Result<(), Stop> {
+    let taken = |what: &str, text: &str| {
+        let detail = format!("The {what} \"{text}\" would be that of another user: choose another {what}.");
+        Stop::from(Problem::new(409, "already_exists", detail).with_next("admit user list"))
+    };
+    let is_new_name = himself.is_none_or(|user| user.spec.name != spec.name);
+    if let (true, Ok(id)) = (is_new_name, ExternalId::parse(spec.name.as_str())) {
+        let is_own = himself.and_then(|user| user.spec.external_id.as_ref()) == Some(&id);
+        if !is_own && tx.has_user_known_as(realm, &id)? {
+            return Err(taken("name", spec.name.as_str()));
+        }
+    }
+    let is_new_id = himself.is_none_or(|user| user.spec.external_id != spec.external_id);
+    if let (true, Some(id)) = (is_new_id, &spec.external_id) {
+        let namesake = tx.find_user_named(realm, id.as_str())?;
+        if namesake.is_some_and(|found| himself.is_none_or(|user| user.id != found.id)) {
+            return Err(taken("external_id", id.as_str()));
+        }
     }
     Ok(())
 }

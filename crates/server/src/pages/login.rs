@@ -187,7 +187,10 @@ async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Be
         is_device: known != Some(user),
         ..Entry::new(user, &[Factor::Password], visit.seen(), before)
     };
-    let begun = session::begin(app, realm, entry, visit.now).await?;
+    let begun = session::begin(app, realm, entry, visit.now).await.map_err(|problem| match problem.code() {
+        session::DISPROVED => Failed::Refused(Refused::Wrong),
+        _ => Failed::Problem(problem),
+    })?;
     let mut cookies = visit.set_session(&begun).to_vec();
     cookies.extend(visit.new_ticket().cookie);
     cookies.extend(begun.device.iter().map(|secret| visit.set(Cookie::Device, secret, realm.device_life())));

@@ -108,15 +108,16 @@ impl Asked {
     async fn do_it(self, address: Label) {
         let Self { app, realm, source, language } = self;
         match register::begin(&app, &realm, address, source).await {
-            Ok(Some(told)) => tell(&app, &realm, &told, language, None),
+            Ok(Some(told)) => tell(&app, &realm, &told, language, false),
             Ok(None) => {}
             Err(error) => tracing::error!(error = %error, "a link to make an account cannot be made"),
         }
     }
 }
 
-/// Mails the owner of an address what came of somebody's wish to use it, for a new account or for the one of this name.
-pub(super) fn tell(app: &App, realm: &Realm, told: &Told, language: Language, name: Option<&str>) {
+/// Mails the owner of an address what came of somebody's wish to use it, for a new account or for one that is there. No word of
+/// whoever wishes is in it: anybody can be written to.
+pub(super) fn tell(app: &App, realm: &Realm, told: &Told, language: Language, is_account: bool) {
     let (now, issuer) = (app.now(), app.issuer(realm));
     match told {
         Told::InUse(owner, address) => {
@@ -125,10 +126,10 @@ pub(super) fn tell(app: &App, realm: &Realm, told: &Told, language: Language, na
             mail::send(app, realm, To { address: address.as_str(), user: Some(*owner), language }, &mail, now);
         }
         Told::MayHave(address, link) => {
-            let path = if name.is_some() { "/confirm" } else { "/register/password" };
+            let path = if is_account { "/confirm" } else { "/register/password" };
             let to = format!("{issuer}{path}?token={}", link.secret.expose());
             let link = Link { to: &to, good_for: link.expires_at().since(now) };
-            let mail = name.map_or(Mail::Registration(link), |name| Mail::AddressProof { name, link });
+            let mail = if is_account { Mail::AddressProof(link) } else { Mail::Registration(link) };
             mail::send(app, realm, To { address: address.as_str(), user: None, language }, &mail, now);
         }
     }

@@ -1,6 +1,6 @@
 //! What a realm has, as far as a document speaks of it, and what the document changes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use admit_core::client::{Client, ClientSpec};
 use admit_core::document::{Action, Current, Document, ITEMS_MAX, Kind, Plan};
@@ -148,33 +148,35 @@ fn in_order<T>(mut spec: T, roles: impl Fn(&mut T) -> &mut Vec<RoleName>) -> T {
     spec
 }
 
-/// Nobody hands out rights over Admit that he has not, by roles, by clients or to users.
+/// Nobody hands out rights over Admit that he has not, by roles, by clients or to users; nor does he take them away.
 fn must_hold_all(access: &Access, current: &Current, plan: &Plan) -> Result<(), Problem> {
-    let wanted_roles = plan.wanted.role.iter().flatten();
-    let roles: HashMap<&RoleName, &RoleSpec> =
-        current.roles.iter().chain(wanted_roles).map(|spec| (&spec.name, spec)).collect();
-    let written: HashSet<(Kind, &str)> = plan
-        .changes
-        .iter()
-        .filter(|change| change.action != Action::Delete)
-        .map(|change| (change.kind, change.name.as_str()))
-        .collect();
-    let written = |kind: Kind, name: &str| written.contains(&(kind, name));
+    let Current { roles: old_roles, clients: old_clients, users: old_users, .. } = current;
+    let wanted = &plan.wanted;
+    let touched: HashSet<(Kind, &str)> =
+        plan.changes.iter().map(|change| (change.kind, change.name.as_str())).collect();
+    let is_touched = |kind: Kind, name: &str| touched.contains(&(kind, name));
+    let of = |list: &Option<Vec<RoleSpec>>| list.iter().flatten().cloned().collect::<Vec<_>>();
+    let new_roles = of(&wanted.role);
     let mut rights = Rights::new();
-    let mut given = |held: &[RoleName]| {
-        held.iter().filter_map(|role| roles.get(role)).for_each(|role| scope::unite(&mut rights, &role.rights))
+    for role in old_roles.iter().chain(&new_roles).filter(|role| is_touched(Kind::Role, role.name.as_str())) {
+        scope::unite(&mut rights, &role.rights);
+    }
+    // A role may stand in both, with other rights: both count.
+    let mut held = |names: &[RoleName]| {
+        let roles = old_roles.iter().chain(&new_roles).filter(|role| names.contains(&role.name));
+        roles.for_each(|role| scope::unite(&mut rights, &role.rights));
     };
-    for spec in plan.wanted.client.iter().flatten().filter(|spec| written(Kind::Client, spec.name.as_str())) {
-        given(&spec.roles);
+    let clients = || old_clients.iter().chain(wanted.client.iter().flatten());
+    for client in clients().filter(|client| is_touched(Kind::Client, client.name.as_str())) {
+        held(&client.roles);
     }
-    for spec in plan.wanted.user.iter().flatten().filter(|spec| written(Kind::User, spec.name.as_str())) {
-        given(&spec.roles);
+    for user in old_users.iter().chain(wanted.user.iter().flatten()) {
+        if is_touched(Kind::User, user.name.as_str()) {
+            held(&user.roles);
+        }
     }
-    for spec in plan.wanted.client.iter().flatten().filter(|spec| written(Kind::Client, spec.name.as_str())) {
-        scope::unite(&mut rights, &spec.rights);
-    }
-    for spec in plan.wanted.role.iter().flatten().filter(|spec| written(Kind::Role, spec.name.as_str())) {
-        scope::unite(&mut rights, &spec.rights);
+    for client in clients().filter(|client| is_touched(Kind::Client, client.name.as_str())) {
+        scope::unite(&mut rights, &client.rights);
     }
     access.must_hold(&rights)
 }

@@ -88,16 +88,15 @@ fn claim(visit: &Visit, user: &User, address: Label) {
     };
     let (app, realm, language) = (visit.app.clone(), visit.row().clone(), visit.words.language());
     let claim = Claim { user: user.id, address, source: visit.source(), request_id: visit.request_id };
-    let name = user.spec.name.to_string();
     tokio::spawn(async move {
         let _place = place;
-        do_it(&app, &realm, claim, &name, language).await;
+        do_it(&app, &realm, claim, language).await;
     });
 }
 
-async fn do_it(app: &App, realm: &Realm, claim: Claim, name: &str, language: Language) {
+async fn do_it(app: &App, realm: &Realm, claim: Claim, language: Language) {
     match address::begin(app, realm, claim).await {
-        Ok(Some(told)) => tell(app, realm, &told, language, Some(name)),
+        Ok(Some(told)) => tell(app, realm, &told, language, true),
         Ok(None) => {}
         Err(error) => tracing::error!(error = %error, "a link to confirm an address cannot be made"),
     }

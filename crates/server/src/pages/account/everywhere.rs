@@ -8,6 +8,7 @@ use http::StatusCode;
 use super::{KeyLine, keys, revoke_ticked, to_sign_in};
 use crate::http::problem::Problem;
 use crate::login::session::{self, Why};
+use crate::manage::work;
 use crate::pages::form::Sent;
 use crate::pages::visit::{Visit, go, with_cookies};
 use crate::pages::{Frame, page};
@@ -40,6 +41,7 @@ pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
     for device in devices {
         session::end(&visit.app, realm, user, device, Why::Revoked, visit.now).await?;
     }
+    work::write(&visit.app, move |tx| Ok(tx.delete_all_shorts_of(realm, user)?)).await?;
     revoke_ticked(&visit, user, &form).await?;
     Ok(go(&visit.path("/account?done=everywhere")))
 }

@@ -204,3 +204,29 @@ async fn bob_changes_his_address_in_the_browser() {
     assert_eq!(tab.text("#verified").await, "confirmed");
     assert!(tab.text("dl.facts").await.contains(NEW));
 }
+
+/// PW-13: whoever had the account for a moment may have asked for another address. What ends his sign-in ends that, too.
+#[tokio::test]
+async fn pw_13_a_link_to_another_address_dies_with_what_ends_sign_ins() {
+    let app = with_bob().await;
+    for (number, ending) in ["password", "everywhere", "revoke-all"].into_iter().enumerate() {
+        let mut thief = bob(&app).await;
+        assert_eq!(change(&mut thief, &format!("thief{number}@evil.test")).await, "/account?done=email", "{ending}");
+        let path = link(&app, number + 1).await;
+        let mut own = bob(&app).await;
+        match ending {
+            "password" => {
+                let set = json!({"password": PASSWORD});
+                app.manage("PUT", &format!("{USERS}/bob/password"), set).await.expect(200);
+            }
+            "everywhere" => {
+                own.get("/account/everywhere").await;
+                assert_eq!(own.submit("/account/everywhere", &[]).await.header("location"), "/account?done=everywhere");
+            }
+            _ => drop(app.manage("POST", &format!("{USERS}/bob/revoke-all"), json!({})).await.expect(200)),
+        }
+        assert_eq!(confirm(&app, &path).await, 400, "{ending}");
+        assert_eq!(shown(&app).await["email"], BOB, "{ending}");
+        app.clock.advance(Span::hours(2));
+    }
+}

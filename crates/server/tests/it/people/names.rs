@@ -5,6 +5,7 @@ use admit_store::End;
 use serde_json::{Value, json};
 
 use super::{PASSWORD, USERS, sign_in, stranger, with_alice};
+use crate::app::TestApp;
 
 #[tokio::test]
 async fn pw_06_a_name_or_address_in_another_spelling_is_taken() {
@@ -67,4 +68,21 @@ async fn users_of_before_get_their_names_after_a_start() {
     app.manage("PATCH", &path, json!({"disabled": true})).await.expect(200);
     let mended = app.manage("PATCH", &path, json!({"name": "no space"})).await.expect(200);
     assert_ne!(mended["disabled_at"], Value::Null, "he can be changed, and mended");
+}
+
+/// A rule with `self` takes either: what is one of somebody must not be the other of another.
+#[tokio::test]
+async fn ad_02_a_name_is_no_id_of_another() {
+    let app = TestApp::new().await;
+    let post = async |body: Value| app.manage("POST", USERS, body).await;
+    post(json!({"name": "gina", "external_id": "corp-77"})).await.expect(201);
+    post(json!({"name": "eve"})).await.expect(201);
+    for taken in [json!({"name": "corp-77"}), json!({"name": "hank", "external_id": "eve"})] {
+        let refused = post(taken.clone()).await;
+        assert_eq!((refused.status, refused.code().as_str()), (409, "already_exists"), "{taken}");
+        assert!(refused.text.contains("that of another user"), "{}", refused.text);
+    }
+    let renamed = app.manage("PATCH", &format!("{USERS}/eve"), json!({"name": "corp-77"})).await;
+    assert_eq!(renamed.status, 409, "{}", renamed.text);
+    post(json!({"name": "corp-78", "external_id": "corp-78"})).await.expect(201);
 }

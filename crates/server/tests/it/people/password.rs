@@ -1,11 +1,17 @@
 //! Passwords as operators set them, and how they are kept.
 
-use admit::login::verify::{Proved, Refused};
+use std::sync::Arc;
+
+use admit::login::password::{self, NotSet};
+use admit::login::session::{self, Entry, Seen};
+use admit::login::verify::{self, Proved, Refused};
 use admit::master::source;
+use admit_core::login::session::Factor;
+use admit_core::secret::Secret;
 use admit_store::End;
 use serde_json::{Value, json};
 
-use super::{PASSWORD, USERS, events, sign_in, stranger, with_alice};
+use super::{PASSWORD, USERS, events, realm, sign_in, stranger, with_alice};
 use crate::app::TestApp;
 
 const OTHER: &str = "kettle moss under tuesday";
@@ -150,4 +156,36 @@ async fn whoever_writes_rows_cannot_give_anybody_a_password() {
         assert_eq!(sign_in(&app, "alice", password, stranger(&app)).await, Err(Refused::Wrong));
     }
     assert_eq!(sign_in(&app, "bob", OTHER, stranger(&app)).await, Ok(Proved { user: bob }));
+}
+
+/// Whoever had the old password and shows it while another one is being set gets in by neither.
+#[tokio::test]
+async fn pw_07_a_password_that_is_another_one_since_proves_nothing() {
+    let (app, alice) = with_alice().await;
+    let (realm, now) = (realm(&app), app.app.now());
+    let (was, new) = (Secret::new(PASSWORD), "a quieter harbour, two lamps");
+    let proved = verify::prove(&app.app, &realm.realm, "alice", &was, stranger(&app)).await;
+    let (Proved { user }, settlement) = proved.unwrap();
+    assert_eq!(user, alice);
+    let set = json!({ "password": new });
+    app.manage("PUT", &format!("{USERS}/{alice}/password"), set).await.expect(200);
+    let entry = Entry {
+        settlement: Some(Arc::new(settlement)),
+        is_device: true,
+        ..Entry::new(alice, &[Factor::Password], Seen::default(), None)
+    };
+    let refused = session::begin(&app.app, &realm.realm, entry, now).await.unwrap_err();
+    assert_eq!((refused.status(), refused.code()), (401, session::DISPROVED));
+    let sessions =
+        app.manage("GET", "/v1/realms/default/sessions?user=alice@example.com", Value::Null).await.expect(200);
+    assert_eq!(sessions["items"], json!([]));
+
+    let entry = Entry::new(alice, &[Factor::Password], Seen::default(), None);
+    let over = session::begin(&app.app, &realm.realm, entry, now).await.unwrap().grant;
+    assert!(session::end(&app.app, realm.realm.id, alice, over, session::Why::Revoked, now).await.unwrap());
+    let chosen = Secret::new("another harbour with lamps");
+    let current = Secret::new(new);
+    let changed = password::change(&app.app, &realm.realm, alice, &current, &chosen, Some(over), stranger(&app)).await;
+    assert_eq!(changed, Err(NotSet::Current(Refused::Wrong)), "the session that asked for it is over");
+    assert_eq!(sign_in(&app, "alice", new, stranger(&app)).await, Ok(Proved { user: alice }));
 }

@@ -190,3 +190,33 @@ async fn the_operator_key_is_for_direct_loopback_peers() {
     }
     assert_eq!(app.ask("GET", "/orders/1", Some(app.operator())).await.status, 401, "it opens no application");
 }
+
+/// Whoever could empty or remove a role would have power over those who held it.
+#[tokio::test]
+async fn ad_02_what_exceeds_one_s_own_rights_is_not_taken_away_either() {
+    let app = TestApp::new().await;
+    app.shop().await;
+    let role = json!({"name": "chief", "rights": {API: ["rules:write"]}});
+    app.manage("POST", "/v1/realms/default/roles", role).await.expect(201);
+    app.manage("POST", "/v1/realms/default/users", json!({"name": "carla", "roles": ["chief"]})).await.expect(201);
+    let boss = json!({"name": "boss", "type": "service", "rights": {API: ["rules:write"]}});
+    app.manage("POST", "/v1/realms/default/clients", boss).await.expect(201);
+    let scopes = ["roles:read", "roles:write", "users:write", "clients:write", "realm:write"];
+    let helper = app.key(json!({"name": "helper", "api": API, "scopes": scopes})).await;
+    let helper = secret(&helper);
+    let at = |path: &str| format!("/v1/realms/default/{path}");
+    exceeds(&app.manage_as(helper, "PATCH", &at("roles/chief"), json!({"rights": {}})).await);
+    for gone in ["roles/chief", "users/carla", "clients/boss"] {
+        exceeds(&app.manage_as(helper, "DELETE", &at(gone), Value::Null).await);
+    }
+    for document in [
+        json!({"role": [{"name": "chief", "rights": {}}]}),
+        json!({"user": [{"name": "carla", "roles": []}]}),
+        json!({"client": [{"name": "boss", "type": "service", "rights": {}}]}),
+    ] {
+        exceeds(&app.manage_as(helper, "POST", &at("apply"), document).await);
+    }
+    let chief = app.manage("GET", &at("roles/chief"), Value::Null).await.expect(200);
+    assert_eq!(chief["rights"], json!({API: ["rules:write"]}));
+    app.manage("DELETE", &at("users/carla"), Value::Null).await.expect(204);
+}
