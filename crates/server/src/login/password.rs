@@ -7,7 +7,7 @@ use std::hash::Hash;
 use std::time::Instant;
 
 use admit_core::audit::Event;
-use admit_core::id::{GrantId, RealmId, RequestId, UserId};
+use admit_core::id::{GrantId, RealmId, RequestId, SubjectId, UserId};
 use admit_core::limit::{Limit, Rate};
 use admit_core::login::hash::{self, Stored};
 use admit_core::login::identifier::Identifier;
@@ -129,6 +129,8 @@ pub fn keep(
     but: Option<GrantId>,
     now: Time,
 ) -> admit_store::Result<Vec<GrantId>> {
+    // Who signs in by the old one at this moment does so before, and is ended here, or after, and is refused.
+    tx.lock_subject(user.realm, SubjectId::User(user.id))?;
     tx.update_password(user.realm, user.id, password)?;
     // Whoever had the old one may have asked for a link: to another password, or to another address.
     tx.delete_all_shorts_of(user.realm, user.id)?;
