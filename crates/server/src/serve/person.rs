@@ -61,7 +61,8 @@ pub async fn prepare(app: &App, realm: &Realm, api: &ApiUri, scopes: &[ScopeName
 
 fn find_or_make(tx: &mut Tx<'_>, app: &App, realm: RealmId, spec: &UserSpec) -> admit_store::Result<User> {
     // She may have another address by now, or another name.
-    for known in [tx.find_user_by_email(realm, EMAIL)?, tx.find_user_named(realm, NAME)?].into_iter().flatten() {
+    let known = [tx.find_user_by_email(realm, EMAIL)?, tx.find_user_named(realm, NAME)?];
+    if let Some(known) = known.into_iter().flatten().next() {
         return Ok(known);
     }
     let now = app.now();
