@@ -29,10 +29,12 @@ pub enum GrantKind {
     Site,
     /// A browser in which somebody signed in before.
     Device,
+    /// What a client does as itself (RFC 6749 §4.4): lends all that it may do on the API.
+    Client,
 }
 
 impl GrantKind {
-    const ALL: [Self; 4] = [Self::Key, Self::Session, Self::Site, Self::Device];
+    const ALL: [Self; 5] = [Self::Key, Self::Session, Self::Site, Self::Device, Self::Client];
 
     /// The word in the store and in answers.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl GrantKind {
             Self::Session => "session",
             Self::Site => "site",
             Self::Device => "device",
+            Self::Client => "client",
         }
     }
 
@@ -201,6 +204,9 @@ impl Lineage {
     pub fn standing(&self) -> Standing {
         let Some(subject) = &self.subject else { return Standing::default() };
         let Some(api) = &self.api else { return Standing { roles: self.roles_of(None, &[]), ..Standing::default() } };
+        if self.grant.kind == GrantKind::Client {
+            return self.standing_on(api);
+        }
         let rights = subject.rights(&self.roles);
         let own = rights.get(&api.spec.uri);
         let is_defined = |scope: &ScopeName| scope.as_str() == CHECK || api.spec.scopes.contains_key(scope);

@@ -53,6 +53,12 @@ kinds! {
     KeyId = KeyKind "key";
     /// A rule.
     RuleId = RuleKind "rul";
+    /// A secret of a client.
+    SecretId = SecretIdKind "sec";
+    /// A key that signs.
+    SigningKeyId = SigningKeyKind "sig";
+    /// An access token: its `jti`.
+    TokenId = TokenKind "tok";
     /// A line of the audit.
     EventId = EventKind "evt";
     /// One judged request.

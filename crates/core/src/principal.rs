@@ -24,8 +24,10 @@ pub enum CredentialKind {
     OperatorKey,
     /// A cookie of somebody who signed in.
     Session,
-    /// A person's name and password, with each request.
+    /// A person's name and password, or a client's id and secret, with each request.
     Basic,
+    /// An access token, opaque or a JWT.
+    AccessToken,
 }
 
 impl CredentialKind {
@@ -36,6 +38,7 @@ impl CredentialKind {
             Self::OperatorKey => "operator_key",
             Self::Session => "session",
             Self::Basic => "basic",
+            Self::AccessToken => "access_token",
         }
     }
 

@@ -29,6 +29,10 @@ pub enum ChangeKind {
     Key,
     /// A credential that there was not: the id is `SecretHash::tag`.
     Credential,
+    /// An access token that was taken back: the id is its `jti`.
+    Token,
+    /// A key that signs.
+    SigningKey,
 }
 
 impl ChangeKind {
@@ -43,6 +47,8 @@ impl ChangeKind {
         Self::Grant,
         Self::Key,
         Self::Credential,
+        Self::Token,
+        Self::SigningKey,
     ];
 
     /// The word in the store.
@@ -57,6 +63,8 @@ impl ChangeKind {
             Self::Grant => "grant",
             Self::Key => "key",
             Self::Credential => "credential",
+            Self::Token => "token",
+            Self::SigningKey => "signing_key",
         }
     }
 }

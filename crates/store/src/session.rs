@@ -288,7 +288,7 @@ impl Tx<'_> {
 const fn secret_kind(kind: GrantKind) -> &'static str {
     match kind {
         GrantKind::Device => "device",
-        GrantKind::Session | GrantKind::Site | GrantKind::Key => "session",
+        GrantKind::Session | GrantKind::Site | GrantKind::Key | GrantKind::Client => "session",
     }
 }
 

@@ -57,6 +57,11 @@ pub fn policy_slot(realm: RealmId) -> Slot {
     Slot(slot(realm.bytes()).0 ^ 0x5A5A)
 }
 
+/// The slot of a realm's signing keys: a new one unsettles no credential.
+pub fn signing_slot(realm: RealmId) -> Slot {
+    Slot(slot(realm.bytes()).0 ^ 0xA5A5)
+}
+
 impl Epochs {
     /// How many changes this node has learned of. To be taken before the snapshot that fills a cache begins.
     pub fn position(&self) -> i64 {
@@ -101,7 +106,13 @@ impl Epochs {
                 raise(of_realm);
                 raise(policy_slot(change.realm));
             }
-            ChangeKind::Client | ChangeKind::User | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Credential => {}
+            ChangeKind::SigningKey => raise(signing_slot(change.realm)),
+            ChangeKind::Token
+            | ChangeKind::Client
+            | ChangeKind::User
+            | ChangeKind::Grant
+            | ChangeKind::Key
+            | ChangeKind::Credential => {}
         }
     }
 

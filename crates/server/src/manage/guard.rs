@@ -101,7 +101,9 @@ impl Access {
             CredentialKind::ApiKey => {
                 self.caller.key.map_or_else(|| self.caller.subject.to_string(), |key| key.to_string())
             }
-            CredentialKind::Session | CredentialKind::Basic => self.caller.subject.to_string(),
+            CredentialKind::Session | CredentialKind::Basic | CredentialKind::AccessToken => {
+                self.caller.subject.to_string()
+            }
         }
     }
 
