@@ -33,6 +33,7 @@ mod seal;
 mod session;
 mod short_credential;
 mod sign_in_name;
+mod signing_key;
 mod sweep;
 mod usage;
 mod user;
@@ -58,6 +59,7 @@ pub use password::SealedPassword;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};
+pub use signing_key::{DueSigningKey, SealedSigningKey};
 pub use usage::{DayUse, LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.
