@@ -198,6 +198,7 @@ mod tests {
     type Statements = &'static [(&'static str, &'static str)];
 
     const FILES: &[(&str, Statements)] = &[
+        ("access_token", crate::access_token::SQL),
         ("api", crate::api::SQL),
         ("change", crate::change::SQL),
         ("client", crate::client::SQL),
@@ -211,6 +212,7 @@ mod tests {
         ("meta", crate::meta::SQL),
         ("password", crate::password::SQL),
         ("realm", crate::realm::SQL),
+        ("revoked_token", crate::revoked_token::SQL),
         ("role", crate::role::SQL),
         ("rule", crate::rule::SQL),
         ("seal", crate::seal::SQL),

@@ -10,6 +10,7 @@
 #[macro_use]
 mod value;
 
+mod access_token;
 mod api;
 mod change;
 mod client;
@@ -27,6 +28,7 @@ mod migrate;
 mod password;
 mod person;
 mod realm;
+mod revoked_token;
 mod role;
 mod rule;
 mod seal;
@@ -42,6 +44,7 @@ mod user;
 #[expect(dead_code, reason = "the contract tests use all of it")]
 mod cluster;
 
+pub use access_token::{AccessToken, FoundToken};
 pub use change::{Change, ChangeKind};
 pub use credential::{Found, OfMasterKey};
 pub use engine::{
@@ -55,6 +58,7 @@ pub use guard::Guesses;
 pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, KeyPlace, RollEnds};
 pub use password::SealedPassword;
+pub use revoked_token::RevokedToken;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};

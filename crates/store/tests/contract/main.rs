@@ -27,4 +27,5 @@ mod subject;
 mod sweep;
 mod text;
 mod tls;
+mod token;
 mod usage;
