@@ -21,7 +21,7 @@ use crate::authn::basic::Flights;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
-use crate::authn::standing::Standings;
+use crate::authn::shared::Shared;
 use crate::authn::unknown::Unknown;
 use crate::check::limiter::Limiter;
 use crate::check::policies::Policies;
@@ -60,8 +60,8 @@ pub struct State {
     pub basic: Flights,
     /// Credentials that are known to be unknown.
     pub unknown: Unknown,
-    /// API, scopes and roles, each combination once.
-    pub standings: Standings,
+    /// What many callers have, each of it once.
+    pub shared: Shared,
     /// Rules and APIs of the realms in use.
     pub policies: Policies,
     /// Rate limits.
@@ -156,7 +156,7 @@ impl App {
             store: parts.store,
             epochs: parts.epochs,
             directory: parts.directory,
-            standings: Standings::default(),
+            shared: Shared::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),
             lanes: Lanes::default(),
