@@ -37,6 +37,8 @@ use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
+use crate::oauth::{jwks, metadata};
+use crate::signing::Signing;
 
 /// The server's state; cheap to clone.
 #[derive(Clone)]
@@ -93,6 +95,12 @@ pub struct State {
     pub spans: crate::telemetry::Spans,
     /// The master keys: what hashes presented secrets, seals the audit and authenticates cursors.
     pub master: master::Live,
+    /// The keys that sign for the realms in use.
+    pub signing: Signing,
+    /// What issuers say of themselves, as bytes.
+    pub documents: metadata::Documents,
+    /// Their public keys, as bytes.
+    pub key_sets: jwks::Sets,
     /// The operator key of this start.
     pub operator: Operator,
     /// The realm of operators.
@@ -170,6 +178,9 @@ impl App {
             hashing: parts.hashing,
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
+            signing: Signing::default(),
+            documents: metadata::Documents::default(),
+            key_sets: jwks::Sets::default(),
             operator,
             operators: parts.operators,
             default_realm: parts.default_realm,

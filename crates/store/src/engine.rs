@@ -219,6 +219,7 @@ mod tests {
         ("session", crate::session::SQL),
         ("short_credential", crate::short_credential::SQL),
         ("sign_in_name", crate::sign_in_name::SQL),
+        ("signing_key", crate::signing_key::SQL),
         ("sweep", crate::sweep::SQL),
         ("usage", crate::usage::SQL),
         ("user", crate::user::SQL),

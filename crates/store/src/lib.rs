@@ -35,6 +35,7 @@ mod seal;
 mod session;
 mod short_credential;
 mod sign_in_name;
+mod signing_key;
 mod sweep;
 mod usage;
 mod user;
@@ -62,6 +63,7 @@ pub use revoked_token::RevokedToken;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};
+pub use signing_key::{DueSigningKey, SealedSigningKey};
 pub use usage::{DayUse, LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.

@@ -47,6 +47,8 @@ pub struct KeyStatus {
     pub seals: i64,
     /// How many passwords are sealed with it.
     pub passwords: i64,
+    /// How many signing keys are sealed with it.
+    pub signing_keys: i64,
     /// True where nothing would be lost with it.
     pub removable: bool,
 }
@@ -93,9 +95,9 @@ pub fn status(tx: &mut Tx<'_>, held: &Held, now: Time) -> Result<Option<Status>>
             Ordering::Greater => State::New,
             Ordering::Less => State::Old,
         };
-        let Needed { secrets, seals, passwords } = needs.of(number);
+        let Needed { secrets, seals, passwords, signing_keys } = needs.of(number);
         let removable = number != known.active() && needs.of(number) == Needed::default();
-        KeyStatus { number, state, secrets, seals, passwords, removable }
+        KeyStatus { number, state, secrets, seals, passwords, signing_keys, removable }
     });
     let (active, last, rotated_at) = (known.active(), known.last(), known.rotated_at());
     Ok(Some(Status { source: source::name(&held.source), active, last, rotated_at, keys: keys.collect() }))
@@ -144,8 +146,8 @@ pub fn remove(
         begin_audit_after(tx, number, keys)?;
     }
     tx.update_meta(KNOWN, &known.octets())?;
-    let Needed { secrets, seals, passwords } = needed;
-    let detail = json!({ "secrets": secrets, "seals": seals, "passwords": passwords });
+    let Needed { secrets, seals, passwords, signing_keys } = needed;
+    let detail = json!({ "secrets": secrets, "seals": seals, "passwords": passwords, "signing_keys": signing_keys });
     record(tx, event, "master_key.removed", number, detail)?;
     Ok(Ok(known))
 }
@@ -200,11 +202,12 @@ fn no_removal(why: NoRemoval, number: i64) -> Problem {
 }
 
 fn still_needed(number: i64, needed: Needed) -> Problem {
-    let Needed { secrets, seals, passwords } = needed;
+    let Needed { secrets, seals, passwords, signing_keys } = needed;
     let detail = format!(
         "Master key {number} is still needed: by {secrets} secrets of API keys that were not used since the rotation, by \
-         {passwords} passwords of people who did not sign in since, and by {seals} seals of the audit. Wait for the keys to be \
-         used or to end, and for the people to sign in; or let keys and passwords end now, and the audit begin after those seals."
+         {passwords} passwords of people who did not sign in since, by {signing_keys} signing keys that a server seals anew \
+         within seconds, and by {seals} seals of the audit. Wait for the keys to be used or to end, and for the people to sign \
+         in; or let keys and passwords end now, and the audit begin after those seals."
     );
     let next = format!("admit audit verify, then admit master-key remove {number} --accept");
     Problem::new(409, "master_key_needed", detail).with_next(next)
@@ -215,6 +218,7 @@ struct Needs {
     secrets: Vec<OfMasterKey>,
     seals: Vec<OfMasterKey>,
     passwords: Vec<OfMasterKey>,
+    signing_keys: Vec<OfMasterKey>,
 }
 
 /// How much needs one key.
@@ -223,6 +227,7 @@ struct Needed {
     secrets: i64,
     seals: i64,
     passwords: i64,
+    signing_keys: i64,
 }
 
 impl Needs {
@@ -231,13 +236,14 @@ impl Needs {
         let mut seals = tx.count_seals(begins.as_ref().map_or(0, |begins| begins.seal))?;
         // The beginning itself is made with a key too.
         seals.extend(begins.map(|begins| OfMasterKey { number: begins.key, count: 1 }));
-        Ok(Self { secrets: tx.count_live_secrets(now)?, seals, passwords: tx.count_passwords()? })
+        let (passwords, signing_keys) = (tx.count_passwords()?, tx.count_signing_keys()?);
+        Ok(Self { secrets: tx.count_live_secrets(now)?, seals, passwords, signing_keys })
     }
 
     fn of(&self, number: i64) -> Needed {
-        let [secrets, seals, passwords] =
-            [&self.secrets, &self.seals, &self.passwords].map(|counts| sum(counts, number));
-        Needed { secrets, seals, passwords }
+        let [secrets, seals, passwords, signing_keys] =
+            [&self.secrets, &self.seals, &self.passwords, &self.signing_keys].map(|counts| sum(counts, number));
+        Needed { secrets, seals, passwords, signing_keys }
     }
 }
 

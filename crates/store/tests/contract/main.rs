@@ -22,6 +22,7 @@ mod realm;
 mod rule;
 mod seal;
 mod session;
+mod signing_key;
 mod sqlite;
 mod subject;
 mod sweep;
