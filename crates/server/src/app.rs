@@ -37,6 +37,8 @@ use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
+use crate::oauth::client::{Clients, KeySets};
+use crate::outbound::Outbound;
 
 /// The server's state; cheap to clone.
 #[derive(Clone)]
@@ -60,6 +62,12 @@ pub struct State {
     pub basic: Flights,
     /// Credentials that are known to be unknown.
     pub unknown: Unknown,
+    /// Facts about clients that show who they are.
+    pub clients: Clients,
+    /// Keys that clients publish.
+    pub key_sets: KeySets,
+    /// Asks others over HTTP.
+    pub outbound: Outbound,
     /// API, scopes and roles, each combination once.
     pub standings: Standings,
     /// Rules and APIs of the realms in use.
@@ -156,6 +164,9 @@ impl App {
             store: parts.store,
             epochs: parts.epochs,
             directory: parts.directory,
+            clients: Clients::default(),
+            key_sets: KeySets::default(),
+            outbound: Outbound::default(),
             standings: Standings::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),

@@ -13,6 +13,7 @@ mod value;
 mod api;
 mod change;
 mod client;
+mod client_secret;
 mod credential;
 mod engine;
 mod error;
@@ -33,6 +34,7 @@ mod seal;
 mod session;
 mod short_credential;
 mod sign_in_name;
+mod spent_assertion;
 mod sweep;
 mod usage;
 mod user;
@@ -43,6 +45,7 @@ mod user;
 mod cluster;
 
 pub use change::{Change, ChangeKind};
+pub use client_secret::ClientSecretUse;
 pub use credential::{Found, OfMasterKey};
 pub use engine::{
     BadUrl, Copied, End, Location, MADE_AT, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back,

@@ -8,13 +8,14 @@ use crate::app::App;
 /// The most batches of one kind in one sweep; the next one goes on.
 const BATCHES_MAX: usize = 1000;
 
-const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 6] = [
+const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 7] = [
     |tx, now| tx.sweep_changes(now),
     |tx, now| tx.sweep_usage(now),
     |tx, now| tx.sweep_idempotency(now),
     |tx, now| tx.sweep_guesses(now),
     |tx, now| tx.sweep_shorts(now),
     |tx, now| tx.sweep_sessions(now),
+    |tx, now| tx.sweep_spent_assertions(now),
 ];
 
 /// Sweeps once.

@@ -1,0 +1,3 @@
+//! The authorization server (RFC 6749).
+
+pub mod client;
