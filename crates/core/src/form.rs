@@ -86,7 +86,7 @@ impl Form {
 }
 
 /// `+` is a space, `%41` an `A`.
-fn decode(text: &str) -> Result<String, BadForm> {
+pub(crate) fn decode(text: &str) -> Result<String, BadForm> {
     let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
     if !spaced.contains('%') {
         return Ok(spaced.into_owned());

@@ -37,7 +37,9 @@ use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
+use crate::oauth::client::{Clients, KeySets};
 use crate::oauth::{jwks, metadata};
+use crate::outbound::Outbound;
 use crate::signing::Signing;
 
 /// The server's state; cheap to clone.
@@ -64,6 +66,12 @@ pub struct State {
     pub unknown: Unknown,
     /// What many callers have, each of it once.
     pub shared: Shared,
+    /// Facts about clients that show who they are.
+    pub clients: Clients,
+    /// Keys that clients publish.
+    pub client_keys: KeySets,
+    /// Asks others over HTTP.
+    pub outbound: Outbound,
     /// Rules and APIs of the realms in use.
     pub policies: Policies,
     /// Rate limits.
@@ -165,6 +173,9 @@ impl App {
             epochs: parts.epochs,
             directory: parts.directory,
             shared: Shared::default(),
+            clients: Clients::default(),
+            client_keys: KeySets::default(),
+            outbound: Outbound::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),
             lanes: Lanes::default(),

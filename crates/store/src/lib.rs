@@ -14,6 +14,7 @@ mod access_token;
 mod api;
 mod change;
 mod client;
+mod client_secret;
 mod credential;
 mod engine;
 mod error;
@@ -36,6 +37,7 @@ mod session;
 mod short_credential;
 mod sign_in_name;
 mod signing_key;
+mod spent_assertion;
 mod sweep;
 mod usage;
 mod user;
@@ -47,6 +49,7 @@ mod cluster;
 
 pub use access_token::{AccessToken, FoundToken};
 pub use change::{Change, ChangeKind};
+pub use client_secret::ClientSecretUse;
 pub use credential::{Found, OfMasterKey};
 pub use engine::{
     BadUrl, Copied, End, Location, MADE_AT, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back,

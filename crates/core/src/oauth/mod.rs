@@ -2,6 +2,8 @@
 //!
 //! Knows no HTTP but its words, no store, no clock.
 
+pub mod assertion;
+pub mod client_auth;
 pub mod error;
 
 pub use error::{Error, ErrorCode};

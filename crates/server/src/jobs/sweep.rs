@@ -10,7 +10,7 @@ use crate::app::App;
 /// The most batches of one kind in one sweep; the next one goes on.
 const BATCHES_MAX: usize = 1000;
 
-const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 9] = [
+const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 10] = [
     |tx, now| tx.sweep_changes(now),
     |tx, now| tx.sweep_usage(now),
     |tx, now| tx.sweep_idempotency(now),
@@ -21,6 +21,7 @@ const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 9] = [
     // A clock that is behind still counts them as good for a moment.
     |tx, now| tx.sweep_revoked_tokens(now - Span::hours(1)),
     |tx, now| tx.sweep_signing_keys(now - LONGEST - LEEWAY),
+    |tx, now| tx.sweep_spent_assertions(now),
 ];
 
 /// Sweeps once.

@@ -6,6 +6,7 @@
 mod fixture;
 
 mod account;
+mod client_secret;
 mod cluster;
 mod engine;
 mod event;
