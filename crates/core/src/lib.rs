@@ -22,6 +22,7 @@ pub mod login;
 pub mod master;
 pub mod metadata;
 pub mod name;
+pub mod oauth;
 pub mod patch;
 pub mod policy;
 pub mod principal;
