@@ -139,7 +139,7 @@ fn pairs(body: &[u8], limit: usize) -> Result<impl Iterator<Item = Result<(Strin
 }
 
 /// `+` is a space, `%41` an `A`.
-fn decode(text: &str) -> Result<String, BadForm> {
+pub(crate) fn decode(text: &str) -> Result<String, BadForm> {
     let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
     if !spaced.contains('%') {
         return Ok(spaced.into_owned());

@@ -23,6 +23,7 @@ pub mod master;
 pub mod metadata;
 pub mod name;
 pub mod oauth;
+pub mod outbound;
 pub mod patch;
 pub mod policy;
 pub mod principal;

@@ -230,6 +230,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 pub struct SecretHash(pub [u8; 32]);
 
 impl SecretHash {
+    /// Whether it is this one, in time that does not depend on where they differ.
+    pub fn is(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+
     /// The half that names the credential in the change feed and in caches.
     pub fn tag(&self) -> [u8; 16] {
         let mut tag = [0; 16];

@@ -21,7 +21,7 @@ use crate::authn::basic::Flights;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
-use crate::authn::standing::Standings;
+use crate::authn::shared::Shared;
 use crate::authn::unknown::Unknown;
 use crate::check::limiter::Limiter;
 use crate::check::policies::Policies;
@@ -37,7 +37,9 @@ use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
+use crate::oauth::client::{Clients, KeySets};
 use crate::oauth::{jwks, metadata};
+use crate::outbound::Outbound;
 use crate::signing::Signing;
 
 /// The server's state; cheap to clone.
@@ -62,8 +64,14 @@ pub struct State {
     pub basic: Flights,
     /// Credentials that are known to be unknown.
     pub unknown: Unknown,
-    /// API, scopes and roles, each combination once.
-    pub standings: Standings,
+    /// What many callers have, each of it once.
+    pub shared: Shared,
+    /// Facts about clients that show who they are.
+    pub clients: Clients,
+    /// Keys that clients publish.
+    pub client_keys: KeySets,
+    /// Asks others over HTTP.
+    pub outbound: Outbound,
     /// Rules and APIs of the realms in use.
     pub policies: Policies,
     /// Rate limits.
@@ -164,7 +172,10 @@ impl App {
             store: parts.store,
             epochs: parts.epochs,
             directory: parts.directory,
-            standings: Standings::default(),
+            shared: Shared::default(),
+            clients: Clients::default(),
+            client_keys: KeySets::default(),
+            outbound: Outbound::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),
             lanes: Lanes::default(),

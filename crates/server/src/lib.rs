@@ -20,6 +20,7 @@ pub mod manage;
 pub mod master;
 pub mod metrics;
 pub mod oauth;
+pub mod outbound;
 pub mod pages;
 pub mod realm;
 pub mod serve;

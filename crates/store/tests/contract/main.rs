@@ -6,6 +6,7 @@
 mod fixture;
 
 mod account;
+mod client_secret;
 mod cluster;
 mod engine;
 mod event;
@@ -28,4 +29,5 @@ mod subject;
 mod sweep;
 mod text;
 mod tls;
+mod token;
 mod usage;
