@@ -33,3 +33,4 @@ mod store;
 mod story;
 mod tenancy;
 mod tls;
+mod token;
