@@ -24,5 +24,6 @@ pub mod outbound;
 pub mod pages;
 pub mod realm;
 pub mod serve;
+pub mod signing;
 #[cfg(feature = "otel")]
 pub mod telemetry;

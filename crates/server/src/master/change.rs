@@ -49,6 +49,8 @@ pub struct KeyStatus {
     pub seals: i64,
     /// How many passwords are sealed with it.
     pub passwords: i64,
+    /// How many signing keys are sealed with it.
+    pub signing_keys: i64,
     /// True where nothing would be lost with it.
     pub removable: bool,
 }
@@ -95,9 +97,9 @@ pub fn status(tx: &mut Tx<'_>, held: &Held, now: Time) -> Result<Option<Status>>
             Ordering::Greater => State::New,
             Ordering::Less => State::Old,
         };
-        let Needed { secrets, client_secrets, seals, passwords } = needs.of(number);
+        let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needs.of(number);
         let removable = number != known.active() && needs.of(number) == Needed::default();
-        KeyStatus { number, state, secrets, client_secrets, seals, passwords, removable }
+        KeyStatus { number, state, secrets, client_secrets, seals, passwords, signing_keys, removable }
     });
     let (active, last, rotated_at) = (known.active(), known.last(), known.rotated_at());
     Ok(Some(Status { source: source::name(&held.source), active, last, rotated_at, keys: keys.collect() }))
@@ -146,9 +148,11 @@ pub fn remove(
         begin_audit_after(tx, number, keys)?;
     }
     tx.update_meta(KNOWN, &known.octets())?;
-    let Needed { secrets, client_secrets, seals, passwords } = needed;
-    let detail =
-        json!({ "secrets": secrets, "client_secrets": client_secrets, "seals": seals, "passwords": passwords });
+    let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needed;
+    let detail = json!({
+        "secrets": secrets, "client_secrets": client_secrets, "seals": seals, "passwords": passwords,
+        "signing_keys": signing_keys,
+    });
     record(tx, event, "master_key.removed", number, detail)?;
     Ok(Ok(known))
 }
@@ -203,12 +207,12 @@ fn no_removal(why: NoRemoval, number: i64) -> Problem {
 }
 
 fn still_needed(number: i64, needed: Needed) -> Problem {
-    let Needed { secrets, client_secrets, seals, passwords } = needed;
+    let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needed;
     let detail = format!(
         "Master key {number} is still needed: by {secrets} secrets of API keys and {client_secrets} secrets of clients that were \
-         not used since the rotation, by {passwords} passwords of people who did not sign in since, and by {seals} seals of the \
-         audit. Wait for the keys and clients to be used or to end, and for the people to sign in; or let their secrets and \
-         passwords end now, and the audit begin after those seals."
+         not used since the rotation, by {passwords} passwords of people who did not sign in since, by {signing_keys} signing keys \
+         that a server seals anew within seconds, and by {seals} seals of the audit. Wait for the keys and clients to be used or \
+         to end, and for the people to sign in; or let their secrets and passwords end now, and the audit begin after those seals."
     );
     let next = format!("admit audit verify, then admit master-key remove {number} --accept");
     Problem::new(409, "master_key_needed", detail).with_next(next)
@@ -220,6 +224,7 @@ struct Needs {
     client_secrets: Vec<OfMasterKey>,
     seals: Vec<OfMasterKey>,
     passwords: Vec<OfMasterKey>,
+    signing_keys: Vec<OfMasterKey>,
 }
 
 /// How much needs one key.
@@ -229,6 +234,7 @@ struct Needed {
     client_secrets: i64,
     seals: i64,
     passwords: i64,
+    signing_keys: i64,
 }
 
 impl Needs {
@@ -238,13 +244,15 @@ impl Needs {
         // The beginning itself is made with a key too.
         seals.extend(begins.map(|begins| OfMasterKey { number: begins.key, count: 1 }));
         let (secrets, client_secrets) = (tx.count_live_secrets(now)?, tx.count_client_secrets(now)?);
-        Ok(Self { secrets, client_secrets, seals, passwords: tx.count_passwords()? })
+        let (passwords, signing_keys) = (tx.count_passwords()?, tx.count_signing_keys()?);
+        Ok(Self { secrets, client_secrets, seals, passwords, signing_keys })
     }
 
     fn of(&self, number: i64) -> Needed {
-        let [secrets, client_secrets, seals, passwords] =
-            [&self.secrets, &self.client_secrets, &self.seals, &self.passwords].map(|counts| sum(counts, number));
-        Needed { secrets, client_secrets, seals, passwords }
+        let Self { secrets, client_secrets, seals, passwords, signing_keys } = self;
+        let [secrets, client_secrets, seals, passwords, signing_keys] =
+            [secrets, client_secrets, seals, passwords, signing_keys].map(|counts| sum(counts, number));
+        Needed { secrets, client_secrets, seals, passwords, signing_keys }
     }
 }
 

@@ -92,7 +92,7 @@ pub fn find_known(tx: &mut Tx<'_>) -> Result<Option<Known>> {
 }
 
 /// The same, to be changed by this unit of work and no other.
-fn lock_known(tx: &mut Tx<'_>) -> Result<Option<Known>> {
+pub fn lock_known(tx: &mut Tx<'_>) -> Result<Option<Known>> {
     tx.lock_meta(KNOWN)?;
     find_known(tx)
 }

@@ -83,7 +83,7 @@ impl KeySets {
 
 /// The keys that are published at an address; with the one of this name, where it is there.
 pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) -> Arc<KeySet> {
-    let published = app.key_sets.at(realm, uri);
+    let published = app.client_keys.at(realm, uri);
     let look = || published.known.lock().clone();
     let (known, now_us) = (look(), app.clock.monotonic_us());
     let _turn = match (known.has(kid, now_us), now_us < known.fresh_until_us) {
