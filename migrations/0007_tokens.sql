@@ -1,13 +1,13 @@
 -- Tokens: the keys that sign them, the secrets of clients, opaque access tokens, and what was taken back before its end.
 
--- Private keys, sealed under a master key. `purpose` is `issuer` (tokens of the realm) or `upstream` (what applications are told).
+-- Private keys, sealed under a master key. The public half is taken out of them and stands nowhere, so that nobody can plant one.
+-- `purpose` is `issuer` (tokens of the realm) or `upstream` (what applications are told).
 CREATE TABLE signing_key (
   id {id} NOT NULL PRIMARY KEY,
   realm_id {id} NOT NULL REFERENCES realm (id),
   purpose {text} NOT NULL,
   algorithm {text} NOT NULL,
   kid {text} NOT NULL,
-  public_jwk {text} NOT NULL,
   sealed {bytes} NOT NULL,
   master_key {int} NOT NULL,
   made_at {int} NOT NULL,

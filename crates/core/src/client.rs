@@ -1,11 +1,23 @@
 //! Clients: applications. A service client acts only as itself; the one that is made along with a key owns it.
+//!
+//! What kind of application it is says how it may prove who it is ([`kind`]) and where browsers may be sent back to
+//! ([`address`]). Its secrets are in [`secret`]. Knows nothing of requests.
+
+pub mod address;
+pub mod kind;
+pub mod secret;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use kind::{AuthMethod, ClientType};
 
 use crate::api::check_metadata;
 use crate::id::{ClientId, OrgId, RealmId};
+use crate::jose::jwk::KeySet;
 use crate::metadata;
 use crate::name::{ExternalId, Label, RoleName};
+use crate::outbound;
 use crate::policy::rule::Problem;
 use crate::role;
 use crate::scope::{self, Rights};
@@ -34,22 +46,6 @@ pub struct Client {
     pub version: i64,
 }
 
-/// What kind of application it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientType {
-    /// Runs on a server and serves browsers.
-    Web,
-    /// Runs in a browser.
-    Spa,
-    /// Runs on a person's machine.
-    Native,
-    /// Acts only as itself.
-    Service,
-    /// Has no browser of its own.
-    Device,
-}
-
 /// What an operator says of a client: the same words in JSON, in TOML and in the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,6 +64,19 @@ pub struct ClientSpec {
     /// Where browsers may be sent back to, compared byte for byte.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirect_uris: Vec<String>,
+    /// Where scripts run that may read what the token endpoint answers (RFC 6454), for applications in browsers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
+    /// How it proves who it is (RFC 7591 §2). Where nothing is said, whatever suits its kind: a confidential client shows a
+    /// secret in either place, a public one nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// Its public keys (RFC 7517 §5), for `private_key_jwt`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub jwks: Value,
+    /// Where its public keys are to be fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
     /// True for the operator's own applications.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first_party: bool,
@@ -75,14 +84,12 @@ pub struct ClientSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
     /// Free JSON of at most 4 kB.
-    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-    pub metadata: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub metadata: Value,
 }
 
-/// The most places that one client may send browsers back to.
-pub const REDIRECTS_MAX: usize = 50;
-/// The longest of them, in bytes.
-pub const REDIRECT_MAX: usize = 2048;
+/// The longest set of keys that a client may bring along, in bytes as JSON.
+pub const JWKS_MAX: usize = 16 << 10;
 
 impl ClientSpec {
     /// The client with its roles in order, or everything that is wrong with it.
@@ -98,20 +105,53 @@ impl ClientSpec {
                 problems.push(problem);
             }
         }
-        if self.redirect_uris.len() > REDIRECTS_MAX {
-            let count = self.redirect_uris.len();
-            problems.push(Problem::new("redirect_uris", format!("has {count}: at most {REDIRECTS_MAX} are allowed")));
-        }
-        for (place, _) in self.redirect_uris.iter().enumerate().filter(|(_, uri)| !is_redirect(uri)) {
-            let message =
-                format!("must be an absolute URI without fragment and wildcard, of at most {REDIRECT_MAX} bytes");
-            problems.push(Problem::new(format!("redirect_uris[{place}]"), message));
-        }
+        problems.extend(address::redirects(self.kind, &self.redirect_uris));
+        problems.extend(address::origins(self.kind, &self.origins));
+        problems.extend(self.proof());
         if let Err(message) = check_metadata(&self.metadata) {
             problems.push(Problem::new("metadata", message));
         }
         self.metadata = metadata::canonical(self.metadata);
         if problems.is_empty() { Ok(self) } else { Err(problems) }
+    }
+
+    /// What is wrong with how it proves who it is.
+    fn proof(&self) -> Vec<Problem> {
+        let problem = |path: &str, message: &str| vec![Problem::new(path, message)];
+        let method = self.token_endpoint_auth_method;
+        if let Some(method) = method.filter(|method| !self.kind.auth_methods().contains(method)) {
+            let known: Vec<_> = self.kind.auth_methods().iter().map(|method| method.as_str()).collect();
+            let message = format!("is {method}: a {} client may use {}", self.kind.as_str(), known.join(", "));
+            return problem("token_endpoint_auth_method", &message);
+        }
+        let (has_keys, uri) = (!self.jwks.is_null(), self.jwks_uri.as_deref());
+        if method != Some(AuthMethod::PrivateKeyJwt) {
+            let path = if has_keys { "jwks" } else { "jwks_uri" };
+            let is_idle = has_keys || uri.is_some();
+            let message = "is for clients whose token_endpoint_auth_method is private_key_jwt";
+            return if is_idle { problem(path, message) } else { Vec::new() };
+        }
+        match uri {
+            None if !has_keys => {
+                problem("jwks", "private_key_jwt needs the client's public keys: set jwks or jwks_uri")
+            }
+            None => judge_keys(&self.jwks).err().map_or_else(Vec::new, |message| problem("jwks", &message)),
+            Some(_) if has_keys => problem("jwks_uri", "jwks and jwks_uri exclude each other (RFC 7591 §2)"),
+            Some(uri) => outbound::Target::parse(uri).err().map_or_else(Vec::new, |bad| problem("jwks_uri", bad.must)),
+        }
+    }
+
+    /// Whether this is a way in which it proves who it is.
+    pub fn proves_by(&self, method: AuthMethod) -> bool {
+        match self.token_endpoint_auth_method {
+            Some(said) => said == method,
+            None => self.kind.usual_auth_methods().contains(&method),
+        }
+    }
+
+    /// Whether a secret proves who it is.
+    pub fn has_secrets(&self) -> bool {
+        self.proves_by(AuthMethod::ClientSecretBasic) || self.proves_by(AuthMethod::ClientSecretPost)
     }
 
     /// A service client of this name with these rights.
@@ -122,74 +162,29 @@ impl ClientSpec {
             rights,
             roles: Vec::new(),
             redirect_uris: Vec::new(),
+            origins: Vec::new(),
+            token_endpoint_auth_method: None,
+            jwks: Value::Null,
+            jwks_uri: None,
             first_party: false,
             external_id: None,
-            metadata: serde_json::Value::Null,
+            metadata: Value::Null,
         }
     }
 }
 
-/// RFC 6749 §3.1.2. A scheme of one's own (RFC 8252 §7.1) may stand for a native application.
-fn is_redirect(uri: &str) -> bool {
-    let letters_well = uri.bytes().all(|letter| letter.is_ascii_graphic() && !b"\"<>\\^`{|}#*".contains(&letter));
-    let Some((scheme, rest)) = uri.split_once(':') else { return false };
-    let scheme_well = scheme.starts_with(|letter: char| letter.is_ascii_lowercase())
-        && scheme
-            .bytes()
-            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"+-.".contains(&letter));
-    let is_script = matches!(scheme, "javascript" | "data" | "vbscript" | "file" | "blob" | "about");
-    uri.len() <= REDIRECT_MAX && letters_well && scheme_well && !is_script && !rest.is_empty()
+/// Public keys for signatures, at least one that can be used.
+fn judge_keys(jwks: &Value) -> Result<(), String> {
+    let size = jwks.to_string().len();
+    if size > JWKS_MAX {
+        return Err(format!("is {size} bytes as JSON, at most {JWKS_MAX} are kept"));
+    }
+    match KeySet::of(jwks) {
+        Ok(set) if set.keys().is_empty() => Err("has no key that signatures can be verified by".to_owned()),
+        Ok(_) => Ok(()),
+        Err(flaw) => Err(format!("must be a set of public keys ({{\"keys\": […]}}): {flaw}")),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn client() -> ClientSpec {
-        ClientSpec::service(Label::parse("shop").unwrap(), Rights::new())
-    }
-
-    fn refused(spec: ClientSpec) -> Vec<String> {
-        spec.resolve()
-            .map_or_else(|problems| problems.into_iter().map(|problem| problem.path).collect(), |_| Vec::new())
-    }
-
-    #[test]
-    fn where_browsers_go_is_said_exactly() {
-        for good in ["https://app.test/cb", "http://127.0.0.1:3000/cb?a=b", "com.example.app:/cb"] {
-            assert!(is_redirect(good), "{good}");
-        }
-        for bad in [
-            "",
-            "app.test/cb",
-            "https:",
-            "https://app.test/#x",
-            "https://*.app.test/",
-            "javascript:alert(1)",
-            "https://a b",
-        ] {
-            assert!(!is_redirect(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn limits_hold_at_their_edge() {
-        let with = |count: usize, length: usize| {
-            let uri = format!("https://{}", "a".repeat(length - 8));
-            refused(ClientSpec { redirect_uris: vec![uri; count], ..client() })
-        };
-        assert_eq!(with(REDIRECTS_MAX, REDIRECT_MAX), [""; 0]);
-        assert_eq!(with(REDIRECTS_MAX + 1, 20), ["redirect_uris"]);
-        assert_eq!(with(1, REDIRECT_MAX + 1), ["redirect_uris[0]"]);
-        assert_eq!(refused(ClientSpec { name: Label::parse("cli_x").unwrap(), ..client() }), ["name"]);
-        assert_eq!(refused(ClientSpec { metadata: serde_json::json!(1), ..client() }), ["metadata"]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_a_place_or_refused(uri in ".{0,80}") {
-            let _ = is_redirect(&uri);
-        }
-    }
-}
+mod tests;

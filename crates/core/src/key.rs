@@ -297,7 +297,7 @@ pub fn principal(key: &Key, secret: &KeySecret, lineage: &Lineage) -> Principal 
         expires_at,
         rolled: secret.expires_at.is_some() && expires_at == secret.expires_at,
         halted,
-        profile: (profile != Profile::default()).then(|| Box::new(profile)),
+        profile: (profile != Profile::default()).then(|| Arc::new(profile)),
         sign_in: None,
     }
 }

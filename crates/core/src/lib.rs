@@ -22,6 +22,8 @@ pub mod login;
 pub mod master;
 pub mod metadata;
 pub mod name;
+pub mod oauth;
+pub mod outbound;
 pub mod patch;
 pub mod policy;
 pub mod principal;

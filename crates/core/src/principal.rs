@@ -67,7 +67,7 @@ impl Standing {
 }
 
 /// What few callers have.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Profile {
     /// The e-mail address of a user.
     pub email: Option<String>,
@@ -109,7 +109,7 @@ pub struct Principal {
     /// Why it is not to be used at all: revoked, switched off, its owner gone.
     pub halted: Option<Reason>,
     /// What few callers have.
-    pub profile: Option<Box<Profile>>,
+    pub profile: Option<Arc<Profile>>,
     /// What is known of a sign-in, where that is how it was proved.
     pub sign_in: Option<Box<SignIn>>,
 }

@@ -80,8 +80,20 @@ pub fn undefined<'a>(
 }
 
 /// The scopes of a realm's management API: for each resource `read` and `write`, and the two that gateways use.
-pub const RESOURCES: &[&str] =
-    &["apis", "clients", "users", "roles", "rules", "keys", "grants", "sessions", "events", "decisions", "realm"];
+pub const RESOURCES: &[&str] = &[
+    "apis",
+    "clients",
+    "users",
+    "roles",
+    "rules",
+    "keys",
+    "grants",
+    "sessions",
+    "signing-keys",
+    "events",
+    "decisions",
+    "realm",
+];
 
 /// Every scope of a realm's management API with its description.
 pub fn management_scopes() -> BTreeMap<ScopeName, String> {

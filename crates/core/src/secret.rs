@@ -230,6 +230,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 pub struct SecretHash(pub [u8; 32]);
 
 impl SecretHash {
+    /// Whether it is this one, in time that does not depend on where they differ.
+    pub fn is(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+
     /// The half that names the credential in the change feed and in caches.
     pub fn tag(&self) -> [u8; 16] {
         let mut tag = [0; 16];
@@ -286,6 +291,11 @@ impl MasterKey {
     /// The key of what stands beside a session's cookie for changes.
     pub fn strict_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"strict cookie").as_slice())
+    }
+
+    /// The key of what names, in a token, everything that ends it.
+    pub fn handle_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"revocation handle").as_slice())
     }
 }
 

@@ -7,6 +7,9 @@
 //!
 //! Knows neither the keys themselves nor how they are kept.
 
+use std::str::FromStr;
+
+use crate::api::Api;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::LEEWAY;
 use crate::time::{Span, Time};
@@ -17,6 +20,51 @@ pub const PUBLISHED_FOR: Span = Span::minutes(5);
 pub const LEAD: Span = Span::minutes(10);
 /// How long a key signs, unless a realm says otherwise.
 pub const PERIOD: Span = Span::days(90);
+
+/// The most keys of a realm that are there for one purpose: others read no longer sets than this.
+pub const KEYS_MAX: usize = 100;
+/// The longest life that an access token may have.
+pub const LONGEST: Span = Span::hours(24);
+
+/// What a key is for. Nothing that one signs is good where the other is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// What the realm issues: access tokens.
+    Issuer,
+    /// What applications behind a gateway are told of their caller.
+    Upstream,
+}
+
+impl Purpose {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Issuer, Self::Upstream];
+
+    /// The word in the store and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+impl FromStr for Purpose {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == word).ok_or(())
+    }
+}
+
+/// For how long something may live that was signed for one of these APIs until now: the longest life that one of them gives. One
+/// that was changed lately may have given the longest there is.
+pub fn longest_life<'a>(apis: impl IntoIterator<Item = &'a Api>, now: Time) -> Span {
+    let life = |api: &Api| {
+        let may_have_changed = api.version > 1 && api.updated_at + LONGEST > now;
+        if may_have_changed { LONGEST } else { api.spec.token_lifetime }
+    };
+    apis.into_iter().map(life).max().unwrap_or_default()
+}
 
 /// One key of a realm, as far as its time goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +77,24 @@ pub struct Term {
     pub made_at: Time,
     /// From when it signs.
     pub signs_from: Time,
-    /// From when it is good for nothing.
+    /// Since when it is good for nothing.
     pub revoked_at: Option<Time>,
 }
 
 impl Term {
-    /// Whether it counts now.
-    fn is_alive(&self, now: Time) -> bool {
-        self.made_at <= now && self.revoked_at.is_none_or(|revoked| revoked > now)
+    /// Whether it counts. What is revoked does not, whatever a node's clock says.
+    pub const fn is_alive(&self) -> bool {
+        self.revoked_at.is_none()
     }
 
-    /// Whether it signed at some time. What was revoked before its turn never took anybody's place.
-    fn has_had_its_turn(&self, now: Time) -> bool {
-        let begins = self.signs_from.max(self.made_at);
-        begins <= now && self.revoked_at.is_none_or(|revoked| revoked > begins)
+    /// When its turn comes.
+    fn begins(&self) -> Time {
+        self.signs_from.max(self.made_at)
+    }
+
+    /// Whether its turn comes at all. What was revoked before never took anybody's place.
+    fn has_a_turn(&self) -> bool {
+        self.revoked_at.is_none_or(|revoked| revoked > self.begins())
     }
 
     fn order(&self) -> (Time, Time, &str) {
@@ -50,39 +102,104 @@ impl Term {
     }
 }
 
-/// The keys of one realm for one algorithm.
+/// What a key is at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It signs.
+    Signing,
+    /// It is published, and signs later.
+    Next,
+    /// It is published for what it signed.
+    Old,
+    /// Nothing lives that it signed.
+    Over,
+    /// It is good for nothing.
+    Revoked,
+}
+
+impl State {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Signing => "signing",
+            Self::Next => "next",
+            Self::Old => "old",
+            Self::Over => "over",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Whether others can verify by it.
+    pub const fn is_published(self) -> bool {
+        matches!(self, Self::Signing | Self::Next | Self::Old)
+    }
+}
+
+/// The keys of one realm for one purpose and algorithm.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'t>(pub &'t [Term]);
 
 impl<'t> Terms<'t> {
-    /// The key that signs now. None where the newest was revoked: the one before it is not published any more.
+    /// The key that signs now: the newest whose turn has come. Where that is revoked, or none has had its turn, the next one that
+    /// waits steps in: those before are not published any more, and clocks of nodes differ. None where none waits.
     pub fn signing(&self, now: Time) -> Option<&'t Term> {
-        let had_its_turn = self.0.iter().filter(|term| term.has_had_its_turn(now));
-        had_its_turn.max_by_key(|term| term.order()).filter(|newest| newest.is_alive(now))
+        let had_its_turn = self.0.iter().filter(|term| term.has_a_turn() && term.begins() <= now);
+        had_its_turn.max_by_key(|term| term.order()).filter(|newest| newest.is_alive()).or_else(|| self.waiting(now))
     }
 
-    /// Those that are published now: whatever signs, will sign, or signed something that may still live for `longest`.
+    /// The first of those whose turn is to come.
+    fn waiting(&self, now: Time) -> Option<&'t Term> {
+        let waits = self.0.iter().filter(|term| term.is_alive() && term.begins() > now);
+        waits.min_by_key(|term| term.order())
+    }
+
+    /// The key that takes the place of the one that signs.
+    pub fn next(&self, now: Time) -> Option<&'t Term> {
+        let signing = self.signing(now)?;
+        let waits =
+            self.0.iter().filter(|term| term.is_alive() && term.begins() > now && term.order() > signing.order());
+        waits.min_by_key(|term| term.order())
+    }
+
+    /// Whether a key is published now: whatever signs, will sign, or signed something that may still live for `longest`.
+    pub fn is_published(&self, term: &Term, now: Time, longest: Span) -> bool {
+        term.is_alive() && self.published_until(term, longest).is_none_or(|until| until > now)
+    }
+
+    /// Until when a key is published that is not revoked; none while it has no successor.
+    pub fn published_until(&self, term: &Term, longest: Span) -> Option<Time> {
+        self.stops_at(term).map(|stops| stops + longest + LEEWAY)
+    }
+
+    /// What a key is now, in a word.
+    pub fn state(&self, term: &Term, now: Time, longest: Span) -> State {
+        match term {
+            _ if !term.is_alive() => State::Revoked,
+            _ if self.signing(now).is_some_and(|signing| signing.kid == term.kid) => State::Signing,
+            _ if term.begins() > now => State::Next,
+            _ if self.is_published(term, now, longest) => State::Old,
+            _ => State::Over,
+        }
+    }
+
+    /// All that are published now.
     pub fn published(&self, now: Time, longest: Span) -> impl Iterator<Item = &'t Term> {
         let terms = *self;
-        terms.0.iter().filter(move |term| {
-            let is_over = terms.stopped_at(term, now).is_some_and(|stopped| stopped + longest + LEEWAY <= now);
-            term.is_alive(now) && !is_over
-        })
+        terms.0.iter().filter(move |term| terms.is_published(term, now, longest))
     }
 
-    /// When a key that signed gave way to the next; none while it signs or waits for its turn.
-    fn stopped_at(&self, term: &Term, now: Time) -> Option<Time> {
-        let later = |other: &&Term| other.order() > term.order() && other.has_had_its_turn(now);
-        self.0.iter().filter(later).map(|other| other.signs_from.max(other.made_at)).min()
+    /// When a key gives way to the next, or did; none while it has no successor.
+    pub fn stops_at(&self, term: &Term) -> Option<Time> {
+        let later = self.0.iter().filter(|other| other.order() > term.order() && other.has_a_turn());
+        later.map(Term::begins).min()
     }
 
     /// When the key that is made now would have to sign, where one is due: at once where none can, else after [`LEAD`]
     /// and not before `period` is over. None while a key is there that will sign in time.
     pub fn due(&self, now: Time, period: Span) -> Option<Time> {
         let Some(signing) = self.signing(now) else { return Some(now) };
-        let waits = self.0.iter().any(|term| term.is_alive(now) && term.signs_from > now);
         let ends = signing.signs_from + period;
-        (!waits && now + LEAD >= ends).then(|| ends.max(now + LEAD))
+        (self.waiting(now).is_none() && now + LEAD >= ends).then(|| ends.max(now + LEAD))
     }
 
     /// When a key signs that somebody asks for now: as soon as everybody has had the time to see it.
@@ -94,6 +211,7 @@ impl<'t> Terms<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ApiSpec;
     use proptest::prelude::*;
 
     const START: Time = Time::from_unix_ms(1_700_000_000_000);
@@ -142,14 +260,71 @@ mod tests {
     #[test]
     fn a_revoked_key_is_good_for_nothing_and_another_is_due_at_once() {
         let mut terms = [term("a", 0, 0), term("b", 100, 1_000)];
+        assert_eq!(signing(&terms, 1_999), Some("b"));
         terms[1].revoked_at = Some(START + Span::seconds(2_000));
-        assert_eq!((signing(&terms, 1_999), signing(&terms, 2_000)), (Some("b"), None));
+        assert_eq!(signing(&terms, 2_000), None);
+        assert_eq!(signing(&terms, 1_990), None, "on a node whose clock is behind, too");
         let now = START + Span::seconds(2_000);
         assert_eq!(kids(Terms(&terms).published(now, LIFE)), Vec::<&str>::new(), "a's time was over");
         assert_eq!((Terms(&terms).due(now, PERIOD), Terms(&terms).asked(now)), (Some(now), now));
         terms[1].revoked_at = Some(START + Span::seconds(500));
         assert_eq!(signing(&terms, 2_000), Some("a"), "b never had its turn");
         assert_eq!(kids(Terms(&terms).published(now, LIFE)), ["a"]);
+    }
+
+    #[test]
+    fn a_key_that_waits_steps_in_for_one_that_is_revoked_and_for_one_of_a_node_whose_clock_is_ahead() {
+        let mut terms = [term("a", 0, 0), term("b", 100, 700), term("c", 200, 800)];
+        terms[0].revoked_at = Some(START + Span::seconds(300));
+        assert_eq!(
+            (signing(&terms, 300), signing(&terms, 750), signing(&terms, 800)),
+            (Some("b"), Some("b"), Some("c"))
+        );
+        assert_eq!(Terms(&terms).due(START + Span::seconds(300), PERIOD), None, "there is one, and another waits");
+        assert_eq!(signing(&[term("a", 5, 5)], 4), Some("a"));
+    }
+
+    #[test]
+    fn a_key_is_kept_as_long_as_what_it_signed_may_live() {
+        let api = |lifetime, version, changed_ago: Span| Api {
+            id: crate::id::ApiId::from_bytes([1; 16]),
+            realm: crate::id::RealmId::from_bytes([1; 16]),
+            spec: ApiSpec {
+                token_lifetime: lifetime,
+                ..ApiSpec::new("https://api.example.com".parse().unwrap(), Default::default())
+            },
+            created_at: START,
+            updated_at: START - changed_ago,
+            version,
+        };
+        let short = api(Span::minutes(10), 1, Span::ZERO);
+        let longer = api(Span::hours(1), 7, Span::hours(24));
+        assert_eq!(longest_life([], START), Span::ZERO);
+        assert_eq!(longest_life([&short, &longer], START), Span::hours(1));
+        assert_eq!(longest_life([&short, &longer], START - Span::ms(1)), LONGEST, "it may have been a day before");
+    }
+
+    #[test]
+    fn a_key_is_in_one_state_at_a_time() {
+        let mut terms = [term("a", 0, 0), term("b", 100, 700), term("c", 100, 900)];
+        terms[2].revoked_at = Some(START + Span::seconds(200));
+        let states = |seconds| {
+            let now = START + Span::seconds(seconds);
+            terms.each_ref().map(|term| Terms(&terms).state(term, now, LIFE))
+        };
+        assert_eq!(states(699), [State::Signing, State::Next, State::Revoked]);
+        assert_eq!(states(700), [State::Old, State::Signing, State::Revoked]);
+        assert_eq!(states(1_310), [State::Over, State::Signing, State::Revoked]);
+        assert_eq!(Terms(&terms).next(START + Span::seconds(100)).unwrap().kid, "b");
+        assert_eq!(Terms(&terms).next(START + Span::seconds(700)), None);
+    }
+
+    #[test]
+    fn a_purpose_is_read_as_it_is_written() {
+        for purpose in Purpose::ALL {
+            assert_eq!(purpose.as_str().parse(), Ok(purpose));
+        }
+        assert_eq!("both".parse::<Purpose>(), Err(()));
     }
 
     proptest! {
@@ -178,7 +353,8 @@ mod tests {
                 let verified = at + Span::seconds(after_s.min(LIFE.as_seconds_up()));
                 let fetched = verified - Span::seconds(fetched_before_s);
                 let is_first = terms[0].made_at > fetched;
-                let known = Terms(&terms).published(fetched, LIFE).any(|term| term.kid == kid);
+                let there: Vec<_> = terms.iter().filter(|term: &&Term| term.made_at <= fetched).cloned().collect();
+                let known = Terms(&there).published(fetched, LIFE).any(|term| term.kid == kid);
                 prop_assert!(known || is_first, "{kid} signed at {at}, keys of {fetched}");
             }
         }

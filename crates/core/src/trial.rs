@@ -183,7 +183,7 @@ impl Caller {
             expires_at: None,
             rolled: false,
             halted: None,
-            profile: Some(Box::new(profile)),
+            profile: Some(Arc::new(profile)),
             sign_in: None,
         })
     }

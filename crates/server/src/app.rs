@@ -21,7 +21,7 @@ use crate::authn::basic::Flights;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
-use crate::authn::standing::Standings;
+use crate::authn::shared::Shared;
 use crate::authn::unknown::Unknown;
 use crate::check::limiter::Limiter;
 use crate::check::policies::Policies;
@@ -37,6 +37,10 @@ use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
+use crate::oauth::client::{Clients, KeySets};
+use crate::oauth::{jwks, metadata};
+use crate::outbound::Outbound;
+use crate::signing::Signing;
 
 /// The server's state; cheap to clone.
 #[derive(Clone)]
@@ -60,8 +64,14 @@ pub struct State {
     pub basic: Flights,
     /// Credentials that are known to be unknown.
     pub unknown: Unknown,
-    /// API, scopes and roles, each combination once.
-    pub standings: Standings,
+    /// What many callers have, each of it once.
+    pub shared: Shared,
+    /// Facts about clients that show who they are.
+    pub clients: Clients,
+    /// Keys that clients publish.
+    pub client_keys: KeySets,
+    /// Asks others over HTTP.
+    pub outbound: Outbound,
     /// Rules and APIs of the realms in use.
     pub policies: Policies,
     /// Rate limits.
@@ -93,6 +103,12 @@ pub struct State {
     pub spans: crate::telemetry::Spans,
     /// The master keys: what hashes presented secrets, seals the audit and authenticates cursors.
     pub master: master::Live,
+    /// The keys that sign for the realms in use.
+    pub signing: Signing,
+    /// What issuers say of themselves, as bytes.
+    pub documents: metadata::Documents,
+    /// Their public keys, as bytes.
+    pub key_sets: jwks::Sets,
     /// The operator key of this start.
     pub operator: Operator,
     /// The realm of operators.
@@ -156,7 +172,10 @@ impl App {
             store: parts.store,
             epochs: parts.epochs,
             directory: parts.directory,
-            standings: Standings::default(),
+            shared: Shared::default(),
+            clients: Clients::default(),
+            client_keys: KeySets::default(),
+            outbound: Outbound::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),
             lanes: Lanes::default(),
@@ -170,6 +189,9 @@ impl App {
             hashing: parts.hashing,
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),
+            signing: Signing::default(),
+            documents: metadata::Documents::default(),
+            key_sets: jwks::Sets::default(),
             operator,
             operators: parts.operators,
             default_realm: parts.default_realm,

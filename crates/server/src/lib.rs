@@ -19,8 +19,11 @@ pub mod mail;
 pub mod manage;
 pub mod master;
 pub mod metrics;
+pub mod oauth;
+pub mod outbound;
 pub mod pages;
 pub mod realm;
 pub mod serve;
+pub mod signing;
 #[cfg(feature = "otel")]
 pub mod telemetry;

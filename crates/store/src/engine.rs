@@ -198,9 +198,11 @@ mod tests {
     type Statements = &'static [(&'static str, &'static str)];
 
     const FILES: &[(&str, Statements)] = &[
+        ("access_token", crate::access_token::SQL),
         ("api", crate::api::SQL),
         ("change", crate::change::SQL),
         ("client", crate::client::SQL),
+        ("client_secret", crate::client_secret::SQL),
         ("credential", crate::credential::SQL),
         ("event", crate::event::SQL),
         ("filter", crate::filter::SQL),
@@ -211,12 +213,15 @@ mod tests {
         ("meta", crate::meta::SQL),
         ("password", crate::password::SQL),
         ("realm", crate::realm::SQL),
+        ("revoked_token", crate::revoked_token::SQL),
         ("role", crate::role::SQL),
         ("rule", crate::rule::SQL),
         ("seal", crate::seal::SQL),
         ("session", crate::session::SQL),
         ("short_credential", crate::short_credential::SQL),
         ("sign_in_name", crate::sign_in_name::SQL),
+        ("signing_key", crate::signing_key::SQL),
+        ("spent_assertion", crate::spent_assertion::SQL),
         ("sweep", crate::sweep::SQL),
         ("usage", crate::usage::SQL),
         ("user", crate::user::SQL),

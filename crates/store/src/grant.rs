@@ -4,7 +4,7 @@
 
 use admit_core::api::Api;
 use admit_core::grant::{DEPTH_MAX, Grant, GrantKind, Lineage, Subject};
-use admit_core::id::{ClientId, GrantId, RealmId, SubjectId, UserId};
+use admit_core::id::{ApiId, ClientId, GrantId, RealmId, SubjectId, UserId};
 use admit_core::name::ScopeName;
 use admit_core::principal::SubjectKind;
 use admit_core::realm::Realm;
@@ -80,6 +80,9 @@ statements! {
     FIND = concat!("SELECT ", grant_columns!(), " FROM access_grant AS g WHERE g.realm_id = $realm AND g.id = $id");
     LIST = concat!("SELECT ", grant_columns!(), " FROM access_grant AS g WHERE g.realm_id = $realm", grant_page!());
     LIST_OF = concat!("SELECT ", grant_columns!(), " FROM access_grant AS g WHERE g.realm_id = $realm AND g.subject_id = $subject", grant_page!());
+    /// The newest: which of several is taken makes no difference.
+    FIND_OF_CLIENT = concat!("SELECT ", grant_columns!(), " FROM access_grant AS g WHERE g.realm_id = $realm AND g.subject_id = $client
+        AND g.api_id = $api AND g.kind = 'client' AND g.revoked_at IS NULL AND g.created_at >= $since ORDER BY g.id DESC LIMIT 1");
     UPDATE = "UPDATE access_grant SET scopes = $scopes, expires_at = $expires_at
         WHERE realm_id = $realm AND id = $id AND revoked_at IS NULL";
     REVOKE = "UPDATE access_grant SET revoked_at = $now WHERE realm_id = $realm AND id = $id AND revoked_at IS NULL";
@@ -131,7 +134,7 @@ impl Tx<'_> {
             grant;
         let kind = grant.kind.as_str();
         let subject_kind = kind_of(subject).as_str();
-        let scopes = scopes_text(grant);
+        let scopes = scopes_text(&grant.scopes);
         self.execute(
             INSERT,
             named! {
@@ -146,6 +149,17 @@ impl Tx<'_> {
         self.find(FIND, named! { realm, id })
     }
 
+    /// What a client has as itself on an API, of the kind [`GrantKind::Client`]: live, and not made before a moment.
+    pub fn find_grant_of_client(
+        &mut self,
+        realm: RealmId,
+        client: ClientId,
+        api: ApiId,
+        since: Time,
+    ) -> Result<Option<Grant>> {
+        self.find(FIND_OF_CLIENT, named! { realm, client, api, since })
+    }
+
     /// Grants by id.
     pub fn list_grants(&mut self, realm: RealmId, filter: &GrantFilter, page: &Page, now: Time) -> Result<Vec<Grant>> {
         let (after, limit, ended) = (page.floor(), page.limit, i64::from(!filter.live_only));
@@ -158,7 +172,7 @@ impl Tx<'_> {
     /// What is granted, and until when. False: it was revoked, or there is none.
     pub fn update_grant(&mut self, grant: &Grant, now: Time) -> Result<bool> {
         let Grant { id, realm, expires_at, .. } = grant;
-        let scopes = scopes_text(grant);
+        let scopes = scopes_text(&grant.scopes);
         if self.execute(UPDATE, named! { realm, id, scopes, expires_at })? == 0 {
             return Ok(false);
         }
@@ -246,13 +260,19 @@ impl FromRow for Facts {
     }
 }
 
-fn scopes_text(grant: &Grant) -> String {
-    grant.scopes.iter().map(ScopeName::as_str).collect::<Vec<_>>().join(" ")
+/// Scopes as they are kept.
+pub(crate) fn scopes_text(scopes: &[ScopeName]) -> String {
+    scopes.iter().map(ScopeName::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// Scopes as they were kept.
+pub(crate) fn read_scopes(text: &str) -> Result<Vec<ScopeName>> {
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    words.map(ScopeName::parse).collect::<std::result::Result<_, _>>().map_err(Error::corrupt)
 }
 
 impl FromRow for Grant {
     fn from_row(row: &Row<'_, '_>) -> Result<Self> {
-        let scopes = row.text(10)?.split(' ').filter(|word| !word.is_empty()).map(ScopeName::parse);
         Ok(Self {
             id: row.id(0)?,
             realm: row.id(1)?,
@@ -263,7 +283,7 @@ impl FromRow for Grant {
             parent: row.optional_id(7)?,
             root: row.id(8)?,
             api: row.optional_id(9)?,
-            scopes: scopes.collect::<std::result::Result<_, _>>().map_err(Error::corrupt)?,
+            scopes: read_scopes(row.text(10)?)?,
             created_at: row.time(11)?,
             expires_at: row.optional_time(12)?,
             revoked_at: row.optional_time(13)?,

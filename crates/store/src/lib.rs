@@ -10,9 +10,11 @@
 #[macro_use]
 mod value;
 
+mod access_token;
 mod api;
 mod change;
 mod client;
+mod client_secret;
 mod credential;
 mod engine;
 mod error;
@@ -27,12 +29,15 @@ mod migrate;
 mod password;
 mod person;
 mod realm;
+mod revoked_token;
 mod role;
 mod rule;
 mod seal;
 mod session;
 mod short_credential;
 mod sign_in_name;
+mod signing_key;
+mod spent_assertion;
 mod sweep;
 mod usage;
 mod user;
@@ -42,7 +47,9 @@ mod user;
 #[expect(dead_code, reason = "the contract tests use all of it")]
 mod cluster;
 
+pub use access_token::{AccessToken, FoundToken};
 pub use change::{Change, ChangeKind};
+pub use client_secret::ClientSecretUse;
 pub use credential::{Found, OfMasterKey};
 pub use engine::{
     BadUrl, Copied, End, Location, MADE_AT, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back,
@@ -55,9 +62,11 @@ pub use guard::Guesses;
 pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, KeyPlace, RollEnds};
 pub use password::SealedPassword;
+pub use revoked_token::RevokedToken;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};
 pub use short_credential::{ShortCredential, ShortKind};
+pub use signing_key::{DueSigningKey, SealedSigningKey};
 pub use usage::{DayUse, LastUse, UsageRow};
 
 /// A part of a list that is ordered by id.

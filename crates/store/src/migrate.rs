@@ -26,6 +26,7 @@ pub(crate) const FILES: &[File] = &[
         name: "0006_users_by_external_id.sql",
         text: include_str!("../../../migrations/0006_users_by_external_id.sql"),
     },
+    File { name: "0007_tokens.sql", text: include_str!("../../../migrations/0007_tokens.sql") },
 ];
 
 /// One migration.

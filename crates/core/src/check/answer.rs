@@ -304,7 +304,7 @@ mod tests {
             expires_at: None,
             rolled: false,
             halted: None,
-            profile: Some(Box::new(Profile {
+            profile: Some(Arc::new(Profile {
                 email: Some("a@b".to_owned()),
                 external_id: Some("x1".to_owned()),
                 org: Some(OrgId::from_bytes([6; 16])),

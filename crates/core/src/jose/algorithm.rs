@@ -1,6 +1,7 @@
 //! Signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1), those that are known here.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// One of them. `none` is not among them, so nothing can be "signed" by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +79,14 @@ impl Algorithm {
             return Some(Self::EdDsa);
         }
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::parse(name).ok_or(())
     }
 }
 

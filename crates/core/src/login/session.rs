@@ -201,7 +201,7 @@ pub struct SignIn {
     /// The session at the issuer that it all grew from; none where each request carries the proof itself.
     pub root: Option<GrantId>,
     /// The only host that it is good at; none is the issuer's.
-    pub host: Option<Box<str>>,
+    pub host: Option<Arc<str>>,
     /// When he signed in.
     pub at: Time,
     /// By what.
@@ -211,7 +211,7 @@ pub struct SignIn {
     /// When the root was last used, as far as that is written.
     pub last_at: Time,
     /// What may be done where: one for each API on which he may do anything.
-    pub standings: Box<[Arc<Standing>]>,
+    pub standings: Arc<[Arc<Standing>]>,
 }
 
 impl SignIn {
@@ -272,7 +272,7 @@ pub fn principal(line: &Line) -> Principal {
 }
 
 /// What a person is on no API, and on each on which he may do anything.
-pub(super) fn standings(lineage: &Lineage, apis: &[Api]) -> (Standing, Box<[Arc<Standing>]>) {
+pub(super) fn standings(lineage: &Lineage, apis: &[Api]) -> (Standing, Arc<[Arc<Standing>]>) {
     let base = Standing { roles: lineage.roles_of(None, &[]), ..Standing::default() };
     let on_each = apis.iter().map(|api| lineage.standing_on(api));
     let on_each = on_each.filter(|on| !on.scopes.is_empty() || on.roles != base.roles).map(Arc::new).collect();
@@ -280,7 +280,7 @@ pub(super) fn standings(lineage: &Lineage, apis: &[Api]) -> (Standing, Box<[Arc<
 }
 
 /// What is told of a person beside his name; none where that is nothing.
-pub(super) fn profile(subject: Option<&Subject>) -> Option<Box<Profile>> {
+pub(super) fn profile(subject: Option<&Subject>) -> Option<Arc<Profile>> {
     let Some(Subject::User(user)) = subject else { return None };
     let profile = Profile {
         email: user.spec.email.as_ref().map(ToString::to_string),
@@ -289,7 +289,7 @@ pub(super) fn profile(subject: Option<&Subject>) -> Option<Box<Profile>> {
         metadata: user.spec.metadata.clone(),
         ..Profile::default()
     };
-    (profile != Profile::default()).then(|| Box::new(profile))
+    (profile != Profile::default()).then(|| Arc::new(profile))
 }
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ mod tests {
             expires_at: None,
             rolled: false,
             halted: None,
-            profile: Some(Box::new(Profile { external_id: Some("cus_42".to_owned()), ..Profile::default() })),
+            profile: Some(Arc::new(Profile { external_id: Some("cus_42".to_owned()), ..Profile::default() })),
             sign_in: None,
         }
     }

@@ -184,27 +184,27 @@ impl Cache {
     }
 }
 
-/// What an entry costs: itself, its share of the index, and what hangs from it. A standing is counted where nobody shares it
-/// yet: once at least, twice at most.
+/// What an entry costs: itself, its share of the index, and what hangs from it. What may be shared is counted where nobody
+/// shares it yet: once at least, twice at most.
 fn cost_of(principal: &Principal) -> usize {
-    let own = size_of::<Entry>() + 8 + 16 + size_of::<Principal>() + 16 + principal.name.len();
-    let profile = principal.profile.as_ref().map_or(0, |profile| {
+    let own = size_of::<Entry>() + 8 + 16 + size_of::<Principal>();
+    let name = if is_shared(&principal.name) { 0 } else { 16 + principal.name.len() };
+    let profile = principal.profile.as_ref().filter(|profile| !is_shared(*profile)).map_or(0, |profile| {
         let texts = [&profile.email, &profile.external_id].into_iter().flatten().map(String::len).sum::<usize>();
         let metadata = if profile.metadata.is_null() { 0 } else { 4 * profile.metadata.to_string().len() };
         size_of::<Profile>() + texts + metadata + profile.ip.len() * size_of::<ipnet::IpNet>()
     });
-    // One owner is the table of standings, the other this principal.
-    let standing = match Arc::strong_count(&principal.standing) {
-        0..=2 => cost_of_standing(&principal.standing),
-        _ => 0,
-    };
+    let standing = if is_shared(&principal.standing) { 0 } else { cost_of_standing(&principal.standing) };
     let sign_in = principal.sign_in.as_ref().map_or(0, |sign_in| {
-        let host = sign_in.host.as_ref().map_or(0, |host| host.len());
-        let there = sign_in.standings.iter().filter(|standing| Arc::strong_count(standing) <= 2);
-        let shared = sign_in.standings.len() * size_of::<Arc<Standing>>();
-        size_of::<SignIn>() + host + shared + there.map(|standing| cost_of_standing(standing)).sum::<usize>()
+        let there = sign_in.standings.iter().filter(|standing| !is_shared(*standing));
+        size_of::<SignIn>() + there.map(|standing| cost_of_standing(standing)).sum::<usize>()
     });
-    own + profile + standing + sign_in
+    own + name + profile + standing + sign_in
+}
+
+/// Whether others have it too: one owner is the table of what is shared, another this principal.
+fn is_shared<T: ?Sized>(value: &Arc<T>) -> bool {
+    Arc::strong_count(value) > 2
 }
 
 fn cost_of_standing(standing: &Standing) -> usize {

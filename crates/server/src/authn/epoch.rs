@@ -11,7 +11,7 @@
 //! needless read, never a stale answer; with fewer slots a busy store would make a miss of every other request for a
 //! million keys.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use admit_core::id::RealmId;
 use admit_store::{Change, ChangeKind};
@@ -31,7 +31,9 @@ pub struct Epochs {
     /// Nothing that was filled before is worth anything.
     floor: AtomicI64,
     one_at_a_time: Mutex<()>,
-    slots: Box<[AtomicI64]>,
+    /// From where the slots count: half the memory, and half of what has to come to the processor.
+    base: AtomicI64,
+    slots: Box<[AtomicU32]>,
 }
 
 impl Default for Epochs {
@@ -41,7 +43,8 @@ impl Default for Epochs {
             settled: AtomicI64::new(0),
             floor: AtomicI64::new(0),
             one_at_a_time: Mutex::default(),
-            // Eight megabytes, of which the system gives only what is written to.
+            base: AtomicI64::new(0),
+            // Four megabytes, of which the system gives only what is written to.
             slots: bytemuck::zeroed_slice_box(1 << SLOT_BITS),
         }
     }
@@ -73,6 +76,9 @@ impl Epochs {
         let _turn = self.one_at_a_time.lock();
         for change in changes {
             let number = self.draw();
+            if number - self.base.load(Ordering::Acquire) >= i64::from(u32::MAX) {
+                self.count_anew(number);
+            }
             self.raise(change, number);
             self.settled.store(number, Ordering::Release);
         }
@@ -86,6 +92,15 @@ impl Epochs {
         self.settled.store(number, Ordering::Release);
     }
 
+    /// Moves the base up to a number that was just drawn, every four thousand million changes: nothing that was filled before
+    /// counts any more, so no slot has to be remembered. A slot that is read under the new base and was not emptied yet
+    /// stands too high, which costs a read.
+    fn count_anew(&self, number: i64) {
+        self.floor.store(number, Ordering::Release);
+        self.base.store(number - 1, Ordering::Release);
+        self.slots.iter().for_each(|slot| slot.store(0, Ordering::Release));
+    }
+
     /// The number of a change that is committed and not yet known to any slot. A fill that takes its position from now on
     /// sees the change in its snapshot.
     pub(super) fn draw(&self) -> i64 {
@@ -94,8 +109,10 @@ impl Epochs {
 
     /// Ends what depends on the changed id and was filled before the number was drawn.
     pub(super) fn raise(&self, change: &Change, number: i64) {
+        let above = number - self.base.load(Ordering::Acquire);
+        let above = u32::try_from(above.max(0)).unwrap_or(u32::MAX);
         let raise = |slot: Slot| {
-            self.at(slot).fetch_max(number, Ordering::AcqRel);
+            self.at(slot).fetch_max(above, Ordering::AcqRel);
         };
         raise(slot(&change.id));
         let of_realm = slot(change.realm.bytes());
@@ -129,12 +146,15 @@ impl Epochs {
         }
         // Read before the slots: up to here every change has raised its own.
         let settled = self.settled.load(Ordering::Acquire);
-        let is_unchanged = position >= self.floor.load(Ordering::Acquire)
-            && slots.into_iter().all(|slot| self.at(slot).load(Ordering::Acquire) <= position);
-        is_unchanged.then(|| position.max(settled))
+        let above = position - self.base.load(Ordering::Acquire);
+        let is_unchanged =
+            above >= 0 && slots.into_iter().all(|slot| i64::from(self.at(slot).load(Ordering::Acquire)) <= above);
+        // Read after the slots: one that was emptied meanwhile says nothing, the floor that rose before does.
+        let counts = is_unchanged && position >= self.floor.load(Ordering::Acquire);
+        counts.then(|| position.max(settled))
     }
 
-    fn at(&self, slot: Slot) -> &AtomicI64 {
+    fn at(&self, slot: Slot) -> &AtomicU32 {
         &self.slots[slot.0 as usize]
     }
 }
@@ -178,6 +198,25 @@ mod tests {
         epochs.apply(&[change(ChangeKind::Key, [7; 16], 4)]);
         assert!(!epochs.is_current([slot(&[7; 16])], between), "committed later, whatever its number");
         assert!(epochs.is_current([slot(&[7; 16])], epochs.position()));
+    }
+
+    #[test]
+    fn when_the_slots_are_full_they_are_emptied_and_nothing_old_counts() {
+        let epochs = Epochs::default();
+        let (key, other) = (slot(&[7; 16]), slot(&[8; 16]));
+        // As if so many changes had come by.
+        epochs.learned.store(i64::from(u32::MAX) - 2, Ordering::Release);
+        let before = epochs.position();
+        epochs.apply(&[change(ChangeKind::Key, [7; 16], 1)]);
+        assert!(!epochs.is_current([key], before) && epochs.is_current([other], before));
+        let nearly = epochs.position();
+        epochs.apply(&[change(ChangeKind::Key, [7; 16], 2)]);
+        assert_eq!(epochs.base.load(Ordering::Acquire), i64::from(u32::MAX) - 1, "they count anew");
+        assert!(!epochs.is_current([key], nearly) && !epochs.is_current([other], nearly), "whatever was filled before");
+        let after = epochs.position();
+        assert!(epochs.is_current([key], after) && epochs.is_current([other], after));
+        epochs.apply(&[change(ChangeKind::Key, [7; 16], 3)]);
+        assert!(!epochs.is_current([key], after) && epochs.is_current([other], after));
     }
 
     #[test]

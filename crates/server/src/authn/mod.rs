@@ -11,5 +11,5 @@ pub mod directory;
 pub mod epoch;
 pub mod freshness;
 pub mod resolve;
-pub mod standing;
+pub mod shared;
 pub mod unknown;

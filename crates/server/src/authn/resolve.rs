@@ -236,10 +236,7 @@ pub fn person(app: &App, tag: Tag, position: i64, person: &basic::Person, now: T
 }
 
 fn keep_as(app: &App, tag: Tag, position: i64, depends: Option<Depends>, mut principal: Principal) -> Arc<Principal> {
-    principal.standing = app.standings.intern(principal.standing);
-    for standing in principal.sign_in.iter_mut().flat_map(|sign_in| &mut sign_in.standings) {
-        *standing = app.standings.intern(standing.clone());
-    }
+    app.shared.part(&mut principal);
     let principal = Arc::new(principal);
     if let Some(depends) = depends {
         app.principals.insert(tag, position, depends, principal.clone());

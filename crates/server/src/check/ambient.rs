@@ -140,5 +140,5 @@ pub(super) fn standing(
     };
     let Some(api) = api else { return principal.standing.clone() };
     let bare = || Standing { api: Some(api.clone()), scopes: Vec::new(), roles: principal.standing.roles.clone() };
-    sign_in.standing_on(api).cloned().unwrap_or_else(|| app.standings.intern(Arc::new(bare())))
+    sign_in.standing_on(api).cloned().unwrap_or_else(|| app.shared.standing(Arc::new(bare())))
 }

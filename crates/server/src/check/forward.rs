@@ -73,7 +73,7 @@ pub fn judged(
     if judged.decision.is_admitted() {
         return Ok(render::admitted(&policy, rule, &request, &judged.decision));
     }
-    let mut response = render::refused_by(app, named, rule, &judged.decision);
+    let mut response = render::refused_by(app, &policy, rule, &judged.decision);
     if let Some(invitation) = site::invite(app, &policy, rule, &request, &judged.decision, now) {
         render::invite(&mut response, invitation);
     }

@@ -19,6 +19,7 @@ use super::policies::RealmPolicy;
 use crate::app::App;
 use crate::http::problem;
 use crate::login::site::Invitation;
+use crate::oauth::resource;
 
 /// Where a person signs in: the complete address.
 const LOGIN: HeaderName = HeaderName::from_static("admit-login");
@@ -65,9 +66,19 @@ pub fn refused(app: &App, realm: &str, decision: &Decision) -> Response<Body> {
     refusal(app, realm, None, decision, None)
 }
 
-/// The same where a rule says what to come with.
-pub fn refused_by(app: &App, realm: &str, rule: Option<&Rule>, decision: &Decision) -> Response<Body> {
-    refusal(app, realm, rule, decision, None)
+/// The same where a rule says what to come with; a challenge says where to learn who issues it (RFC 9728 §5.1).
+pub fn refused_by(app: &App, realm: &RealmPolicy, rule: Option<&Rule>, decision: &Decision) -> Response<Body> {
+    let mut response = refusal(app, realm.realm.name.as_str(), rule, decision, None);
+    let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|challenge| challenge.to_str().ok());
+    let bearer = challenge.filter(|challenge| challenge.starts_with("Bearer "));
+    if let Some((challenge, document)) = bearer.zip(resource::pointer(app, realm, rule)) {
+        let (bearer, other) = challenge.split_at(challenge.find(", Basic ").unwrap_or(challenge.len()));
+        let challenge = HeaderValue::try_from(format!("{bearer}, resource_metadata=\"{document}\"{other}"));
+        if let Ok(challenge) = challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+    }
+    response
 }
 
 fn refusal(app: &App, realm: &str, rule: Option<&Rule>, decision: &Decision, detail: Option<&str>) -> Response<Body> {

@@ -1,10 +1,14 @@
-//! `admit client …`: applications. A service client acts only as itself.
+//! `admit client …`: applications. A service client acts only as itself. A secret is printed once.
+
+mod secret;
+
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
-use crate::cli::input::{Extras, fields, some_list};
+use crate::cli::input::{self, Extras, fields, some_list};
 use crate::cli::noun::{self, NarrowedList, Noun, changed_list};
 use crate::cli::table::Column;
 
@@ -23,10 +27,11 @@ const NOUN: Noun = Noun {
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Create a client
+    /// Create a client; its secret, where it has one, is shown this once
     #[command(before_help = "Examples:
   admit client create --name billing --type service --api https://api.example.com --scope orders:read
-  admit client create --name shop --type web --redirect-uri https://shop.test/callback --first-party")]
+  admit client create --name shop --type web --redirect-uri https://shop.test/callback --first-party
+  admit client create --name signer --type service --jwks-file public-keys.json")]
     Create(Create),
     /// List the clients
     #[command(
@@ -50,7 +55,10 @@ pub enum Command {
     /// End everything that was issued to a client so far
     #[command(before_help = "Examples:\n  admit client revoke-all billing")]
     RevokeAll(Which),
-    /// Delete a client and its keys
+    /// Add, list and revoke secrets
+    #[command(subcommand)]
+    Secret(secret::Command),
+    /// Delete a client, its secrets and its keys
     #[command(before_help = "Examples:\n  admit client delete billing")]
     Delete(Which),
 }
@@ -72,6 +80,46 @@ pub struct Rights {
     pub scopes: Vec<String>,
 }
 
+/// How a client proves who it is.
+#[derive(Debug, clap::Args)]
+pub struct Proof {
+    /// How it proves who it is [default: what suits its type]
+    #[arg(long, value_name = "METHOD", value_parser = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"])]
+    auth_method: Option<String>,
+    /// Its public keys (a JSON Web Key Set), for private_key_jwt; - is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_uri")]
+    jwks_file: Option<PathBuf>,
+    /// Where its public keys are fetched, for private_key_jwt
+    #[arg(long, value_name = "URI")]
+    jwks_uri: Option<String>,
+}
+
+impl Proof {
+    /// What is said of it. Keys are for one method only, so that it need not be said.
+    fn add_to(&self, context: &Context, body: &mut Map<String, Value>) -> Result<(), Failure> {
+        let has_keys = self.jwks_file.is_some() || self.jwks_uri.is_some();
+        let method = self.auth_method.as_deref().or(has_keys.then_some("private_key_jwt"));
+        body.extend(fields([("token_endpoint_auth_method", method.map(Value::from))]));
+        if let Some(file) = &self.jwks_file {
+            body.insert("jwks".to_owned(), input::document(context, file)?);
+        }
+        if let Some(uri) = &self.jwks_uri {
+            body.insert("jwks_uri".to_owned(), uri.as_str().into());
+        }
+        Ok(())
+    }
+
+    /// The same in place of what there is: keys and the address of keys exclude each other, and other methods have neither.
+    fn patch(&self, context: &Context, body: &mut Map<String, Value>) -> Result<(), Failure> {
+        self.add_to(context, body)?;
+        if body.contains_key("token_endpoint_auth_method") {
+            body.entry("jwks").or_insert(Value::Null);
+            body.entry("jwks_uri").or_insert(Value::Null);
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Create {
     /// What people call it; unique in the realm
@@ -91,6 +139,11 @@ pub struct Create {
     /// Where browsers may be sent back to; may be repeated
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
+    /// Where scripts run that may read answers, for spa; may be repeated
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    #[command(flatten)]
+    proof: Proof,
     /// It is the operator's own
     #[arg(long)]
     first_party: bool,
@@ -126,6 +179,14 @@ pub struct Update {
     /// An address to take away; may be repeated
     #[arg(long = "remove-redirect-uri", value_name = "URI")]
     remove_redirect_uris: Vec<String>,
+    /// An origin to add, for spa; may be repeated
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
+    /// An origin to take away; may be repeated
+    #[arg(long = "remove-origin", value_name = "ORIGIN")]
+    remove_origins: Vec<String>,
+    #[command(flatten)]
+    proof: Proof,
     #[command(flatten)]
     extras: Extras,
 }
@@ -134,11 +195,21 @@ pub struct Update {
 pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let path = |segments: &[&str]| context.server()?.path(&[&[NOUN.plural], segments].concat());
     match command {
-        Command::Create(create) => noun::create(context, &NOUN, &path(&[])?, &create.body()).await.map(drop),
+        Command::Create(create) => {
+            let made = noun::create(context, &NOUN, &path(&[])?, &create.body(context)?).await?;
+            if made.get("secret").is_some() {
+                context.output.note("its secret is shown this once");
+            }
+            Ok(())
+        }
         Command::List(list) => noun::list_narrowed(context, &NOUN, &path(&[])?, list).await,
         Command::Show(which) => noun::show(context, &path(&[&which.client])?).await,
         Command::Update(update) => {
-            noun::change(context, &NOUN, &path(&[&update.client])?, &|now| Ok(update.patch(now))).await
+            // Read once: a change that somebody else was faster with is made again.
+            let mut proof = Map::new();
+            update.proof.patch(context, &mut proof)?;
+            let patch = |now: &Value| Ok(update.patch(now, &proof));
+            noun::change(context, &NOUN, &path(&[&update.client])?, &patch).await
         }
         Command::Disable(which) => noun::disable(context, &NOUN, &path(&[&which.client])?).await,
         Command::Enable(which) => noun::enable(context, &NOUN, &path(&[&which.client])?).await,
@@ -146,6 +217,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
             let done = format!("everything issued to client {client} so far is revoked");
             noun::act(context, &path(&[&client, "revoke-all"])?, &done).await
         }
+        Command::Secret(command) => secret::run(context, command).await,
         Command::Delete(Which { client }) => {
             noun::delete(context, &path(&[&client])?, &format!("client {client} deleted")).await
         }
@@ -169,7 +241,7 @@ pub fn changed_rights(now: &Value, api: Option<&str>, add: &[String], remove: &[
 }
 
 impl Create {
-    fn body(&self) -> Value {
+    fn body(&self, context: &Context) -> Result<Value, Failure> {
         let mut body = fields([
             ("id", self.id.as_deref().map(Value::from)),
             ("name", Some(self.name.as_str().into())),
@@ -177,22 +249,26 @@ impl Create {
             ("rights", self.rights.body()),
             ("roles", some_list(&self.roles)),
             ("redirect_uris", some_list(&self.redirect_uris)),
+            ("origins", some_list(&self.origins)),
             ("first_party", self.first_party.then_some(Value::Bool(true))),
         ]);
+        self.proof.add_to(context, &mut body)?;
         self.extras.add_to(&mut body, None);
-        body.into()
+        Ok(body.into())
     }
 }
 
 impl Update {
-    fn patch(&self, now: &Value) -> Value {
+    fn patch(&self, now: &Value, proof: &Map<String, Value>) -> Value {
         let redirects = changed_list(now.get("redirect_uris"), &self.redirect_uris, &self.remove_redirect_uris);
         let mut body = fields([
             ("name", self.name.as_deref().map(Value::from)),
             ("rights", changed_rights(now, self.api.as_deref(), &self.scopes, &self.remove_scopes)),
             ("roles", changed_list(now.get("roles"), &self.roles, &self.remove_roles)),
             ("redirect_uris", redirects),
+            ("origins", changed_list(now.get("origins"), &self.origins, &self.remove_origins)),
         ]);
+        body.extend(proof.clone());
         self.extras.add_to(&mut body, Some(now));
         body.into()
     }
@@ -230,6 +306,33 @@ mod tests {
         assert_eq!(ran.exit, 0, "{}", ran.err);
         let said = json!({"id": "cli_1", "name": "c", "type": "web", "first_party": true});
         assert_eq!(console.requests()[0].json(), said);
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_printed_once_and_said_to_be() {
+        let made = json!({"id": "cli_1", "name": "c", "secret": "admit_cs_x"});
+        let ran = Console::new([Reply::json(201, made)]).await.run("client create --name c --type service").await;
+        assert_eq!(ran.out, "id      cli_1\nname    c\nsecret  admit_cs_x\n");
+        assert!(ran.err.contains("shown this once") && !ran.err.contains("admit_cs_x"), "{}", ran.err);
+    }
+
+    #[tokio::test]
+    async fn keys_say_how_a_client_proves_who_it_is() {
+        let now = || Reply::json(200, json!({"name": "c"}));
+        let console = Console::new([Reply::json(201, json!({})), now(), now(), now(), now()]).await;
+        console.run("client create --name c --type service --jwks-uri https://c.test/jwks").await;
+        let said = json!({"name": "c", "type": "service", "token_endpoint_auth_method": "private_key_jwt",
+            "jwks_uri": "https://c.test/jwks"});
+        assert_eq!(console.requests()[0].json(), said);
+        console.run("client update c --auth-method client_secret_basic").await;
+        let said = json!({"token_endpoint_auth_method": "client_secret_basic", "jwks": null, "jwks_uri": null});
+        assert_eq!(console.requests()[2].json(), said);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.json");
+        std::fs::write(&file, r#"{"keys": []}"#).unwrap();
+        console.run_words(&["client", "update", "c", "--jwks-file", file.to_str().unwrap()]).await;
+        let said = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}, "jwks_uri": null});
+        assert_eq!(console.requests()[4].json(), said);
     }
 
     #[tokio::test]

@@ -29,6 +29,7 @@ mod scan;
 mod serve;
 mod server;
 mod session;
+mod signing_key;
 mod source;
 mod table;
 #[cfg(test)]
@@ -114,6 +115,9 @@ enum Command {
     /// Grants: everything that can act
     #[command(subcommand)]
     Grant(grant::Command),
+    /// Signing keys: what tokens are signed by
+    #[command(subcommand)]
+    SigningKey(signing_key::Command),
     /// Bring a realm into the state that a file describes
     Apply(apply::Apply),
     /// Show what apply would change
@@ -224,6 +228,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Rule(command) => rule::run(context, command).await,
         Command::Session(command) => session::run(context, command).await,
         Command::Grant(command) => grant::run(context, command).await,
+        Command::SigningKey(command) => signing_key::run(context, command).await,
         Command::Apply(command) => apply::apply(context, command).await,
         Command::Diff(command) => apply::diff(context, command).await,
         Command::Export(command) => apply::export(context, command).await,

@@ -19,6 +19,7 @@ use admit_core::limit::{Limit, Per, Rate};
 use admit_core::policy::rule::Problem;
 use admit_core::time::Span;
 use admit_store::Location;
+use ipnet::IpNet;
 
 pub use listen::Listen;
 pub use login::Login;
@@ -52,6 +53,8 @@ pub struct Config {
     pub default_limit: Option<(Per, Limit)>,
     /// How many unknown credentials one source network may try, and one realm in all.
     pub unknown: UnknownBudget,
+    /// Private networks that this server may ask things of.
+    pub outbound_allow: Vec<IpNet>,
     /// Where mails go; nowhere unless set.
     pub mail: Option<mail::MailServer>,
     /// How people sign in.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use admit_core::check::address::TrustedProxies;
 use admit_core::limit::{Limit, Per, Rate};
+use admit_core::outbound::{Barred, judge};
 use admit_core::policy::rule::Problem;
 use admit_core::time::Span;
 use admit_store::{Location, PostgresUrl};
@@ -45,6 +46,7 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
     root.section("ops", |ops| ops_listen = ops.parsed("listen"));
     let master_key = master_key(&mut root, &data);
     let (default_limit, unknown) = limits(&mut root);
+    let outbound_allow = outbound_allow(&mut root);
     let mail = mail::read(&mut root);
     let login = login::read(&mut root);
     let telemetry = telemetry::read(&mut root);
@@ -72,6 +74,7 @@ pub fn resolve(table: Table, overrides: &Overrides, password: Option<&str>) -> R
         ops_listen,
         default_limit,
         unknown,
+        outbound_allow,
         mail,
         login,
         log,
@@ -175,6 +178,24 @@ fn trusted_proxies(root: &mut Reader<'_>, listen: &Listen) -> Vec<IpNet> {
             Err(_) => root.problem("trusted_proxies", format!("{text:?} is no network such as 10.0.0.5/32")),
         }
     }
+    networks
+}
+
+/// Networks that are never asked cannot be allowed.
+fn outbound_allow(root: &mut Reader<'_>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    root.section("outbound", |outbound| {
+        for text in outbound.texts("allow").unwrap_or_default() {
+            let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            match network {
+                Ok(network) if judge(network.network(), &[]) == Err(Barred::Never) => {
+                    outbound.problem("allow", format!("{text} is of this machine or its link, which is never asked"));
+                }
+                Ok(network) => networks.push(network),
+                Err(_) => outbound.problem("allow", format!("{text:?} is no network such as 10.0.0.0/8")),
+            }
+        }
+    });
     networks
 }
 
@@ -363,6 +384,17 @@ mod tests {
         }
         let nameless = load("listen = 'unix:admit.sock'", &[]).unwrap_err();
         assert!(nameless[0].starts_with("public_url: is needed"), "{nameless:?}");
+    }
+
+    #[test]
+    fn ir_10_what_is_never_asked_cannot_be_allowed() {
+        let config = load("[outbound]\nallow = ['10.0.0.0/8', '192.168.1.7', 'fd00::/8']", &[]).unwrap();
+        assert_eq!(config.outbound_allow.len(), 3);
+        assert!(load("", &[]).unwrap().outbound_allow.is_empty());
+        for never in ["127.0.0.0/8", "::1", "169.254.0.0/16", "fe80::/10", "0.0.0.0/0", "nothing"] {
+            let problems = load(&format!("[outbound]\nallow = ['{never}']"), &[]).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with("outbound.allow: "), "{never}: {problems:?}");
+        }
     }
 
     #[test]

@@ -59,7 +59,11 @@ pub async fn post(operator: Operator, place: Place, Sent(form): Sent) -> Result<
     let (action, id) = (place.action()?, place.id()?);
     let mut segments = place.segments(Some(id));
     segments.extend(action.below);
+    segments.extend(Some(form.text(action.chosen)).filter(|_| !action.chosen.is_empty()));
     let ask = Ask::new(action.method.clone(), &segments).if_match(form.text("etag")).once(form.text("attempt"));
+    if segments.last().is_some_and(|last| last.is_empty()) {
+        return Err(Problem::new(400, "invalid_request", "Nothing was chosen."));
+    }
     let body = match fill(action.fields, &form, &Value::Null, &Choices::default(), Change::Put) {
         Ok(body) => body,
         Err(why) => {
@@ -107,7 +111,7 @@ async fn show(
     let words = frame.words;
     let from = form.map_or(Source::Item(&Value::Null), Source::Form);
     let draw = |field: &super::resource::Field| {
-        let mut drawn = field.draw(action.fields, from, &Value::Null, &Choices::default(), words);
+        let mut drawn = field.draw(action.fields, from, item, &Choices::default(), words);
         told.mark(field, &mut drawn);
         drawn
     };

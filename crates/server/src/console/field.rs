@@ -109,6 +109,13 @@ impl Field {
                 };
                 Control::Choice(known.iter().map(|word| option(word, text(word).to_owned())).collect())
             }
+            Input::Pick { from, called } => {
+                let listed = item.pointer(from).and_then(Value::as_array).into_iter().flatten();
+                let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+                let known =
+                    listed.map(|one| option(&text(one, "id"), format!("{} ({})", text(one, called), text(one, "id"))));
+                Control::Choice(known.collect())
+            }
             Input::Seconds(known) => {
                 let usual = option("", words.say("console.choice.usual").to_owned());
                 let span = |seconds: i64| match seconds {
@@ -148,6 +155,7 @@ impl Field {
         let at = item.pointer(self.at).filter(|value| !value.is_null());
         match (self.input, at) {
             (Input::Life, _) if item.is_null() => LIVES[2].to_string(),
+            (Input::Pick { .. }, _) => String::new(),
             (Input::Access, _) => {
                 let has = |name: &str| item[name] == Value::Bool(true);
                 ACCESSES.into_iter().skip(1).find(|access| has(access)).unwrap_or(ACCESSES[0]).to_owned()
@@ -189,6 +197,8 @@ impl Field {
         };
         let some = |value: Value| Some(value).filter(|_| !text.is_empty());
         match self.input {
+            // It stands in the path.
+            Input::Pick { .. } => {}
             Input::Seconds(_) => set(number(text).map(Value::from)),
             Input::Line | Input::Choice(_) => set(some(text.into())),
             // What was typed counts as it was typed.

@@ -31,10 +31,17 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// A new key, or the link of an invitation that no mail took along.
+    /// A new key, a client's new secret, or the link of an invitation that no mail took along.
     pub fn of(answer: &'a Answer, words: &'static Words) -> Option<Self> {
         if let Some(secret) = answer.json["key"].as_str() {
             return Some(Self { secret, title: words.say("key_made.title"), lead: words.say("key_made.lead") });
+        }
+        if let Some(secret) = answer.json["secret"].as_str() {
+            return Some(Self {
+                secret,
+                title: words.say("console.secret.title"),
+                lead: words.say("console.secret.lead"),
+            });
         }
         let secret = answer.json["link"].as_str()?;
         Some(Self { secret, title: words.say("console.link.title"), lead: words.say("console.link.lead") })

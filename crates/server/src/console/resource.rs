@@ -145,6 +145,13 @@ pub enum Input {
     Number,
     /// One of these words, which have texts; the first where nothing is said, and an empty one leaves it open.
     Choice(&'static [&'static str]),
+    /// One of the things of its own that stand at a pointer, each with an id: shown by what it is called.
+    Pick {
+        /// Where they stand.
+        from: &'static str,
+        /// The member that says what one is called.
+        called: &'static str,
+    },
     /// One of these numbers of seconds, or what is usual.
     Seconds(&'static [i64]),
     /// A box.
@@ -179,6 +186,8 @@ pub struct Action {
     pub method: Method,
     /// The segments below the thing that is meant.
     pub below: &'static [&'static str],
+    /// The field whose value is one more segment; empty is none.
+    pub chosen: &'static str,
     /// What is sent along, as JSON; empty is nothing.
     pub body: &'static str,
     /// What else is asked for.
@@ -198,6 +207,7 @@ pub const PLAIN: Action = Action {
     name: "",
     method: Method::POST,
     below: &[],
+    chosen: "",
     body: "",
     fields: &[],
     when: Where::Always,
@@ -219,6 +229,8 @@ pub enum Where {
     StateIsNone(&'static [&'static str]),
     /// Where this word stands at `/state`.
     StateIs(&'static str),
+    /// Where one of these words stands at a pointer.
+    Is(&'static str, &'static [&'static str]),
 }
 
 impl Where {
@@ -232,6 +244,9 @@ impl Where {
             Self::Lacks(at) => !has(at),
             Self::StateIsNone(words) => !words.contains(&state),
             Self::StateIs(word) => state == word,
+            Self::Is(at, words) => {
+                item.pointer(at).and_then(serde_json::Value::as_str).is_some_and(|word| words.contains(&word))
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::authn::basic::{self, Asked, Question};
 use crate::check::{self, Called, Door};
+use crate::oauth::well_known;
 use crate::pages::error::Reader;
 use body::Awaited;
 use problem::Problem;
@@ -113,16 +114,30 @@ fn dispatch(
     }
     match Door::of_path(request.uri().path()) {
         Some((door, realm)) if hall.purpose == Purpose::Public => {
-            match check_door(app, door, realm, &request, link.peer, None) {
+            return match check_door(app, door, realm, &request, link.peer, None) {
                 Ok(response) => Either::Left(ready(Ok(response))),
                 Err(question) => Either::Right(Either::Left(ask_first(app.clone(), *question, link.peer, request))),
-            }
+            };
         }
-        _ => {
-            let routed = route(hall.clone(), Peer(link.peer), link.is_clear, link.pulse.clone(), request);
-            Either::Right(Either::Right(routed))
-        }
+        _ => {}
     }
+    if let Some(response) = document(hall, link, &request) {
+        return Either::Left(ready(Ok(response)));
+    }
+    let routed = route(hall.clone(), Peer(link.peer), link.is_clear, link.pulse.clone(), request);
+    Either::Right(Either::Right(routed))
+}
+
+/// A document of an issuer, answered at once like a check, but to everybody and under our own names only.
+fn document(hall: &Hall, link: &Link, request: &Request<Incoming>) -> Option<Response<Body>> {
+    if hall.purpose == Purpose::Ops {
+        return None;
+    }
+    let asked = well_known::Asked::of_path(request.uri().path())?;
+    Some(match judge_way(hall, Peer(link.peer), link.is_clear, request) {
+        Ok(()) => well_known::answer(&hall.app, asked, request, link.peer.ip()),
+        Err(problem) => headers::harden(problem.respond(&hall.app)),
+    })
 }
 
 async fn route(
@@ -182,14 +197,9 @@ fn enter<B>(
     if PROBES.contains(&request.uri().path()) || hall.purpose == Purpose::Ops {
         return Ok(None);
     }
-    if hall.purpose == Purpose::Local && !peer.is_direct(request.headers()) {
-        let detail = "This address is for the command line of this machine; gateways ask where `listen` says.";
-        return Err(Problem::new(403, "untrusted_proxy", detail));
-    }
+    judge_way(hall, peer, is_clear, request)?;
     let ip = peer.0.ip().to_canonical();
     let is_proxy = hall.app.config.load().trusted_proxies.trusts(ip);
-    judge_transport(is_clear, ip, is_proxy)?;
-    host::judge(&hall.app, peer, request)?;
     let holder = (!is_proxy).then(|| shares::source(ip));
     match hall.requests.take(holder) {
         Some(place) => Ok(Some(place)),
@@ -198,6 +208,18 @@ fn enter<B>(
             Err(Problem::overloaded())
         }
     }
+}
+
+/// Whether the request may come this way at all.
+fn judge_way<B>(hall: &Hall, peer: Peer, is_clear: bool, request: &Request<B>) -> Result<(), Problem> {
+    if hall.purpose == Purpose::Local && !peer.is_direct(request.headers()) {
+        let detail = "This address is for the command line of this machine; gateways ask where `listen` says.";
+        return Err(Problem::new(403, "untrusted_proxy", detail));
+    }
+    let ip = peer.0.ip().to_canonical();
+    let is_proxy = hall.app.config.load().trusted_proxies.trusts(ip);
+    judge_transport(is_clear, ip, is_proxy)?;
+    host::judge(&hall.app, peer, request)
 }
 
 /// In the clear only this machine and trusted proxies are answered: what others send crossed a network where everybody

@@ -1,4 +1,4 @@
-//! Writes usage counters in batches, sorted by key, so that neighbours share a page.
+//! Writes usage counters and last uses of clients' secrets in batches, sorted by key, so that neighbours share a page.
 
 use crate::app::App;
 use admit_store::End;
@@ -8,6 +8,13 @@ const BATCH: usize = 500;
 
 /// Writes what is pending. What cannot be written is dropped and logged: counters never hold up a decision.
 pub async fn now(app: &App) {
+    for uses in app.clients.drain_uses().chunks(BATCH) {
+        let uses = uses.to_vec();
+        if let Err(error) = app.store.write(move |tx| tx.touch_client_secrets(&uses).map(End::Commit)).await {
+            tracing::warn!(error = %error, "last uses of clients' secrets cannot be written");
+            break;
+        }
+    }
     let pending = app.usage.drain();
     app.metrics.busiest.count(&pending.rows, app.now());
     for rows in pending.rows.chunks(BATCH) {

@@ -1,5 +1,6 @@
 //! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals and failed sign-ins,
-//! sealing the audit, sweeping old rows, announcing the end of keys, reading the counters now and then.
+//! sealing the audit, sweeping old rows, announcing the end of keys, making the next signing keys, reading the counters now
+//! and then.
 
 pub mod activity;
 pub mod checkpoint;
@@ -13,6 +14,7 @@ pub mod refusal;
 pub mod retention;
 pub mod seal;
 pub mod sign_in;
+pub mod signing;
 pub mod sweep;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,6 +28,7 @@ use crate::login::naming;
 use crate::mail;
 use crate::master;
 use crate::serve::restore;
+use crate::signing::reseal;
 
 /// How often counters are written. Rarely, because a counter of a key that is used now and then costs as much to write as
 /// one of a key that is used all the time; who looks at a key sees fresh ones all the same.
@@ -39,6 +42,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 const SEEN_EVERY: Duration = Duration::from_millis(250);
 /// How often the store and the source are asked which master keys count, and secrets follow the active one.
 const MASTER_EVERY: Duration = Duration::from_secs(2);
+/// How often the next signing keys are made.
+const SIGNING_EVERY: Duration = Duration::from_secs(60);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -56,6 +61,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     jobs.spawn(every(MASTER_EVERY, app.clone(), stop.clone(), async |app| {
         master::follow(app).await;
         master::write_moves(app).await;
+        reseal::run(app).await;
     }));
     jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| {
         notice::write(app).await;
@@ -63,6 +69,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         activity::write(app).await;
         sign_in::write(app).await;
     }));
+    jobs.spawn(every(SIGNING_EVERY, app.clone(), stop.clone(), async |app| signing::run(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     let told = AtomicI64::new(0);
     // Other nodes seal too: each of them notes what all of them did.

@@ -1,6 +1,8 @@
 //! Deletes what nobody needs any more, a hundred rows at a time, so that no sweep holds up a write.
 
-use admit_core::time::Time;
+use admit_core::jose::claims::LEEWAY;
+use admit_core::signing_key::LONGEST;
+use admit_core::time::{Span, Time};
 use admit_store::{End, Result, Tx};
 
 use crate::app::App;
@@ -8,13 +10,18 @@ use crate::app::App;
 /// The most batches of one kind in one sweep; the next one goes on.
 const BATCHES_MAX: usize = 1000;
 
-const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 6] = [
+const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 10] = [
     |tx, now| tx.sweep_changes(now),
     |tx, now| tx.sweep_usage(now),
     |tx, now| tx.sweep_idempotency(now),
     |tx, now| tx.sweep_guesses(now),
     |tx, now| tx.sweep_shorts(now),
     |tx, now| tx.sweep_sessions(now),
+    |tx, now| tx.sweep_access_tokens(now),
+    // A clock that is behind still counts them as good for a moment.
+    |tx, now| tx.sweep_revoked_tokens(now - Span::hours(1)),
+    |tx, now| tx.sweep_signing_keys(now - LONGEST - LEEWAY),
+    |tx, now| tx.sweep_spent_assertions(now),
 ];
 
 /// Sweeps once.

@@ -4,23 +4,29 @@
 //! one that has them.
 
 mod body;
+mod secret;
+mod view;
 
 use admit_core::audit::Event;
-use admit_core::client::{Client, ClientSpec, ClientType};
+use admit_core::client::secret::SecretRequest;
+use admit_core::client::{Client, ClientSpec};
 use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
-use admit_core::name::{ExternalId, Label, RoleName};
-use admit_core::scope::{self, Rights};
+use admit_core::name::Label;
+use admit_core::scope;
 use admit_core::time::{Span, Time};
 use admit_store::{Filter, GrantFilter, Page, Searched, Tx};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::view::View;
+
 use self::body::NewClient;
+use self::secret::Drawn;
+use self::view::{SecretView, Shown};
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
 use super::event::event;
@@ -34,49 +40,16 @@ use super::work::{self, Stop};
 use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
+use crate::jobs::flush;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, update, delete)).routes(routes!(revoke_all))
-}
-
-/// A client as it is shown.
-#[derive(Debug, Serialize)]
-pub struct View {
-    id: ClientId,
-    name: Label,
-    #[serde(rename = "type")]
-    kind: ClientType,
-    rights: Rights,
-    roles: Vec<RoleName>,
-    redirect_uris: Vec<String>,
-    first_party: bool,
-    external_id: Option<ExternalId>,
-    metadata: Value,
-    disabled_at: Option<Time>,
-    created_at: Time,
-    updated_at: Time,
-}
-
-impl From<Client> for View {
-    fn from(client: Client) -> Self {
-        let Client { id, spec, disabled_at, created_at, updated_at, .. } = client;
-        let ClientSpec { name, kind, rights, roles, redirect_uris, first_party, external_id, metadata } = spec;
-        Self {
-            id,
-            name,
-            kind,
-            rights,
-            roles,
-            redirect_uris,
-            first_party,
-            external_id,
-            metadata: answer::shown(metadata),
-            disabled_at,
-            created_at,
-            updated_at,
-        }
-    }
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, update, delete))
+        .routes(routes!(revoke_all))
+        .routes(routes!(secret::list, secret::add))
+        .routes(routes!(secret::revoke))
 }
 
 /// Lists the clients of a realm.
@@ -106,10 +79,10 @@ pub async fn list(
     Ok(Json(paging.list_until(clients, until, |client| *client.id.bytes(), &app).map(View::from)))
 }
 
-/// Makes a client.
+/// Makes a client, and where a secret proves who it is, its first one.
 #[utoipa::path(post, path = "/v1/realms/{realm}/clients", tag = "clients", request_body(content = ref("#/components/schemas/NewClient")),
     params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
-    responses((status = 201, description = "the client", body = ref("#/components/schemas/Client")), (status = 403, description = "it would have rights that the caller has not"), (status = 409, description = "name or id is another's")))]
+    responses((status = 201, description = "the client; its secret is shown this once", body = ref("#/components/schemas/MadeClient")), (status = 403, description = "it would have rights that the caller has not"), (status = 409, description = "name or id is another's, or the answer was given before")))]
 pub async fn create(
     State(app): State<App>,
     permit: Permit<ClientsWrite>,
@@ -125,30 +98,47 @@ pub async fn create(
     // Grants of a client that had this id before stay dead.
     let client = Client { valid_after: chosen.map(|_| permit.now), ..client };
     let event = event(&permit, &app, "client.created", client.id);
+    let drawn = client.spec.has_secrets().then(|| Drawn::draw(&app, &permit, client.id));
+    let text = drawn.as_ref().map(|drawn| drawn.text.expose().to_owned());
     let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         if chosen.is_some() {
             must_be_nobodys(tx, &client)?;
         }
         insert(tx, &permit, &client)?;
         tx.insert_event(&Event { detail: json!({ "name": client.spec.name }), ..event.clone() })?;
-        answer::keep(&pledge, tx, &View::from(client.clone()))?;
-        Ok(client.clone())
+        match &drawn {
+            Some(drawn) => {
+                drawn.insert(tx, &client, &SecretRequest::default())?;
+                pledge.keep_secret(tx, StatusCode::CREATED, client.id.to_string())?;
+            }
+            None => answer::keep(&pledge, tx, &Shown::of(client.clone(), &[], permit.now))?,
+        }
+        let secrets = tx.list_client_secrets(client.realm, client.id)?;
+        Ok((client.version, Shown::of(client.clone(), &secrets, permit.now)))
     });
-    made.await.map(|client| answer::created(client.version, View::from(client)))
+    let (version, client) = made.await?;
+    Ok(answer::created(version, client.with(text)))
 }
 
 /// Shows a client.
 #[utoipa::path(get, path = "/v1/realms/{realm}/clients/{client}", tag = "clients",
     params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name")),
-    responses((status = 200, description = "the client", body = ref("#/components/schemas/Client")), (status = 404, description = "there is no such client")))]
+    responses((status = 200, description = "the client", body = ref("#/components/schemas/ShownClient")), (status = 404, description = "there is no such client")))]
 pub async fn show(
     State(app): State<App>,
     permit: Permit<ClientsRead>,
     Path(path): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let realm = permit.realm_id();
-    let client = work::read(&app, move |tx| find(tx, realm, &path.1)).await?;
-    Ok(with_etag(client.version, Json(View::from(client))))
+    flush::now(&app).await;
+    let now = permit.now;
+    let found = work::read(&app, move |tx| {
+        let client = find(tx, realm, &path.1)?;
+        let secrets = tx.list_client_secrets(realm, client.id)?;
+        Ok((client.version, Shown::of(client, &secrets, now)))
+    });
+    let (version, view) = found.await?;
+    Ok(with_etag(version, Json(view)))
 }
 
 /// Changes a client by a merge patch (RFC 7396); `disabled` switches it off and on.
@@ -182,7 +172,7 @@ pub async fn update(
     changed.await.map(|client| with_etag(client.version, Json(View::from(client))))
 }
 
-/// Removes a client; everything that it owns ends with it.
+/// Removes a client; its secrets and everything that it owns end with it.
 #[utoipa::path(delete, path = "/v1/realms/{realm}/clients/{client}", tag = "clients",
     params(("realm" = String, Path, description = "the name of the realm"), ("client" = String, Path, description = "id or name"),
            ("If-Match" = Option<String>, Header, description = "the ETag that was seen")),
@@ -288,8 +278,14 @@ pub fn replace(tx: &mut Tx<'_>, access: &Access, client: &Client, spec: ClientSp
     if spec.name != client.spec.name {
         must_be_free(tx, client.realm, &spec.name)?;
     }
+    let loses_secrets = client.spec.has_secrets() && !spec.has_secrets();
     let changed = tx.update_client(client.realm, &Client { spec, ..client.clone() }, access.now)?;
-    changed.ok_or_else(|| etag::changed().into())
+    let changed = changed.ok_or_else(etag::changed)?;
+    if loses_secrets {
+        // What proves nothing now must not come back to life with another change.
+        tx.delete_client_secrets(client.realm, client.id, access.now)?;
+    }
+    Ok(changed)
 }
 
 fn must_be_free(tx: &mut Tx<'_>, realm: RealmId, name: &Label) -> Result<(), Stop> {

@@ -92,14 +92,18 @@ pub fn unless_known(asked: Option<&HeaderValue>, response: Response) -> Response
     let known = asked.and_then(|tags| tags.to_str().ok());
     let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok());
     let (Some(known), Some(tag)) = (known, tag) else { return response };
-    let is_known = known.trim() == "*" || known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag);
-    if response.status() != StatusCode::OK || !is_known {
+    if response.status() != StatusCode::OK || !is_known(known, tag) {
         return response;
     }
     let (mut parts, _) = response.into_parts();
     parts.status = StatusCode::NOT_MODIFIED;
     parts.headers.remove(CONTENT_TYPE);
     Response::from_parts(parts, Body::empty())
+}
+
+/// Whether `If-None-Match` names this tag; whether it is a weak one does not count (RFC 9110 §13.1.2).
+pub fn is_known(asked: &str, tag: &str) -> bool {
+    asked.trim() == "*" || asked.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {

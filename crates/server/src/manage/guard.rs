@@ -59,6 +59,7 @@ demands! {
     KeysRead = "keys:read"; KeysWrite = "keys:write";
     GrantsRead = "grants:read"; GrantsWrite = "grants:write";
     SessionsRead = "sessions:read"; SessionsWrite = "sessions:write";
+    SigningKeysRead = "signing-keys:read"; SigningKeysWrite = "signing-keys:write";
     EventsRead = "events:read";
     DecisionsRead = "decisions:read";
     RealmRead = "realm:read"; RealmWrite = "realm:write";

@@ -4,7 +4,7 @@
 //! there or neither. The same key with another body is 422. Of an answer that carried a secret only the id is kept; its
 //! replay is 409 `secret_already_shown`.
 
-use admit_core::id::UserId;
+use admit_core::id::{ClientId, SecretId, UserId};
 use admit_core::time::{Span, Time};
 use admit_store::{Remembered, Tx};
 use aws_lc_rs::digest;
@@ -128,11 +128,15 @@ fn replay(earlier: Remembered, digest: &[u8; 32]) -> Result<Response, Problem> {
     }
     let Some(body) = earlier.body else {
         let target = earlier.target.unwrap_or_default();
-        let (done, again) = match UserId::looks_like(&target) {
-            true => ("invited", "admit user invite {target}"),
-            false => ("made", "admit key roll {target} --compromised"),
+        let (done, again) = if UserId::looks_like(&target) {
+            ("invited", format!("admit user invite {target}"))
+        } else if ClientId::looks_like(&target) {
+            ("made", format!("admit client secret add {target}"))
+        } else if SecretId::looks_like(&target) {
+            ("made", "admit client secret add CLIENT, after admit client secret revoke".to_owned())
+        } else {
+            ("made", format!("admit key roll {target} --compromised"))
         };
-        let again = again.replace("{target}", &target);
         let detail =
             format!("This was done before and {done} {target}; its secret was shown that once. If it is lost: {again}");
         return Err(Problem::new(409, "secret_already_shown", detail));

@@ -29,6 +29,7 @@ pub mod rules;
 pub mod rules_test;
 pub mod search;
 pub mod sessions;
+pub mod signing_keys;
 pub mod subject;
 pub mod users;
 pub mod whoami;
@@ -61,6 +62,7 @@ pub fn open_api() -> OpenApiRouter<App> {
         .merge(keys::routes())
         .merge(grants::routes())
         .merge(sessions::routes())
+        .merge(signing_keys::routes())
         .merge(events::routes())
         .merge(audit::routes())
         .merge(decisions::routes())

@@ -43,10 +43,14 @@ pub struct KeyStatus {
     pub state: State,
     /// How many secrets of API keys that still open something are stored under its hash.
     pub secrets: i64,
+    /// How many secrets of clients that have not ended.
+    pub client_secrets: i64,
     /// How many seals of the audit were made with it.
     pub seals: i64,
     /// How many passwords are sealed with it.
     pub passwords: i64,
+    /// How many signing keys are sealed with it.
+    pub signing_keys: i64,
     /// True where nothing would be lost with it.
     pub removable: bool,
 }
@@ -93,9 +97,9 @@ pub fn status(tx: &mut Tx<'_>, held: &Held, now: Time) -> Result<Option<Status>>
             Ordering::Greater => State::New,
             Ordering::Less => State::Old,
         };
-        let Needed { secrets, seals, passwords } = needs.of(number);
+        let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needs.of(number);
         let removable = number != known.active() && needs.of(number) == Needed::default();
-        KeyStatus { number, state, secrets, seals, passwords, removable }
+        KeyStatus { number, state, secrets, client_secrets, seals, passwords, signing_keys, removable }
     });
     let (active, last, rotated_at) = (known.active(), known.last(), known.rotated_at());
     Ok(Some(Status { source: source::name(&held.source), active, last, rotated_at, keys: keys.collect() }))
@@ -144,8 +148,11 @@ pub fn remove(
         begin_audit_after(tx, number, keys)?;
     }
     tx.update_meta(KNOWN, &known.octets())?;
-    let Needed { secrets, seals, passwords } = needed;
-    let detail = json!({ "secrets": secrets, "seals": seals, "passwords": passwords });
+    let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needed;
+    let detail = json!({
+        "secrets": secrets, "client_secrets": client_secrets, "seals": seals, "passwords": passwords,
+        "signing_keys": signing_keys,
+    });
     record(tx, event, "master_key.removed", number, detail)?;
     Ok(Ok(known))
 }
@@ -200,11 +207,12 @@ fn no_removal(why: NoRemoval, number: i64) -> Problem {
 }
 
 fn still_needed(number: i64, needed: Needed) -> Problem {
-    let Needed { secrets, seals, passwords } = needed;
+    let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needed;
     let detail = format!(
-        "Master key {number} is still needed: by {secrets} secrets of API keys that were not used since the rotation, by \
-         {passwords} passwords of people who did not sign in since, and by {seals} seals of the audit. Wait for the keys to be \
-         used or to end, and for the people to sign in; or let keys and passwords end now, and the audit begin after those seals."
+        "Master key {number} is still needed: by {secrets} secrets of API keys and {client_secrets} secrets of clients that were \
+         not used since the rotation, by {passwords} passwords of people who did not sign in since, by {signing_keys} signing keys \
+         that a server seals anew within seconds, and by {seals} seals of the audit. Wait for the keys and clients to be used or \
+         to end, and for the people to sign in; or let their secrets and passwords end now, and the audit begin after those seals."
     );
     let next = format!("admit audit verify, then admit master-key remove {number} --accept");
     Problem::new(409, "master_key_needed", detail).with_next(next)
@@ -213,16 +221,20 @@ fn still_needed(number: i64, needed: Needed) -> Problem {
 /// What is made with which key.
 struct Needs {
     secrets: Vec<OfMasterKey>,
+    client_secrets: Vec<OfMasterKey>,
     seals: Vec<OfMasterKey>,
     passwords: Vec<OfMasterKey>,
+    signing_keys: Vec<OfMasterKey>,
 }
 
 /// How much needs one key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Needed {
     secrets: i64,
+    client_secrets: i64,
     seals: i64,
     passwords: i64,
+    signing_keys: i64,
 }
 
 impl Needs {
@@ -231,13 +243,16 @@ impl Needs {
         let mut seals = tx.count_seals(begins.as_ref().map_or(0, |begins| begins.seal))?;
         // The beginning itself is made with a key too.
         seals.extend(begins.map(|begins| OfMasterKey { number: begins.key, count: 1 }));
-        Ok(Self { secrets: tx.count_live_secrets(now)?, seals, passwords: tx.count_passwords()? })
+        let (secrets, client_secrets) = (tx.count_live_secrets(now)?, tx.count_client_secrets(now)?);
+        let (passwords, signing_keys) = (tx.count_passwords()?, tx.count_signing_keys()?);
+        Ok(Self { secrets, client_secrets, seals, passwords, signing_keys })
     }
 
     fn of(&self, number: i64) -> Needed {
-        let [secrets, seals, passwords] =
-            [&self.secrets, &self.seals, &self.passwords].map(|counts| sum(counts, number));
-        Needed { secrets, seals, passwords }
+        let Self { secrets, client_secrets, seals, passwords, signing_keys } = self;
+        let [secrets, client_secrets, seals, passwords, signing_keys] =
+            [secrets, client_secrets, seals, passwords, signing_keys].map(|counts| sum(counts, number));
+        Needed { secrets, client_secrets, seals, passwords, signing_keys }
     }
 }
 

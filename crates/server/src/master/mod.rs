@@ -92,7 +92,7 @@ pub fn find_known(tx: &mut Tx<'_>) -> Result<Option<Known>> {
 }
 
 /// The same, to be changed by this unit of work and no other.
-fn lock_known(tx: &mut Tx<'_>) -> Result<Option<Known>> {
+pub fn lock_known(tx: &mut Tx<'_>) -> Result<Option<Known>> {
     tx.lock_meta(KNOWN)?;
     find_known(tx)
 }
@@ -226,7 +226,10 @@ pub async fn write_moves(app: &App) {
             // Locked: no key is taken away between this look and the end of this work.
             let active = lock_known(tx)?.map(|known| known.active());
             for Move { realm, old, new, number } in batch.iter().filter(|moved| Some(moved.number) == active) {
-                tx.update_secret_hash(*realm, old, new, *number, now)?;
+                let moved = tx.update_secret_hash(*realm, old, new, *number, now)?;
+                if !moved {
+                    tx.update_client_secret_hash(*realm, old, new, *number, now)?;
+                }
             }
             Ok(End::Commit(()))
         });

@@ -20,7 +20,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use data_encoding::BASE64URL_NOPAD;
 use http::header::{LOCATION, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use ipnet::IpNet;
 
 use super::text::Words;
@@ -77,10 +77,11 @@ impl FromRequestParts<App> for Visit {
         Self::at(app, named, parts)
     }
 }
+
 /// The realm that host and path name together; only one of them may.
-fn realm(app: &App, named: Option<&str>, parts: &Parts) -> Result<Arc<RealmPolicy>, Problem> {
+pub fn realm(app: &App, named: Option<&str>, uri: &Uri, headers: &HeaderMap) -> Result<Arc<RealmPolicy>, Problem> {
     let nothing = || Problem::new(404, "not_found", "There is nothing at this path.");
-    let called = host::authority(&parts.uri, &parts.headers).and_then(|called| Host::parse(called).ok());
+    let called = host::authority(uri, headers).and_then(|called| Host::parse(called).ok());
     let of_host = match called.filter(|_| app.directory.has_hosts() && !app.dev) {
         Some(called) => app.directory.of_host(called.as_str(), &app.store)?,
         None => None,
@@ -101,7 +102,7 @@ fn realm(app: &App, named: Option<&str>, parts: &Parts) -> Result<Arc<RealmPolic
 impl Visit {
     /// A visit to the pages of a realm: the one of this name, else the one that the host is for.
     pub fn at(app: &App, named: Option<String>, parts: &Parts) -> Result<Self, Problem> {
-        let realm = realm(app, named.as_deref(), parts)?;
+        let realm = realm(app, named.as_deref(), &parts.uri, &parts.headers)?;
         let peer = parts.extensions.get::<Peer>().copied();
         let peer = peer.ok_or_else(|| Problem::unavailable("the peer of a connection is not known"))?;
         let config = app.config.load();

@@ -272,7 +272,7 @@ async fn echo(State(app): State<App>, parts: Parts) -> Response<Body> {
     }
     let rule = judged.rule.as_ref().map(|found| found.rule);
     if !judged.decision.is_admitted() {
-        return render::refused_by(&app, realm.realm.name.as_str(), rule, &judged.decision);
+        return render::refused_by(&app, &realm, rule, &judged.decision);
     }
     let admitted = render::admitted(&realm, rule, &request, &judged.decision);
     let body = serde_json::json!({

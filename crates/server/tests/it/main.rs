@@ -7,6 +7,7 @@ mod audit;
 mod book;
 mod browser;
 mod check;
+mod clients;
 #[path = "../../../store/tests/contract/cluster.rs"]
 #[expect(dead_code, reason = "the contract tests of the store use all of it")]
 mod cluster;

@@ -6,6 +6,7 @@
 mod fixture;
 
 mod account;
+mod client_secret;
 mod cluster;
 mod engine;
 mod event;
@@ -22,9 +23,11 @@ mod realm;
 mod rule;
 mod seal;
 mod session;
+mod signing_key;
 mod sqlite;
 mod subject;
 mod sweep;
 mod text;
 mod tls;
+mod token;
 mod usage;

@@ -4,6 +4,18 @@ use http::Method;
 
 use crate::console::resource::{Action, Change, Column, Field, Input, PLAIN, Resource, Show, Where};
 
+const SECRETS: &[Column] = &[
+    Column("hint", "/hint", Show::Code),
+    Column("live", "/live", Show::Yes),
+    Column("created_at", "/created_at", Show::When),
+    Column("expires_at", "/expires_at", Show::When),
+    Column("last_used_at", "/last_used_at", Show::When),
+    Column("id", "/id", Show::Code),
+];
+
+/// How it proves who it is; empty is what suits its type.
+const METHODS: &[&str] = &["", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+
 /// All that the console knows of them.
 pub const CLIENTS: Resource = Resource {
     name: "clients",
@@ -26,7 +38,12 @@ pub const CLIENTS: Resource = Resource {
         Column("type", "/type", Show::Code),
         Column("rights", "/rights", Show::Rights),
         Column("roles", "/roles", Show::Words),
+        Column("token_endpoint_auth_method", "/token_endpoint_auth_method", Show::Code),
+        Column("secrets", "/secrets", Show::Rows(SECRETS)),
+        Column("jwks_uri", "/jwks_uri", Show::Code),
+        Column("jwks", "/jwks", Show::Json),
         Column("redirect_uris", "/redirect_uris", Show::Words),
+        Column("origins", "/origins", Show::Words),
         Column("first_party", "/first_party", Show::Yes),
         Column("external_id", "/external_id", Show::Text),
         Column("metadata", "/metadata", Show::Json),
@@ -39,7 +56,11 @@ pub const CLIENTS: Resource = Resource {
         Field::new("type", "/type", Input::Choice(&["service", "web", "spa", "native", "device"])),
         Field::new("rights", "/rights", Input::Rights),
         Field::new("roles", "/roles", Input::Roles),
-        Field::new("redirect_uris", "/redirect_uris", Input::Lines),
+        Field::new("redirect_uris", "/redirect_uris", Input::Lines).hinted(),
+        Field::new("origins", "/origins", Input::Lines).hinted(),
+        Field::new("token_endpoint_auth_method", "/token_endpoint_auth_method", Input::Choice(METHODS)),
+        Field::new("jwks_uri", "/jwks_uri", Input::Line).hinted(),
+        Field::new("jwks", "/jwks", Input::Json).hinted(),
         Field::new("first_party", "/first_party", Input::Box),
         Field::new("external_id", "/external_id", Input::Line),
         Field::new("metadata", "/metadata", Input::Json).hinted(),
@@ -47,6 +68,24 @@ pub const CLIENTS: Resource = Resource {
     change: Change::Patch,
     is_made: true,
     actions: &[
+        Action {
+            name: "add-secret",
+            below: &["secrets"],
+            fields: &[Field::new("secret_life", "/expires_in_s", Input::Seconds(&[2_592_000, 7_776_000, 31_536_000]))
+                .hinted()],
+            when: Where::Is("/type", &["service", "web"]),
+            ..PLAIN
+        },
+        Action {
+            name: "revoke-secret",
+            method: Method::DELETE,
+            below: &["secrets"],
+            chosen: "secret",
+            fields: &[Field::new("secret", "", Input::Pick { from: "/secrets", called: "hint" })],
+            when: Where::Has("/secrets/0"),
+            is_danger: true,
+            ..PLAIN
+        },
         Action {
             name: "disable",
             method: Method::PATCH,

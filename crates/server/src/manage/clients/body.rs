@@ -1,7 +1,7 @@
 //! A new client as it is sent: what a document says of it, and the id that it shall have where somebody else knows it
 //! already.
 
-use admit_core::client::{ClientSpec, ClientType};
+use admit_core::client::{AuthMethod, ClientSpec, ClientType};
 use admit_core::id::ClientId;
 use admit_core::name::{ExternalId, Label, RoleName};
 use admit_core::scope::Rights;
@@ -26,6 +26,14 @@ pub struct NewClient {
     #[serde(default)]
     redirect_uris: Vec<String>,
     #[serde(default)]
+    origins: Vec<String>,
+    #[serde(default)]
+    token_endpoint_auth_method: Option<AuthMethod>,
+    #[serde(default)]
+    jwks: Value,
+    #[serde(default)]
+    jwks_uri: Option<String>,
+    #[serde(default)]
     first_party: bool,
     #[serde(default)]
     external_id: Option<ExternalId>,
@@ -36,8 +44,22 @@ pub struct NewClient {
 impl NewClient {
     /// The specification in canonical form, or everything that is wrong with it.
     pub fn resolve(self) -> Result<ClientSpec, Problem> {
-        let Self { id: _, name, kind, rights, roles, redirect_uris, first_party, external_id, metadata } = self;
-        let spec = ClientSpec { name, kind, rights, roles, redirect_uris, first_party, external_id, metadata };
+        let Self { id: _, name, kind, rights, roles, redirect_uris, origins, .. } = self;
+        let Self { token_endpoint_auth_method, jwks, jwks_uri, first_party, external_id, metadata, .. } = self;
+        let spec = ClientSpec {
+            name,
+            kind,
+            rights,
+            roles,
+            redirect_uris,
+            origins,
+            token_endpoint_auth_method,
+            jwks,
+            jwks_uri,
+            first_party,
+            external_id,
+            metadata,
+        };
         spec.resolve().map_err(Problem::invalid)
     }
 }

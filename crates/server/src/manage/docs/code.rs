@@ -68,7 +68,7 @@ pub const MEANINGS: &[Meaning] = &[
     of(
         "secret_already_shown",
         409,
-        "This was done before, and its secret was shown that once. Roll the key if it is lost.",
+        "This was done before, and its secret was shown that once. If it is lost, roll the key, or give the client another secret.",
     ),
     of(
         "stale_form",
@@ -87,7 +87,11 @@ pub const MEANINGS: &[Meaning] = &[
         409,
         "The owner has as many live keys as one owner may have. Revoke some, or use another owner.",
     ),
-    of("too_many_secrets", 409, "The key has as many live secrets as it may have. Wait until the old ones end."),
+    of(
+        "too_many_secrets",
+        409,
+        "The key or client has as many live secrets as it may have. Wait until the old ones end, or revoke one of a client.",
+    ),
     of(
         "unfit_master_key",
         409,
@@ -95,6 +99,7 @@ pub const MEANINGS: &[Meaning] = &[
     ),
     of("unsupported_media_type", 415, "Send the body as Content-Type: application/json."),
     of("user_disabled", 409, "The user is switched off. Switch him on first."),
+    of("wrong_auth_method", 409, "The client proves in another way who it is: a secret would prove nothing."),
     of("version_changed", 412, "It has changed since you read it. Read it again and repeat your change."),
 ];
 

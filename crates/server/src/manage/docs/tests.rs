@@ -62,9 +62,11 @@ fn the_shapes_say_what_is_read() {
     let shapes: Value = serde_json::from_str(SHAPES).unwrap();
     let full = r#"{
         "api": [{"uri": "https://a", "name": "a", "scopes": {"a": "b"}, "hosts": ["a.test"], "token_format": "opaque", "token_lifetime": "5m",
+                 "token_alg": "RS256", "token_typ": "JWT",
                  "cors": {"origins": ["https://b"], "credentials": true}, "external_id": "x", "metadata": {"a": 1}}],
         "role": [{"name": "r", "description": "d", "rights": {"https://a": ["a"]}}],
-        "client": [{"name": "c", "type": "service", "rights": {"https://a": ["a"]}, "roles": ["r"], "redirect_uris": ["https://c"], "first_party": true, "external_id": "x", "metadata": {"a": 1}}],
+        "client": [{"name": "c", "type": "service", "rights": {"https://a": ["a"]}, "roles": ["r"], "redirect_uris": ["https://c"], "origins": ["https://c"],
+                    "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}, "jwks_uri": "https://c", "first_party": true, "external_id": "x", "metadata": {"a": 1}}],
         "user": [{"name": "u", "email": "u@example.com", "roles": ["r"], "external_id": "x", "metadata": {"a": 1}}],
         "rule": [{"name": "n", "match": {"host": "a.test", "methods": ["GET"], "path": "/{id}"},
                   "require": {"authenticated": true, "api": "https://a", "scopes": ["a"], "roles": ["r"], "subjects": ["user"], "credentials": ["api_key"], "acr": "1", "max_age": 1, "self": "id"},

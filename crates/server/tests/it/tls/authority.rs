@@ -33,13 +33,22 @@ pub fn make(days: i64) -> Made {
 
 /// With these dates.
 pub fn make_for(begins: Time, ends: Time) -> Made {
+    make_of("localhost", begins, ends)
+}
+
+/// For another name, from yesterday to tomorrow.
+pub fn make_named(name: &str) -> Made {
+    make_of(name, now() - Span::days(1), now() + Span::days(1))
+}
+
+fn make_of(host: &str, begins: Time, ends: Time) -> Made {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).unwrap();
     let serial: [u8; 8] = admit::app::random();
-    let name = sequence(&[element(0x31, &sequence(&[COMMON_NAME.to_vec(), element(0x0C, b"localhost")]))]);
+    let name = sequence(&[element(0x31, &sequence(&[COMMON_NAME.to_vec(), element(0x0C, host.as_bytes())]))]);
     let public = [&[0], pair.public_key().as_ref()].concat();
-    let names = sequence(&[element(0x82, b"localhost"), element(0x87, &[127, 0, 0, 1])]);
+    let names = sequence(&[element(0x82, host.as_bytes()), element(0x87, &[127, 0, 0, 1])]);
     let extension = sequence(&[ALTERNATIVE_NAME.to_vec(), element(0x04, &names)]);
     let body = sequence(&[
         element(0xA0, &element(0x02, &[2])),

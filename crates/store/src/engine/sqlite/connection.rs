@@ -15,8 +15,10 @@ use crate::error::{Error, Result};
 
 /// More than there are statements in this crate.
 const CACHED_STATEMENTS: usize = 256;
-/// What each connection may keep of the file; the system keeps the rest.
-const PAGE_CACHE_KIB: i32 = 4096;
+/// What the connection that writes may keep of the file; the system keeps the rest.
+const WRITER_CACHE_KIB: i32 = 4096;
+/// The same for each of those that read, of which there are several: the upper pages of the great tables.
+const READER_CACHE_KIB: i32 = 1536;
 /// After a checkpoint the log is cut down to this.
 const LOG_BYTES: u32 = 64 << 20;
 
@@ -28,6 +30,7 @@ pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> Result<Connection> 
     connection.pragma_update(None, "journal_mode", "WAL").map_err(translate)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(translate)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(translate)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB).map_err(translate)?;
     if let Some(pages) = max_pages {
         limit_pages(&connection, pages)?;
     }
@@ -59,7 +62,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     }
     connection.pragma_update(None, "cell_size_check", true).map_err(translate)?;
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(translate)?;
-    connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB).map_err(translate)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB).map_err(translate)?;
     Ok(connection)
 }
 

@@ -1,0 +1,14 @@
+//! OAuth 2.1: what applications ask for, what they get, and how they are refused (RFC 6749 and what grew on it).
+//!
+//! Pure: requests that were read, rows that were loaded, and what follows. Knows neither HTTP nor the store, and signs nothing
+//! itself.
+
+pub mod access_token;
+pub mod assertion;
+pub mod client_auth;
+pub mod client_credentials;
+pub mod error;
+pub mod introspection;
+pub mod scope;
+
+pub use error::{Error, ErrorCode};

@@ -1,0 +1,65 @@
+//! Clients that sign to say who they are (RFC 7523 §2.2): the keys are found, the text is judged, and spent.
+//!
+//! What makes it good is [`admit_core::oauth::assertion`]'s to say. It is spent in the store by one statement, after
+//! everything else was right, so that it is good once on all nodes together and over every restart.
+
+use std::sync::Arc;
+
+use admit_core::client::AuthMethod;
+use admit_core::jose::jwk::KeySet;
+use admit_core::jose::jws::Compact;
+use admit_core::oauth::assertion::{self, Proved, Unproved};
+use admit_core::secret::Secret;
+use admit_store::End;
+
+use super::{Attempt, Caller, KnownClient, Refused, key_set};
+
+impl Attempt<'_> {
+    pub(super) async fn by_assertion(&self, id: Option<&str>, text: &Secret) -> Result<Caller, Refused> {
+        let (text, method) = (text.expose(), AuthMethod::PrivateKeyJwt);
+        let claimed = assertion::claimed(text).map(|claimed| claimed.to_string());
+        let named = match (id, claimed.as_deref()) {
+            // The name beside it is the one in it (RFC 7521 §4.2), or nobody's.
+            (Some(id), Some(claimed)) if id != claimed => return Err(self.count(id)),
+            (id, claimed) => id.or(claimed).ok_or(Refused::Unproved)?,
+        };
+        let known = self.find(named)?.filter(|known| self.may_prove(known, method));
+        let (Some(client), Ok(compact)) = (known, Compact::parse(text)) else { return Err(self.count(named)) };
+        let proved = match self.judge(&client, &compact).await {
+            Ok(proved) => proved,
+            Err(why) => {
+                tracing::debug!(client.id = %client.client.id, "an assertion proves nothing: {why}");
+                return Err(self.count(named));
+            }
+        };
+        if !self.spend(&client, proved).await? {
+            tracing::debug!(client.id = %client.client.id, "an assertion was shown twice");
+            return Err(self.count(named));
+        }
+        Ok(Caller { client, method })
+    }
+
+    async fn judge(&self, client: &KnownClient, text: &Compact<'_>) -> Result<Proved, Unproved> {
+        let issuer = self.app.issuer(&self.realm.realm);
+        let judge = |keys: &KeySet| assertion::verify(text, keys, client.client.id, &issuer, self.now);
+        match &client.client.spec.jwks_uri {
+            None => judge(client.keys()),
+            Some(uri) => {
+                let kid = text.header().kid.as_deref();
+                let keys: Arc<KeySet> = key_set::of(self.app, self.realm.realm.id, uri, kid).await;
+                judge(&keys)
+            }
+        }
+    }
+
+    /// True for the first who shows it.
+    async fn spend(&self, client: &KnownClient, proved: Proved) -> Result<bool, Refused> {
+        let (realm, id) = (self.realm.realm.id, client.client.id);
+        let Proved { digest, expires_at } = proved;
+        let spent = self.app.store.write(move |tx| tx.spend_assertion(realm, id, &digest, expires_at).map(End::Commit));
+        spent.await.map_err(|error| {
+            tracing::warn!(error = %error, "an assertion cannot be spent");
+            Refused::Unavailable
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! The one client by which this server asks others over HTTP: guarded, small and impatient.
+//!
+//! Whose addresses it asks, operators of realms say, and strangers may make it ask them. So: `https` only, never this machine
+//! or its link, private networks only where `[outbound] allow` names them, judged by the address that is connected to
+//! ([`admit_core::outbound`]); no redirects, no cookies, no compression; at most 64 kB in at most 3 seconds, so many at a
+//! time and fewer for each realm. What came back goes to whoever asked for it and into no answer.
+
+mod line;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use admit_core::id::RealmId;
+use admit_core::outbound::{Barred, Target};
+use admit_core::time::Span;
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, HOST, USER_AGENT};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use rustls::ClientConfig;
+use tokio::sync::Semaphore;
+
+pub use line::StandIn;
+
+/// The longest answer, in bytes.
+pub const ANSWER_MAX: usize = 64 << 10;
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many may be under way.
+const PLACES: usize = 32;
+/// How many of realms whose ids fall into one of so many parts.
+const PARTS: usize = 64;
+const PLACES_OF_PART: usize = 4;
+
+/// The client.
+pub struct Outbound {
+    places: Semaphore,
+    parts: Box<[Semaphore]>,
+    tls: OnceLock<Option<Arc<ClientConfig>>>,
+    stand_in: OnceLock<StandIn>,
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self {
+            places: Semaphore::new(PLACES),
+            parts: (0..PARTS).map(|_| Semaphore::new(PLACES_OF_PART)).collect(),
+            tls: OnceLock::new(),
+            stand_in: OnceLock::new(),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The body.
+    pub body: Bytes,
+    /// How long it may be kept (RFC 9111 §5.2.2.1), where that is said.
+    pub max_age: Option<Span>,
+}
+
+/// Why nothing did. For the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// Too many are under way.
+    Full,
+    /// The name has no address.
+    NoAddress,
+    /// Its addresses are not asked.
+    Barred(Barred),
+    /// Nobody answers there, or not over TLS with a certificate that is good for this name.
+    NotReached,
+    /// Another status than 200; redirects are not followed.
+    Status(StatusCode),
+    /// More than [`ANSWER_MAX`], or it broke off.
+    NotRead,
+    /// It took too long.
+    TooSlow,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Full => f.write_str("too many requests to others are under way"),
+            Self::NoAddress => f.write_str("the name has no address"),
+            Self::Barred(barred) => barred.fmt(f),
+            Self::NotReached => f.write_str("no connection over TLS with a good certificate"),
+            Self::Status(status) => write!(f, "the answer is {}", status.as_u16()),
+            Self::NotRead => write!(f, "the answer broke off or has more than {ANSWER_MAX} bytes"),
+            Self::TooSlow => write!(f, "no answer within {} s", PATIENCE.as_secs()),
+        }
+    }
+}
+
+impl Outbound {
+    /// Asks for JSON.
+    pub async fn get_json(&self, realm: RealmId, target: &Target, allowed: &[IpNet]) -> Result<Fetched, Failed> {
+        let part = &self.parts[usize::from(realm.bytes()[15]) % PARTS];
+        let _places =
+            (part.try_acquire().map_err(|_| Failed::Full)?, self.places.try_acquire().map_err(|_| Failed::Full)?);
+        let asked = tokio::time::timeout(PATIENCE, self.ask(target, allowed));
+        asked.await.unwrap_or(Err(Failed::TooSlow))
+    }
+
+    async fn ask(&self, target: &Target, allowed: &[IpNet]) -> Result<Fetched, Failed> {
+        let stream = TokioIo::new(self.connect(target, allowed).await?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(|_| Failed::NotReached)?;
+        let host = match target.port() {
+            443 => target.host().to_owned(),
+            port => format!("{}:{port}", target.host()),
+        };
+        let request = Request::get(target.path())
+            .header(HOST, host)
+            .header(ACCEPT, "application/json, application/jwk-set+json")
+            .header(USER_AGENT, concat!("admit/", env!("CARGO_PKG_VERSION")))
+            .body(Empty::<Bytes>::new())
+            .map_err(|_| Failed::NotReached)?;
+        let read = async {
+            let response = sender.send_request(request).await.map_err(|_| Failed::NotReached)?;
+            let (head, body) = response.into_parts();
+            if head.status != StatusCode::OK {
+                return Err(Failed::Status(head.status));
+            }
+            let body = Limited::new(body, ANSWER_MAX).collect().await.map_err(|_| Failed::NotRead)?;
+            Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers) })
+        };
+        // The connection is driven here and ends here, whatever the other side still has to say.
+        tokio::pin!(connection);
+        tokio::pin!(read);
+        tokio::select! {
+            fetched = &mut read => fetched,
+            _ = &mut connection => read.await,
+        }
+    }
+
+    /// Puts other names, addresses and roots in place of the world's, for tests. Nothing that is configured or sent calls it.
+    #[doc(hidden)]
+    pub fn stand_in(&self, stand_in: StandIn) {
+        let _ = self.stand_in.set(stand_in);
+    }
+}
+
+/// `max-age`, unless the answer may not be kept at all. Not a number is not said.
+fn max_age(headers: &HeaderMap) -> Option<Span> {
+    let words = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let words: Vec<_> = words.flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase()).collect();
+    if words.iter().any(|word| word == "no-store" || word == "no-cache") {
+        return Some(Span::ZERO);
+    }
+    words.iter().find_map(|word| word.strip_prefix("max-age=")?.trim_matches('"').parse().ok()).map(Span::seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_an_answer_may_be_kept_is_what_it_says() {
+        let said = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (CACHE_CONTROL, http::HeaderValue::from_static(line)));
+            max_age(&lines.collect()).map(Span::as_seconds_up)
+        };
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&["public, Max-Age=300, must-revalidate"]), Some(300));
+        assert_eq!(said(&["public", "max-age=\"60\""]), Some(60));
+        assert_eq!(said(&["max-age=300, no-store"]), Some(0));
+        assert_eq!(said(&["max-age=x"]), None);
+        assert_eq!(said(&["max-age=-1"]), Some(0));
+        assert_eq!(said(&["s-maxage=9"]), None);
+    }
+}
