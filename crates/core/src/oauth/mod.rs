@@ -1,5 +1,4 @@
-//! OAuth 2.1: what applications ask an authorization server for, what they get, and how they are refused (RFC 6749 and what
-//! grew around it).
+//! OAuth 2.1: what applications ask for, what they get, and how they are refused (RFC 6749 and what grew on it).
 //!
 //! Pure: requests that were read, rows that were loaded, and what follows. Knows no HTTP but its words, no store, no clock,
 //! and signs nothing itself.

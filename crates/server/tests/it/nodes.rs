@@ -250,3 +250,42 @@ async fn a_node_without_the_new_master_key_refuses_nobody_for_it() {
     assert_eq!((figure(&other, &moved).await, figure(&one, &idle).await), ("200".to_owned(), "200".to_owned()));
     assert_eq!(other.program.try_send("GET", "/readyz", &[], Value::Null).await.unwrap().status, 200);
 }
+
+/// The names of the keys that a node publishes.
+async fn published(node: &Node) -> Vec<Value> {
+    let set = node.program.try_send("GET", "/.well-known/jwks.json", &[], Value::Null).await.unwrap().expect(200);
+    set["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are half of the point")]
+#[tokio::test(flavor = "multi_thread")]
+async fn st_09_a_signing_key_that_one_node_makes_or_revokes_is_known_to_the_other() {
+    const KEYS: &str = "/v1/realms/default/signing-keys";
+    let (url, master_key) = (store::new_database(), master_key());
+    let (one, other) = tokio::join!(node(&url, &master_key), node(&url, &master_key));
+    assert!(published(&other).await.is_empty());
+    let mut delays = Vec::new();
+    for _ in 0..50 {
+        let made = one.program.manage("POST", KEYS, json!({"now": true})).await.expect(201);
+        let (kid, id) = (&made["kid"], made["id"].as_str().unwrap());
+        delays.push(until(async || published(&other).await.contains(kid)).await);
+        assert_eq!(one.program.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.status, 204);
+        assert!(!published(&one).await.contains(kid), "at once where it was revoked");
+        delays.push(until(async || !published(&other).await.contains(kid)).await);
+    }
+    delays.sort_unstable();
+    println!("made or revoked on one node, seen on the other: p50 {:?}, at most {:?}", delays[50], delays[99]);
+    assert!(delays[99] < Duration::from_secs(1));
+}
+
+/// How long it took until something was so.
+async fn until(is_so: impl AsyncFn() -> bool) -> Duration {
+    let begun = Instant::now();
+    loop {
+        let asked = begun.elapsed();
+        if is_so().await {
+            return asked;
+        }
+        assert!(asked < Duration::from_secs(2), "it did not become so");
+    }
+}
