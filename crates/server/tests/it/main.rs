@@ -34,4 +34,5 @@ mod store;
 mod story;
 mod tenancy;
 mod tls;
+mod token;
 mod well_known;
