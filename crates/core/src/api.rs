@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::host;
 use crate::id::{ApiId, RealmId};
+use crate::jose::algorithm::Algorithm;
 use crate::metadata;
 use crate::name::{ApiUri, ExternalId, Label, ScopeName};
 use crate::policy::cors::RawCors;
@@ -42,6 +43,58 @@ pub enum TokenFormat {
     Opaque,
 }
 
+/// What signs access tokens that are JWTs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TokenAlg {
+    /// ECDSA on P-256.
+    #[default]
+    #[serde(rename = "ES256")]
+    Es256,
+    /// RSASSA-PKCS1-v1_5: what every verifier knows.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// RSASSA-PSS.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+impl TokenAlg {
+    /// The algorithm of JOSE.
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Es256 => Algorithm::Es256,
+            Self::Rs256 => Algorithm::Rs256,
+            Self::Ps256 => Algorithm::Ps256,
+            Self::EdDsa => Algorithm::EdDsa,
+        }
+    }
+}
+
+/// The `typ` in the header of access tokens that are JWTs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TokenTyp {
+    /// RFC 9068 §2.1.
+    #[default]
+    #[serde(rename = "at+jwt")]
+    AtJwt,
+    /// For verifiers that are older than that.
+    #[serde(rename = "JWT")]
+    Jwt,
+}
+
+impl TokenTyp {
+    /// The word in the header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AtJwt => "at+jwt",
+            Self::Jwt => "JWT",
+        }
+    }
+}
+
 /// What an operator says of an API: the same words in JSON, in TOML and in the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +116,12 @@ pub struct ApiSpec {
     /// How long its access tokens live.
     #[serde(default = "default_token_lifetime")]
     pub token_lifetime: Span,
+    /// What signs its access tokens.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub token_alg: TokenAlg,
+    /// The `typ` of its access tokens.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub token_typ: TokenTyp,
     /// Browser origins that may call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<RawCors>,
@@ -72,6 +131,10 @@ pub struct ApiSpec {
     /// Free JSON of at most 4 kB.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub metadata: serde_json::Value,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn default_token_lifetime() -> Span {
@@ -88,6 +151,8 @@ impl ApiSpec {
             hosts: Vec::new(),
             token_format: TokenFormat::Jwt,
             token_lifetime: default_token_lifetime(),
+            token_alg: TokenAlg::default(),
+            token_typ: TokenTyp::default(),
             cors: None,
             external_id: None,
             metadata: serde_json::Value::Null,

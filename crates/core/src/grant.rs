@@ -10,7 +10,7 @@ use crate::id::{ApiId, ClientId, GrantId, OrgId, RealmId, SubjectId};
 use crate::name::{ApiUri, RoleName, ScopeName};
 use crate::principal::Standing;
 use crate::realm::Realm;
-use crate::role::Role;
+use crate::role::{self, Role};
 use crate::scope::{self, CHECK, Rights};
 use crate::time::Time;
 use crate::user::User;
@@ -237,17 +237,8 @@ impl Lineage {
         self.subject.as_ref().map(|subject| subject.rights(&self.roles)).unwrap_or_default().into_keys()
     }
 
-    /// A grant carries a role where it carries everything that the role gives on this API: a narrow key does not speak with
-    /// the whole weight of its owner. Roles without rights only say who somebody is and are always carried.
+    /// What a grant carries of its subject's roles: see [`role::carried`].
     pub(crate) fn roles_of(&self, api: Option<&Api>, scopes: &[ScopeName]) -> Vec<RoleName> {
-        let carries = |role: &&Role| {
-            role.spec.rights.is_empty()
-                || api
-                    .and_then(|api| role.spec.rights.get(&api.spec.uri))
-                    .is_some_and(|given| !given.is_empty() && given.iter().all(|scope| scopes.contains(scope)))
-        };
-        let mut names: Vec<_> = self.roles.iter().filter(carries).map(|role| role.spec.name.clone()).collect();
-        names.sort();
-        names
+        role::carried(&self.roles, api.map(|api| &api.spec.uri), scopes)
     }
 }

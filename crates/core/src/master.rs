@@ -117,6 +117,8 @@ pub struct Derived {
     pub form: hmac::Key,
     /// Makes what stands beside a session's cookie for changes.
     pub strict: hmac::Key,
+    /// Makes the handles by which tokens name what ends them.
+    pub handle: hmac::Key,
     /// Seals the audit.
     pub audit: seal::Keys,
     /// Seals what is kept and must not be read.
@@ -134,6 +136,7 @@ impl Derived {
             cursor: key.cursor_key(),
             form: key.form_key(),
             strict: key.strict_key(),
+            handle: key.handle_key(),
             audit: seal::Keys::new(key, number),
             seal: SealKey::new(key, number),
             nobody: NobodyKey::new(key),

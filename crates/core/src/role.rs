@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{RealmId, RoleId};
-use crate::name::{self, RealmName, RoleName, ScopeName, is_unprintable};
+use crate::name::{self, ApiUri, RealmName, RoleName, ScopeName, is_unprintable};
 use crate::policy::rule::Problem;
 use crate::scope::{self, CHECK, RESOURCES, Rights};
 use crate::time::Time;
@@ -65,6 +65,20 @@ pub fn resolve_held(mut roles: Vec<RoleName>) -> Result<Vec<RoleName>, Problem> 
     let count = roles.len();
     let problem = || Problem::new("roles", format!("has {count} roles: at most {ROLES_MAX} may be held"));
     (count <= ROLES_MAX).then_some(roles).ok_or_else(problem)
+}
+
+/// Which of these roles go with so many scopes on an API: those of which everything is there that they give on it. Who may do
+/// little there does not speak with the whole weight of who may do more. Roles without rights only say who somebody is and
+/// always go along.
+pub fn carried(roles: &[Role], api: Option<&ApiUri>, scopes: &[ScopeName]) -> Vec<RoleName> {
+    let is_carried = |role: &&Role| {
+        let given = api.and_then(|api| role.spec.rights.get(api));
+        role.spec.rights.is_empty()
+            || given.is_some_and(|given| !given.is_empty() && given.iter().all(|scope| scopes.contains(scope)))
+    };
+    let mut names: Vec<_> = roles.iter().filter(is_carried).map(|role| role.spec.name.clone()).collect();
+    names.sort();
+    names
 }
 
 /// True for the roles that every realm has and nobody changes.

@@ -292,6 +292,11 @@ impl MasterKey {
     pub fn strict_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"strict cookie").as_slice())
     }
+
+    /// The key of what names, in a token, everything that ends it.
+    pub fn handle_key(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.derive(b"revocation handle").as_slice())
+    }
 }
 
 impl fmt::Debug for MasterKey {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Action, Change, Kind};
-use crate::api::ApiSpec;
+use crate::api::{ApiSpec, TokenTyp};
 use crate::client::ClientSpec;
 use crate::name::{self, RoleName};
 use crate::policy::cors::{Cors, RawCors};
@@ -145,7 +145,11 @@ fn loosens_api(before: Option<&ApiSpec>, after: &ApiSpec) -> Option<&'static str
     if wider {
         return Some("lets more origins read its answers");
     }
-    longer.then_some("lets its tokens live longer")
+    if longer {
+        return Some("lets its tokens live longer");
+    }
+    let untyped = |spec: &ApiSpec| spec.token_typ == TokenTyp::Jwt;
+    (untyped(after) && !before.is_some_and(untyped)).then_some("lets its tokens be taken for other JWTs")
 }
 
 fn loosens_role(before: Option<&RoleSpec>, after: &RoleSpec) -> Option<&'static str> {

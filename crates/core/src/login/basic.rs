@@ -68,6 +68,7 @@ fn by_right(somebody: &Person, is_right_kind: bool, factors: Factors, at: Time) 
         halted: lineage.halted().or((!is_right_kind).then_some(Reason::OwnerGone)),
         profile: None,
         sign_in: Some(Box::new(SignIn { root: None, host: None, at, factors, idle: None, last_at: at, standings })),
+        token: None,
     }
 }
 

@@ -1,9 +1,14 @@
-//! OAuth 2.1: what a client may ask an authorization server for, and how it is refused (RFC 6749 and what grew around it).
+//! OAuth 2.1: what applications ask for, what they get, and how they are refused (RFC 6749 and what grew on it).
 //!
-//! Knows no HTTP but its words, no store, no clock.
+//! Pure: requests that were read, rows that were loaded, and what follows. Knows no HTTP but its words, no store, no clock,
+//! and signs nothing itself.
 
+pub mod access_token;
 pub mod assertion;
 pub mod client_auth;
+pub mod client_credentials;
 pub mod error;
+pub mod introspection;
+pub mod scope;
 
 pub use error::{Error, ErrorCode};

@@ -71,6 +71,12 @@ impl Epochs {
         self.learned.load(Ordering::Acquire)
     }
 
+    /// Up to here every change has raised its slots: what any cache says from now on knows of all of them. For what is made
+    /// of entries of other caches, which may have been looked at before a change that was drawn raised its slot.
+    pub fn settled(&self) -> i64 {
+        self.settled.load(Ordering::Acquire)
+    }
+
     /// Takes in committed changes. Called before any of them is acknowledged.
     pub fn apply(&self, changes: &[Change]) {
         let _turn = self.one_at_a_time.lock();
@@ -80,7 +86,7 @@ impl Epochs {
                 self.count_anew(number);
             }
             self.raise(change, number);
-            self.settled.store(number, Ordering::Release);
+            self.settle(number);
         }
     }
 
@@ -131,6 +137,11 @@ impl Epochs {
             | ChangeKind::Key
             | ChangeKind::Credential => {}
         }
+    }
+
+    /// Notes that every change up to this number has raised its slots.
+    pub(super) fn settle(&self, number: i64) {
+        self.settled.store(number, Ordering::Release);
     }
 
     /// True while none of the slots has changed after `position`.

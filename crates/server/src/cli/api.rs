@@ -19,7 +19,8 @@ pub enum Command {
     /// Name an API by its audience URI
     #[command(before_help = "Examples:
   admit api create https://api.example.com --scope 'orders:read=Read orders' --host shop.test
-  admit api create https://api.example.com --token-format opaque --token-lifetime 5m")]
+  admit api create https://api.example.com --token-format opaque --token-lifetime 5m
+  admit api create https://old.example.com --token-alg RS256 --token-typ JWT")]
     Create(Create),
     /// List the APIs
     #[command(before_help = "Examples:\n  admit api list\n  admit api list --external-id cus_42 --metadata plan=pro")]
@@ -60,6 +61,12 @@ pub struct Settings {
     /// How long its access tokens live
     #[arg(long, value_name = "TIME", value_parser = input::seconds)]
     token_lifetime: Option<i64>,
+    /// What signs its access tokens that are JWTs
+    #[arg(long, value_name = "ALG", value_parser = ["ES256", "RS256", "PS256", "EdDSA"])]
+    token_alg: Option<String>,
+    /// The typ in their header; JWT for verifiers that do not know RFC 9068
+    #[arg(long, value_name = "TYP", value_parser = ["at+jwt", "JWT"])]
+    token_typ: Option<String>,
     #[command(flatten)]
     extras: Extras,
 }
@@ -115,6 +122,8 @@ impl Settings {
             ("name", text(&self.name)),
             ("token_format", text(&self.token_format)),
             ("token_lifetime_s", self.token_lifetime.map(Value::from)),
+            ("token_alg", text(&self.token_alg)),
+            ("token_typ", text(&self.token_typ)),
         ]);
         self.extras.add_to(&mut body, now);
         body

@@ -25,8 +25,8 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
         let body =
             to_bytes(request.into_body(), FORM_MAX).await.map_err(|error| too_large_or_broken(&error, FORM_MAX))?;
         Form::parse(&body).map(Self).map_err(|bad| match bad {
-            BadForm::TooLong => {
-                Problem::new(413, "body_too_large", format!("The form may have at most {FORM_MAX} bytes."))
+            BadForm::TooLong(limit) => {
+                Problem::new(413, "body_too_large", format!("The form may have at most {limit} bytes."))
             }
             bad => Problem::new(400, "invalid_request", format!("The form is not as it should be: {bad}.")),
         })

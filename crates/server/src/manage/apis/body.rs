@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use admit_core::api::{ApiSpec, TokenFormat};
+use admit_core::api::{ApiSpec, TokenAlg, TokenFormat, TokenTyp};
 use admit_core::name::{ApiUri, ExternalId, Label, ScopeName};
 use admit_core::policy::cors::RawCors;
 use admit_core::policy::rule::Problem as Flaw;
@@ -30,6 +30,10 @@ pub struct Body {
     #[serde(default)]
     token_lifetime_s: Option<i64>,
     #[serde(default)]
+    token_alg: TokenAlg,
+    #[serde(default)]
+    token_typ: TokenTyp,
+    #[serde(default)]
     cors: Option<RawCors>,
     #[serde(default)]
     external_id: Option<ExternalId>,
@@ -46,6 +50,8 @@ impl Body {
             hosts: self.hosts,
             token_format: self.token_format,
             token_lifetime: self.token_lifetime_s.map_or(blank.token_lifetime, Span::seconds),
+            token_alg: self.token_alg,
+            token_typ: self.token_typ,
             cors: self.cors,
             external_id: self.external_id,
             metadata: self.metadata,
@@ -57,10 +63,19 @@ impl Body {
 
 impl From<ApiSpec> for Body {
     fn from(spec: ApiSpec) -> Self {
-        let ApiSpec { uri, name, scopes, hosts, token_format, token_lifetime, cors, external_id, metadata } = spec;
-        let token_lifetime_s = Some(token_lifetime.as_seconds_up());
-        let metadata = answer::shown(metadata);
-        Self { uri, name, scopes, hosts, token_format, token_lifetime_s, cors, external_id, metadata }
+        Self {
+            uri: spec.uri,
+            name: spec.name,
+            scopes: spec.scopes,
+            hosts: spec.hosts,
+            token_format: spec.token_format,
+            token_lifetime_s: Some(spec.token_lifetime.as_seconds_up()),
+            token_alg: spec.token_alg,
+            token_typ: spec.token_typ,
+            cors: spec.cors,
+            external_id: spec.external_id,
+            metadata: answer::shown(spec.metadata),
+        }
     }
 }
 

@@ -62,6 +62,7 @@ fn the_shapes_say_what_is_read() {
     let shapes: Value = serde_json::from_str(SHAPES).unwrap();
     let full = r#"{
         "api": [{"uri": "https://a", "name": "a", "scopes": {"a": "b"}, "hosts": ["a.test"], "token_format": "opaque", "token_lifetime": "5m",
+                 "token_alg": "RS256", "token_typ": "JWT",
                  "cors": {"origins": ["https://b"], "credentials": true}, "external_id": "x", "metadata": {"a": 1}}],
         "role": [{"name": "r", "description": "d", "rights": {"https://a": ["a"]}}],
         "client": [{"name": "c", "type": "service", "rights": {"https://a": ["a"]}, "roles": ["r"], "redirect_uris": ["https://c"], "origins": ["https://c"],
