@@ -314,9 +314,8 @@ fn rfc_7617_2_a_client_shows_its_secret_where_the_rule_takes_it() {
     assert_eq!(shown, Some((id.clone(), secret.clone())));
     let encoded = format!("{}:{}", id.replace('_', "%5F"), secret.replace('_', "%5f"));
     assert_eq!(person(&encoded).unwrap().1, Some((id.clone(), secret.clone())));
-    let client = |name: &str, password: &str| {
-        NamePassword { name: Secret::new(name), password: Secret::new(password) }.client()
-    };
+    let client =
+        |name: &str, password: &str| NamePassword { name: Secret::new(name), password: Secret::new(password) }.client();
     assert_eq!(client(&id, &secret), Some(ClientId::from_bytes([3; 16])));
     let other = secret::write("admit_at", &[7; 32]).expose().to_owned();
     for (name, password) in [("alice", &secret), (&id, &other), (&id, &"hunter2".to_owned())] {
