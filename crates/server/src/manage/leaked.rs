@@ -1,4 +1,4 @@
-//! `POST /v1/leaked`: whoever finds a key or an access token hands it in, and it is revoked.
+//! `POST /v1/leaked`: whoever finds a key, an access token or a client's secret hands it in, and it is revoked.
 //!
 //! Needs no credential: holding the thing is enough to end it. Of a token only itself ends, not its grant. The answer is the same whatever was sent; each call takes a
 //! unit of the budget of unknown credentials of its source, so that nobody guesses here faster than elsewhere. Imported
@@ -8,6 +8,7 @@ use admit_core::audit::Event;
 use admit_core::check::address;
 use admit_core::check::code::Reason;
 use admit_core::check::request::Request as Judged;
+use admit_core::client::secret::ClientSecret;
 use admit_core::id::{GrantId, Id, RealmId};
 use admit_core::jose::claims::LEEWAY;
 use admit_core::secret::{self, Secret, SecretHash, SecretKind};
@@ -74,6 +75,7 @@ pub async fn post(State(app): State<App>, _: Paid, Json(leak): Json<Leak>) -> Re
     match locate(&app, leaked.expose().trim(), now).await? {
         Some(Leaked::Key(realm, hashes)) => revoke_key(&app, realm, hashes, now).await?,
         Some(Leaked::Token(token, grant)) => revoke_token(&app, token, grant, now).await?,
+        Some(Leaked::ClientSecret(secret)) => revoke_client_secret(&app, secret, now).await?,
         None => {}
     }
     Ok(Json(json!({})).with_status(StatusCode::ACCEPTED))
@@ -85,6 +87,8 @@ enum Leaked {
     Key(RealmId, Vec<SecretHash>),
     /// An access token that is real.
     Token(RevokedToken, GrantId),
+    /// A secret of a client.
+    ClientSecret(ClientSecret),
 }
 
 async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
@@ -98,6 +102,7 @@ async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Prob
             Ok(realm.map(|realm| Leaked::Key(realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
         }
         SecretKind::AccessToken => stored(app, text).await,
+        SecretKind::ClientSecret => of_client(app, text).await,
         _ => Ok(None),
     }
 }
@@ -119,11 +124,9 @@ fn signed(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
     }
 }
 
-/// An opaque token does not say whose it is: it is looked for in every realm, as many as are asked at a time.
+/// An opaque token does not say whose it is.
 async fn stored(app: &App, text: &str) -> Result<Option<Leaked>, Problem> {
-    let keys = app.master.keys();
-    let hashed = |realm| (realm, keys.hashes(realm, SecretKind::AccessToken, text));
-    let places: Vec<_> = app.directory.all().into_iter().take(REALMS_MAX).map(hashed).collect();
+    let places = places(app, SecretKind::AccessToken, text);
     let find = move |tx: &mut Tx<'_>| {
         for (realm, hashes) in &places {
             if let Some(found) = tx.find_access_token(*realm, hashes)? {
@@ -137,6 +140,39 @@ async fn stored(app: &App, text: &str) -> Result<Option<Leaked>, Problem> {
         let revoked = RevokedToken { id: token.id, realm: token.realm, expires_at: token.expires_at };
         Leaked::Token(revoked, token.grant)
     }))
+}
+
+/// Nor does a client's secret.
+async fn of_client(app: &App, text: &str) -> Result<Option<Leaked>, Problem> {
+    let places = places(app, SecretKind::ClientSecret, text);
+    let find = move |tx: &mut Tx<'_>| {
+        for (realm, hashes) in &places {
+            if let Some(found) = tx.find_client_secret(*realm, hashes)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    };
+    Ok(app.store.read(find).await?.map(Leaked::ClientSecret))
+}
+
+/// Where what does not say whose it is may be: in every realm, as many as are asked at a time.
+fn places(app: &App, kind: SecretKind, text: &str) -> Vec<(RealmId, Vec<SecretHash>)> {
+    let keys = app.master.keys();
+    app.directory.all().into_iter().take(REALMS_MAX).map(|realm| (realm, keys.hashes(realm, kind, text))).collect()
+}
+
+async fn revoke_client_secret(app: &App, secret: ClientSecret, now: Time) -> Result<(), Problem> {
+    let ClientSecret { id, realm, client, hint, .. } = secret;
+    let detail = json!({ "secret": id, "hint": hint });
+    let event = event(app, realm, "client.secret_leaked", client.to_string(), detail, now);
+    work::write(app, move |tx| {
+        if tx.delete_client_secret(realm, client, id, now)? {
+            tx.insert_event(&event)?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 async fn revoke_token(app: &App, token: RevokedToken, grant: GrantId, now: Time) -> Result<(), Problem> {

@@ -62,6 +62,10 @@ fn a_secret_comes_back_as_it_was_and_is_news_of_its_client() {
     insert(&store, &second);
     assert_eq!(listed(&store, &all.client), [first.clone(), second]);
     assert_eq!(news(&store, all.client.id), before + 2);
+    let (home, known) = (all.realm.id, [SecretHash([9; 32]), first.hash]);
+    assert_eq!(store.get(|tx| tx.find_client_secret(home, &known)), Some(first.clone()));
+    assert_eq!(store.get(|tx| tx.find_client_secret(home, &known[..1])), None);
+    assert_eq!(store.get(|tx| tx.find_client_secret(id(), &known)), None, "ad_02: of another realm");
     let twin = ClientSecret { id: id(), ..first };
     let refused = store.try_put(move |tx| tx.insert_client_secret(&twin));
     assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
