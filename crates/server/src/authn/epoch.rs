@@ -65,10 +65,21 @@ pub fn signing_slot(realm: RealmId) -> Slot {
     Slot(slot(realm.bytes()).0 ^ 0xA5A5)
 }
 
+/// The slot of a realm's clients as a whole, for what is known of all of them.
+pub fn clients_slot(realm: RealmId) -> Slot {
+    Slot(slot(realm.bytes()).0 ^ 0x3C3C)
+}
+
 impl Epochs {
     /// How many changes this node has learned of. To be taken before the snapshot that fills a cache begins.
     pub fn position(&self) -> i64 {
         self.learned.load(Ordering::Acquire)
+    }
+
+    /// Up to here every change has raised its slots: what any cache says from now on knows of all of them. For what is made
+    /// of entries of other caches, which may have been looked at before a change that was drawn raised its slot.
+    pub fn settled(&self) -> i64 {
+        self.settled.load(Ordering::Acquire)
     }
 
     /// Takes in committed changes. Called before any of them is acknowledged.
@@ -124,12 +135,8 @@ impl Epochs {
                 raise(policy_slot(change.realm));
             }
             ChangeKind::SigningKey => raise(signing_slot(change.realm)),
-            ChangeKind::Token
-            | ChangeKind::Client
-            | ChangeKind::User
-            | ChangeKind::Grant
-            | ChangeKind::Key
-            | ChangeKind::Credential => {}
+            ChangeKind::Client => raise(clients_slot(change.realm)),
+            ChangeKind::Token | ChangeKind::User | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Credential => {}
         }
     }
 
