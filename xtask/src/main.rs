@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask check | test | gen | bench`.
+//! The project's own commands: `cargo xtask check | test | install | gen | bench`.
 //!
 //! Each is plain Rust over `std::process`, so that a fresh clone needs no other tool to be worked on. Knows nothing of
 //! what Admit does; it knows how the repository is laid out.
@@ -18,6 +18,7 @@ cargo xtask check                 formatting, clippy, layers, sizes, names in th
 cargo xtask test                  installs what the tests need, checks, runs every test
 cargo xtask test FILTER…          runs the tests whose name contains FILTER, nothing else
 cargo xtask test --only-tests     every test without the check
+cargo xtask install               installs what the tests need, nothing else
 cargo xtask gen [--check]         writes what is generated into docs/ (or says what differs)
 cargo xtask bench [SCENARIO…]      measures Admit beside its references; --help lists scenarios and flags";
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match name {
         "check" => check::run(rest),
         "test" => test::run(rest),
+        "install" => tools::Tools::install().map(drop),
         "gen" => generate::run(rest),
         "bench" => bench::run(rest),
         "" | "help" | "--help" | "-h" => {

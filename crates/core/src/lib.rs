@@ -37,5 +37,7 @@ pub mod shell;
 pub mod signing_key;
 pub mod text;
 pub mod time;
+pub mod token;
 pub mod trial;
+pub mod upstream;
 pub mod user;

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::check::code::Reason;
-use crate::id::{ClientId, GrantId, KeyId, OrgId, SubjectId};
+use crate::id::{ClientId, GrantId, KeyId, OrgId, SubjectId, TokenId};
+use crate::jose::claims::LEEWAY;
 use crate::limit::Rate;
 use crate::login::session::SignIn;
 use crate::name::{ApiUri, RoleName, ScopeName};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// How the caller proved who he is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +45,7 @@ impl CredentialKind {
 
     /// The kind that a rule may name with this word.
     pub fn of_rule(word: &str) -> Option<Self> {
-        [Self::ApiKey, Self::Session, Self::Basic].into_iter().find(|kind| kind.as_str() == word)
+        [Self::ApiKey, Self::Session, Self::Basic, Self::AccessToken].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -83,6 +84,17 @@ pub struct Profile {
     pub rate: Option<Rate>,
 }
 
+/// The access token that was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token {
+    /// Its name: the `jti`.
+    pub id: TokenId,
+    /// When it was issued.
+    pub issued_at: Time,
+    /// When it ends by itself; its grant may end before.
+    pub expires_at: Time,
+}
+
 /// The facts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Principal {
@@ -112,6 +124,8 @@ pub struct Principal {
     pub profile: Option<Arc<Profile>>,
     /// What is known of a sign-in, where that is how it was proved.
     pub sign_in: Option<Box<SignIn>>,
+    /// The access token, where that is how it was proved.
+    pub token: Option<Box<Token>>,
 }
 
 impl Principal {
@@ -120,7 +134,9 @@ impl Principal {
         if let Some(reason) = self.halted {
             return Err(reason);
         }
-        if self.expires_at.is_some_and(|end| end <= now) {
+        // Nodes issue by their own clocks, and others read `exp` by theirs.
+        let leeway = if self.token.is_some() { LEEWAY } else { Span::ZERO };
+        if self.expires_at.is_some_and(|end| end + leeway <= now) {
             return Err(if self.rolled { Reason::RolledOver } else { Reason::Expired });
         }
         if self.sign_in.as_ref().is_some_and(|sign_in| sign_in.is_idle(now)) {

@@ -185,6 +185,7 @@ impl Caller {
             halted: None,
             profile: Some(Arc::new(profile)),
             sign_in: None,
+            token: None,
         })
     }
 
@@ -192,8 +193,8 @@ impl Caller {
         let refusal = |why: &str| Refusal { reason: Reason::CredentialKind, why: why.to_owned() };
         let word = self.credential.as_deref().unwrap_or(CredentialKind::ApiKey.as_str());
         let kind = CredentialKind::of_rule(word);
-        let kind = kind.ok_or_else(|| refusal("as.credential must be api_key, session or basic"))?;
-        let is_of_people = kind != CredentialKind::ApiKey;
+        let kind = kind.ok_or_else(|| refusal("as.credential must be api_key, session, basic or access_token"))?;
+        let is_of_people = matches!(kind, CredentialKind::Session | CredentialKind::Basic);
         if is_of_people && self.kind == Some(SubjectKind::Client) {
             return Err(refusal("as.credential is one that only people have, and as.kind is client"));
         }
@@ -306,7 +307,7 @@ mod tests {
         assert!(outcome.why.contains("\"read\" differs in its method"), "{}", outcome.why);
         let failed_by =
             |caller: &str| failed(&format!("request = 'GET https://shop.test/people'\nexpect = 'ok'\nas = {caller}"));
-        assert!(failed_by("{ credential = 'token' }").why.contains("must be api_key, session or basic"));
+        assert!(failed_by("{ credential = 'token' }").why.contains("must be api_key, session, basic or access_token"));
         assert!(failed_by("{ credential = 'basic', kind = 'client' }").why.contains("only people have"));
         assert!(
             failed("request = 'GET https://shop.test/staff'\nexpect = 'ok'\nas = { id = 'key_1' }")

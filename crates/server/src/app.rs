@@ -21,11 +21,13 @@ use crate::authn::basic::Flights;
 use crate::authn::cache::{Cache, Tagger};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
+use crate::authn::revoked::Revoked;
 use crate::authn::shared::Shared;
 use crate::authn::unknown::Unknown;
 use crate::check::limiter::Limiter;
 use crate::check::policies::Policies;
 use crate::check::record::Ring;
+use crate::check::upstream::Minted;
 use crate::check::usage::Usage;
 use crate::config::Config;
 use crate::http::certificate;
@@ -76,6 +78,10 @@ pub struct State {
     pub client_keys: KeySets,
     /// Asks others over HTTP.
     pub outbound: Outbound,
+    /// Access tokens that were taken back.
+    pub revoked: Arc<Revoked>,
+    /// Tokens for applications that were minted lately.
+    pub minted: Minted,
     /// Rules and APIs of the realms in use.
     pub policies: Policies,
     /// Rate limits.
@@ -144,6 +150,8 @@ pub struct Parts {
     pub epochs: Arc<Epochs>,
     /// What its feed marks.
     pub directory: Arc<Directory>,
+    /// What its feed tells of tokens.
+    pub revoked: Arc<Revoked>,
     /// The keys behind all hashes.
     pub master: Keys,
     /// Where passwords are hashed.
@@ -188,6 +196,8 @@ impl App {
             clients: Clients::default(),
             client_keys: KeySets::default(),
             outbound: Outbound::default(),
+            revoked: parts.revoked,
+            minted: Minted::default(),
             policies: Policies::default(),
             limiter: Limiter::default(),
             lanes: Lanes::default(),

@@ -3,13 +3,14 @@
 //! Everything that came with a request or from a person goes through [`shell`]. Words in capitals are for the reader to
 //! fill in. Knows what the command line takes, not whether the reader may do it.
 
+use super::answer;
 use super::code::Reason;
 use super::trace::Case;
 use crate::name::{ApiUri, ScopeName};
 use crate::policy::index::{Missed, NearMiss};
 use crate::policy::rule::{Audience, Demand, Rule};
 use crate::policy::{method, pattern};
-use crate::principal::SubjectKind;
+use crate::principal::{CredentialKind, SubjectKind};
 use crate::realm;
 use crate::shell::{flag, operand};
 
@@ -35,6 +36,9 @@ fn deeds(reason: Reason) -> Option<String> {
 fn for_reason(case: &Case<'_>, reason: Reason) -> Vec<String> {
     let key = case.decision.principal.as_ref().and_then(|principal| principal.key).map(|key| key.to_string());
     let key = key.as_deref().unwrap_or("KEY");
+    if let Some(commands) = for_token(case, reason) {
+        return commands;
+    }
     match reason {
         Reason::NothingMatched => for_no_rule(case),
         Reason::ScopeMissing => for_scope(case, key),
@@ -74,6 +78,43 @@ fn for_reason(case: &Case<'_>, reason: Reason) -> Vec<String> {
             case.rule.map(|rule| format!("rule remove {}", operand(rule.name.as_str()))).into_iter().collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// Where an access token was shown: another takes its place, and nothing is said of keys.
+fn for_token(case: &Case<'_>, reason: Reason) -> Option<Vec<String>> {
+    let decode = || "token decode   # paste the token: says what it says".to_owned();
+    match reason {
+        Reason::TokenForm
+        | Reason::TokenType
+        | Reason::TokenAlgorithm
+        | Reason::OtherIssuer
+        | Reason::TokenSignature
+        | Reason::TokenClaims
+        | Reason::NotYet => return Some(vec![decode()]),
+        Reason::UnknownSigningKey => return Some(vec![decode(), "signing-key list".to_owned()]),
+        _ => {}
+    }
+    let principal = case.decision.principal.as_ref().filter(|it| it.credential == CredentialKind::AccessToken)?;
+    let client = answer::acting_client(principal)?.to_string();
+    let issue = format!("token issue{}", flag("client", &client));
+    match reason {
+        Reason::Expired
+        | Reason::Revoked
+        | Reason::IssuedBeforeCutoff
+        | Reason::ParentEnded
+        | Reason::OtherAudience => Some(vec![issue]),
+        Reason::RightsShrunk => {
+            let scopes = scope_flags(&principal.standing.scopes);
+            let api = principal.standing.api.as_ref().map(api_flag).unwrap_or_default();
+            Some(vec![issue, format!("client update {client}{api}{scopes}")])
+        }
+        Reason::ScopeMissing if principal.subject_kind() == SubjectKind::Client => {
+            let scopes = scope_flags(&case.decision.missing_scopes);
+            let api = principal.standing.api.as_ref().map(api_flag).unwrap_or_default();
+            Some(vec![format!("client update {client}{api}{scopes}"), issue])
+        }
+        _ => None,
     }
 }
 

@@ -125,7 +125,10 @@ impl Sheet {
         self.put(|_| {}); // no-store stands already
         match decision.identity() {
             Some(principal) => {
-                self.write_principal(principal, decision.standing().unwrap_or(&principal.standing), realm)
+                self.write_principal(principal, decision.standing().unwrap_or(&principal.standing), realm);
+                self.put(|text| {
+                    decision.token.iter().for_each(|token| text.extend_from_slice(token.expose().as_bytes()))
+                });
             }
             None => self.next += IDENTITY_COUNT - 2,
         }
@@ -138,7 +141,7 @@ impl Sheet {
         }
     }
 
-    /// In the order of [`IDENTITY`], up to `Admit-Token`.
+    /// In the order of [`IDENTITY`], up to `Admit-Realm`.
     fn write_principal(&mut self, principal: &Principal, standing: &Standing, realm: &RealmName) {
         let profile = principal.profile.as_deref();
         let profile_text = |get: fn(&Profile) -> Option<&str>| profile.and_then(get).unwrap_or_default();
@@ -155,7 +158,6 @@ impl Sheet {
         self.put(|text| append_list(text, standing.roles.iter().map(|role| role.as_str())));
         self.put(|text| text.extend_from_slice(acr_of(principal).unwrap_or_default().as_bytes()));
         self.put(|text| text.extend_from_slice(realm.as_str().as_bytes()));
-        self.put(|_| {}); // no Admit-Token in this version
     }
 
     fn put(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
@@ -235,6 +237,7 @@ pub fn principal_json(
         "client": acting_client(principal).map(|client| client.to_string()),
         "grant": principal.grant,
         "key": principal.key,
+        "token": principal.token.as_ref().map(|token| token.id),
         "credential": principal.credential.as_str(),
         "api": standing.api,
         "scopes": standing.scopes,
@@ -311,6 +314,7 @@ mod tests {
                 ..Profile::default()
             })),
             sign_in: None,
+            token: None,
         };
         let mut decision = decision(Some(principal.clone()));
         decision.limits.push(LimitState {

@@ -234,6 +234,22 @@ words! {
         LinkNeeded = "link_needed",
         /// The prefix is another realm's.
         OtherRealm = "other_realm",
+        /// A JWT that cannot be read: not three parts, not base64url, not JSON, members that are critical or stand there twice.
+        TokenForm = "token_form",
+        /// A JWT of another kind: an ID token, an assertion, whatever its `typ` says.
+        TokenType = "token_type",
+        /// A JWT whose algorithm is not that of its key.
+        TokenAlgorithm = "token_algorithm",
+        /// A JWT by another issuer.
+        OtherIssuer = "other_issuer",
+        /// A JWT that names no key by which this realm signs, or signed.
+        UnknownSigningKey = "unknown_signing_key",
+        /// A JWT that its key did not sign.
+        TokenSignature = "token_signature",
+        /// A JWT that lacks a claim, has one of the wrong type, or says something else than its grant.
+        TokenClaims = "token_claims",
+        /// A JWT whose time is to come.
+        NotYet = "not_yet",
         /// A secret of a kind that never belongs in this place: somebody leaks it.
         SecretInWrongPlace = "secret_in_wrong_place",
         /// Past its expiry.
@@ -248,6 +264,8 @@ words! {
         IssuedBeforeCutoff = "issued_before_cutoff",
         /// What it grew from has ended.
         ParentEnded = "parent_ended",
+        /// An access token with a scope that its grant does not give any more.
+        RightsShrunk = "rights_shrunk",
         /// The owner is disabled.
         OwnerDisabled = "owner_disabled",
         /// The owner is gone.
@@ -342,11 +360,21 @@ impl Reason {
             | Self::UnknownSecret
             | Self::WrongPassword
             | Self::LinkNeeded
+            | Self::TokenForm
+            | Self::TokenType
+            | Self::TokenAlgorithm
+            | Self::OtherIssuer
+            | Self::UnknownSigningKey
+            | Self::TokenSignature
+            | Self::TokenClaims
+            | Self::NotYet
             | Self::SecretInWrongPlace
             | Self::NotAskedFor => Code::InvalidCredential,
             Self::OtherRealm => Code::WrongRealm,
             Self::Expired | Self::RolledOver | Self::Idle => Code::ExpiredCredential,
-            Self::Revoked | Self::KeyDisabled | Self::IssuedBeforeCutoff | Self::ParentEnded => Code::RevokedCredential,
+            Self::Revoked | Self::KeyDisabled | Self::IssuedBeforeCutoff | Self::ParentEnded | Self::RightsShrunk => {
+                Code::RevokedCredential
+            }
             Self::OwnerDisabled | Self::OwnerGone | Self::RealmDisabled => Code::SubjectDisabled,
             Self::OtherAudience | Self::OtherHost => Code::WrongAudience,
             Self::Assurance | Self::FactorsPending => Code::InsufficientAuthentication,
@@ -395,7 +423,16 @@ mod tests {
     #[test]
     fn ak_02_strangers_are_told_one_thing() {
         let secrets = [Reason::Checksum, Reason::UnknownShape, Reason::UnknownSecret, Reason::OtherRealm];
-        for reason in secrets.into_iter().chain([Reason::WrongPassword, Reason::LinkNeeded]) {
+        let tokens = [
+            Reason::TokenForm,
+            Reason::TokenType,
+            Reason::TokenAlgorithm,
+            Reason::OtherIssuer,
+            Reason::UnknownSigningKey,
+            Reason::TokenSignature,
+            Reason::TokenClaims,
+        ];
+        for reason in secrets.into_iter().chain(tokens).chain([Reason::WrongPassword, Reason::LinkNeeded]) {
             assert_eq!(reason.told(), Code::InvalidCredential, "{reason}");
         }
     }

@@ -10,6 +10,7 @@ use crate::limit::{self, Limit};
 use crate::name::{RoleName, ScopeName};
 use crate::principal::{Principal, Standing};
 use crate::time::Span;
+use crate::upstream::UpstreamToken;
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub struct Decision {
     pub cors: Vec<(HeaderName, HeaderValue)>,
     /// How old the knowledge is that it rests on, where that is older than it should be.
     pub stale: Option<Span>,
+    /// What the application is told of the caller, where the rule says so.
+    pub token: Option<UpstreamToken>,
     /// After how many seconds a password may be tried again, where that was too fast.
     pub guess_after_s: Option<u32>,
 }
@@ -80,6 +83,7 @@ impl Decision {
             limits: Vec::new(),
             cors: Vec::new(),
             stale: None,
+            token: None,
             guess_after_s: None,
         }
     }

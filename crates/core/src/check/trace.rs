@@ -268,6 +268,11 @@ fn standing_text(principal: &Principal, standing: &Standing) -> String {
         (_, Some(key)) => {
             format!("it is key {key} (secret {}) of \"{}\": {api}, {scopes}", principal.secret_number, principal.name)
         }
+        (CredentialKind::AccessToken, _) => {
+            let id = principal.token.as_ref().map(|token| format!(" {}", token.id)).unwrap_or_default();
+            let grant = principal.grant.map(|grant| format!(" under grant {grant}")).unwrap_or_default();
+            format!("it is token{id} of \"{}\"{grant}: {api}, {scopes}", principal.name)
+        }
         (CredentialKind::Session, _) => {
             let at = principal.sign_in.as_ref().map(|sign_in| format!(", signed in at {}", sign_in.at));
             format!("it is \"{}\"{}: {api}, {scopes}", principal.name, at.unwrap_or_default())
@@ -318,7 +323,18 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::Checksum => "the checksum of the key is wrong: a typing error or a guess; nothing was looked up",
         Reason::UnknownShape => "the text is like no credential of this server",
         Reason::UnknownSecret => "well-formed, and not known in this realm",
-        Reason::OtherRealm => "the prefix is that of another realm of this server",
+        Reason::OtherRealm => "it is another realm's of this server",
+        Reason::TokenForm => {
+            "a JWT that cannot be read: not three parts of base64url, not JSON, critical or doubled members"
+        }
+        Reason::TokenType => "a JWT of another kind than an access token for this API",
+        Reason::TokenAlgorithm => "the algorithm is not that of the key that it names",
+        Reason::OtherIssuer => "the JWT is by another issuer",
+        Reason::UnknownSigningKey => "the JWT names no key by which this realm signs or signed lately",
+        Reason::TokenSignature => "the signature is not that of the key that the JWT names",
+        Reason::TokenClaims => "a claim of the JWT is missing, of the wrong type, or not what its grant says",
+        Reason::NotYet => "its time is to come: a clock is wrong",
+        Reason::RightsShrunk => "it has a scope that its grant does not give any more; a new token has what is left",
         Reason::SecretInWrongPlace => "a secret of this kind never belongs in this place",
         Reason::Expired => "it has expired",
         Reason::RolledOver => "the key was rolled and the overlap of this old secret is over",

@@ -57,6 +57,7 @@ pub fn principal(person: &Person, at: Time) -> Principal {
             last_at: at,
             standings,
         })),
+        token: None,
     }
 }
 

@@ -268,6 +268,7 @@ pub fn principal(line: &Line) -> Principal {
             last_at: root.last_at,
             standings,
         })),
+        token: None,
     }
 }
 

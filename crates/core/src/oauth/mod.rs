@@ -1,7 +1,7 @@
 //! OAuth 2.1: what applications ask for, what they get, and how they are refused (RFC 6749 and what grew on it).
 //!
-//! Pure: requests that were read, rows that were loaded, and what follows. Knows neither HTTP nor the store, and signs nothing
-//! itself.
+//! Pure: requests that were read, rows that were loaded, and what follows. Knows no HTTP but its words, no store, no clock,
+//! and signs nothing itself.
 
 pub mod access_token;
 pub mod assertion;

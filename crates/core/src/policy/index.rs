@@ -207,7 +207,8 @@ impl Policy {
     /// Gives guarded rules their audience; one with a problem denies.
     fn settle_all(&mut self) {
         for (rule, _) in &mut self.rules {
-            let found = settle(rule, &self.apis, &self.owners);
+            let mut found = settle(rule, &self.apis, &self.owners);
+            found.extend(judge_token(rule, &self.apis));
             if !found.is_empty() {
                 rule.deny();
             }
@@ -311,6 +312,15 @@ fn settle(rule: &mut Rule, apis: &[ApiRealm], owners: &Owners) -> Vec<Problem> {
         _ => format!("has {scope}, which no API defines. Add it: admit api update API --scope {scope}"),
     };
     missing.into_iter().map(|scope| Problem::new("require.scopes", tell(scope))).collect()
+}
+
+/// What is minted for an application must be worth nothing at any API.
+fn judge_token(rule: &Rule, apis: &[ApiRealm]) -> Option<Problem> {
+    let audience = rule.token_audience.as_deref()?;
+    apis.iter().find(|api| api.uri.as_str() == audience)?;
+    let message =
+        format!("is {audience}, which is an API: name the application another way, such as its internal address");
+    Some(Problem::new("token.audience", message))
 }
 
 /// The audience of a rule that names none: the API that owns its place.

@@ -167,6 +167,7 @@ mod tests {
             halted: None,
             profile: Some(Arc::new(Profile { external_id: Some("cus_42".to_owned()), ..Profile::default() })),
             sign_in: None,
+            token: None,
         }
     }
 

@@ -12,9 +12,10 @@ use crate::time::Span;
 use super::host::HostPattern;
 use super::method::{self, Methods};
 use super::pattern::PathPattern;
-use super::raw::{RawAccept, RawLimit, RawMatch, RawRequire, RawRule};
+use super::raw::{RawAccept, RawLimit, RawMatch, RawRequire, RawRule, RawToken};
 use super::rule::{
-    Audience, DEFAULT_PRIORITY, Demand, MAX_PRIORITY, MAX_STALE_FOR, MAX_WORDS, Problem, Require, Rule, RuleLimit,
+    AUDIENCE_MAX, Audience, DEFAULT_PRIORITY, Demand, MAX_PRIORITY, MAX_STALE_FOR, MAX_WORDS, Problem, Require, Rule,
+    RuleLimit,
 };
 
 impl RawRule {
@@ -49,6 +50,7 @@ impl RawRule {
             keep_encoded_slash: reader.read_word("encoded_slash", self.encoded_slash.as_deref(), "keep"),
             login: reader.read_login(self, &demand, &host),
             observe: reader.read_word("mode", self.mode.as_deref(), "observe"),
+            token_audience: self.token.as_ref().and_then(|token| reader.read_token(token, &demand)),
             limit: self.limit.as_ref().and_then(|limit| reader.read_limit(limit, &demand)),
             stale_for: self.stale_for.as_deref().map_or(Span::ZERO, |text| reader.read_stale_for(text, &demand)),
             priority: reader.read_priority(self.priority),
@@ -71,6 +73,7 @@ impl Rule {
     pub(super) fn deny(&mut self) {
         (self.demand, self.audience, self.observe, self.limit) = (Demand::Deny, Audience::None, false, None);
         self.login = false;
+        self.token_audience = None;
         self.stale_for = Span::ZERO;
     }
 }
@@ -121,7 +124,6 @@ impl Reader {
         let refused = [
             ("require.acr", require.is_some_and(|require| require.acr.is_some()), "step-up"),
             ("require.max_age", require.is_some_and(|require| require.max_age.is_some()), "step-up"),
-            ("token", raw.token.is_some(), "tokens for the application"),
         ];
         for (path, said, mechanism) in refused {
             if said {
@@ -274,6 +276,24 @@ impl Reader {
         Some(name.into())
     }
 
+    /// Whom the application's token is for: any word that it takes for its own name, but never an API ([`super::index`]).
+    fn read_token(&mut self, raw: &RawToken, demand: &Demand) -> Option<Box<str>> {
+        if !matches!(demand, Demand::Require(_)) {
+            self.problem(
+                "token",
+                "says who the caller is, whom a rule with public or deny does not know: leave it out",
+            );
+        }
+        let audience = raw.audience.as_deref().unwrap_or_default();
+        let letters_well = audience.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+        if !(1..=AUDIENCE_MAX).contains(&audience.len()) || !letters_well {
+            let must = format!("must be 1 to {AUDIENCE_MAX} visible letters, such as https://shop.internal");
+            self.problem("token.audience", must);
+            return None;
+        }
+        Some(audience.into())
+    }
+
     fn read_limit(&mut self, raw: &RawLimit, demand: &Demand) -> Option<RuleLimit> {
         let default = if matches!(demand, Demand::Public) { Per::Ip } else { Per::Grant };
         let per = match raw.per.as_deref() {
@@ -362,7 +382,7 @@ fn read_subject(text: &str) -> Result<SubjectKind, String> {
 fn read_credential(text: &str) -> Result<Option<CredentialKind>, String> {
     match (CredentialKind::of_rule(text), text) {
         (Some(kind), _) => Ok(Some(kind)),
-        (None, "access_token" | "certificate") => Ok(None),
+        (None, "certificate") => Ok(None),
         _ => Err(format!("has {text:?}: the kinds are api_key, session, access_token, basic and certificate")),
     }
 }

@@ -118,12 +118,14 @@ fn a_rule_must_say_who_is_admitted() {
 
 #[test]
 fn words_without_mechanism_are_refused_by_name() {
-    let rule = "token = { audience = 'a' }\nrequire = { acr = 'a', max_age = 300 }";
+    let rule = "require = { acr = 'a', max_age = 300 }";
     let problems = raw(rule).resolve().unwrap_err();
     let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
-    assert_eq!(paths, ["require.acr", "require.max_age", "token"]);
+    assert_eq!(paths, ["require.acr", "require.max_age"]);
     assert!(problems.iter().all(|problem| problem.message.contains("this version of Admit does not have")));
-    assert_eq!(refused("require = { credentials = ['certificate', 'access_token'] }"), ["require.credentials"]);
+    assert_eq!(refused("require = { credentials = ['certificate'] }"), ["require.credentials"]);
+    let taken = raw("require = { credentials = ['certificate', 'access_token'] }").resolve().unwrap();
+    assert_eq!(taken.require().unwrap().credentials, [CredentialKind::AccessToken]);
     assert_eq!(refused("require = { credentials = ['operator_key'] }"), ["require.credentials"]);
 }
 
@@ -254,4 +256,19 @@ proptest! {
             prop_assert_eq!(rule.resolve_or_deny().0.demand, Demand::Deny);
         }
     }
+}
+
+#[test]
+fn a_token_for_the_application_names_it_and_needs_a_caller() {
+    let guarded =
+        |audience: &str| format!("token = {{ audience = '{audience}' }}\nrequire = {{ authenticated = true }}");
+    let rule = raw(&guarded("https://shop.internal")).resolve().unwrap();
+    assert_eq!(rule.token_audience.as_deref(), Some("https://shop.internal"));
+    assert!(raw(&guarded(&"a".repeat(AUDIENCE_MAX))).resolve().is_ok());
+    for bad in ["", "a b", "a\"b", "é", &"a".repeat(AUDIENCE_MAX + 1)] {
+        assert_eq!(refused(&guarded(bad)), ["token.audience"], "{bad}");
+    }
+    assert_eq!(refused("token = {}\nrequire = { authenticated = true }"), ["token.audience"]);
+    assert_eq!(refused("token = { audience = 'a' }\npublic = true\nmatch = { host = 'a.test' }"), ["token"]);
+    assert_eq!(refused("token = { audience = 'a' }\ndeny = true"), ["token"]);
 }

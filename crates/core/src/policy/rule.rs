@@ -24,6 +24,8 @@ pub const DEFAULT_PRIORITY: u32 = 100;
 pub const MAX_PRIORITY: u32 = 1_000_000;
 /// The longest that a rule may go on without the store.
 pub const MAX_STALE_FOR: Span = Span::minutes(5);
+/// The longest name of an application that reads tokens.
+pub const AUDIENCE_MAX: usize = 200;
 /// The most words of one list of a rule.
 pub const MAX_WORDS: usize = 64;
 
@@ -54,6 +56,8 @@ pub struct Rule {
     pub login: bool,
     /// Judge and record, admit anyway.
     pub observe: bool,
+    /// For whom an `Admit-Token` is minted.
+    pub token_audience: Option<Box<str>>,
     /// How fast.
     pub limit: Option<RuleLimit>,
     /// How old the knowledge of revocations may be while the store cannot be asked; nothing: older is refused.

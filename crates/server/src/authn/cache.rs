@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use admit_core::id::RealmId;
+use admit_core::id::{GrantId, RealmId};
 use admit_core::login::session::SignIn;
 use admit_core::name::{RoleName, ScopeName};
-use admit_core::principal::{Principal, Profile, Standing};
+use admit_core::principal::{Principal, Profile, Standing, Token};
 use admit_core::secret::SecretKind;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
@@ -33,23 +33,34 @@ impl Tagger {
 
     /// The tag of a secret's text in a realm. A text that two kinds may have (keys that were imported have any form) has two.
     pub fn tag(&self, realm: RealmId, kind: SecretKind, text: &str) -> Tag {
-        self.tag_of(realm, kind as u8, &[text])
+        self.tag_of(realm, kind as u8, [text.as_bytes()])
     }
 
     /// The tag of a person's name and password. Neither has the octet that parts them.
     pub fn tag_person(&self, realm: RealmId, name: &str, password: &str) -> Tag {
-        self.tag_of(realm, u8::MAX, &[name, "\0", password])
+        self.tag_of(realm, u8::MAX, [name.as_bytes(), b"\0", password.as_bytes()])
+    }
+
+    /// The tag of what all tokens of a grant with these scopes are worth.
+    pub fn tag_share(&self, realm: RealmId, grant: GrantId, scopes: &[ScopeName]) -> Tag {
+        let words = || scopes.iter().flat_map(|scope| [&b" "[..], scope.as_str().as_bytes()]);
+        self.tag_of(realm, u8::MAX - 1, std::iter::once(&grant.bytes()[..]).chain(words()).collect::<Vec<_>>())
+    }
+
+    /// The tag of what an application is told of a caller, signed by this key.
+    pub fn tag_upstream(&self, realm: RealmId, kid: &str, told: &[u8]) -> Tag {
+        self.tag_of(realm, u8::MAX - 2, [kid.as_bytes(), b"\0", told])
     }
 
     #[expect(deprecated, reason = "the standard library's SipHash-2-4 with chosen keys has no other name")]
-    fn tag_of(&self, realm: RealmId, kind: u8, text: &[&str]) -> Tag {
+    fn tag_of<'t>(&self, realm: RealmId, kind: u8, text: impl AsRef<[&'t [u8]]>) -> Tag {
         use std::hash::{Hasher, SipHasher};
         let mut tag = [0; 16];
         for ((first, second), half) in self.0.iter().zip(tag.chunks_exact_mut(8)) {
             let mut hasher = SipHasher::new_with_keys(*first, *second);
             hasher.write(realm.bytes());
             hasher.write_u8(kind);
-            text.iter().for_each(|part| hasher.write(part.as_bytes()));
+            text.as_ref().iter().for_each(|part| hasher.write(part));
             half.copy_from_slice(&hasher.finish().to_le_bytes());
         }
         Tag(tag)
@@ -65,7 +76,7 @@ impl Tag {
     }
 
     /// All of it.
-    pub(super) fn octets(&self) -> [u8; 16] {
+    pub fn octets(&self) -> [u8; 16] {
         self.0
     }
 
@@ -75,7 +86,7 @@ impl Tag {
     }
 }
 
-/// How many ids an entry may depend on: realm, subject, client, key, grant, hash and ancestors.
+/// How many ids an entry may depend on: realm, subject, client, grant, key and hash or token and signing key, and ancestors.
 pub const SLOTS_MAX: usize = 10;
 
 const SHARDS: usize = 64;
@@ -97,6 +108,11 @@ impl Depends {
             pairs.get_mut(place)?.copy_from_slice(&both.to_le_bytes()[..5]);
         }
         Some(Self { pairs, count: slots.len() as u8 })
+    }
+
+    /// The same and more; `None` where there are more than fit.
+    pub fn with(&self, more: &[Slot]) -> Option<Self> {
+        Self::on(&self.slots().chain(more.iter().copied()).collect::<Vec<_>>())
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
@@ -143,6 +159,11 @@ impl Cache {
 
     /// The facts about a credential, while nothing they depend on has changed.
     pub fn get(&self, tag: &Tag, epochs: &Epochs) -> Option<Arc<Principal>> {
+        self.get_with(tag, epochs).map(|(principal, _)| principal)
+    }
+
+    /// The same with what they depend on.
+    pub fn get_with(&self, tag: &Tag, epochs: &Epochs) -> Option<(Arc<Principal>, Depends)> {
         let mut shard = self.shard(tag).lock();
         let at = shard.find(tag)?;
         let entry = &mut shard.entries[at];
@@ -152,7 +173,7 @@ impl Cache {
         };
         entry.position = position;
         entry.used = true;
-        Some(entry.principal.clone())
+        Some((entry.principal.clone(), entry.depends))
     }
 
     /// Keeps facts as a snapshot saw them that began after `position` was taken. A change that was learned later makes them
@@ -199,7 +220,8 @@ fn cost_of(principal: &Principal) -> usize {
         let there = sign_in.standings.iter().filter(|standing| !is_shared(*standing));
         size_of::<SignIn>() + there.map(|standing| cost_of_standing(standing)).sum::<usize>()
     });
-    own + name + profile + standing + sign_in
+    let token = principal.token.as_ref().map_or(0, |_| size_of::<Token>());
+    own + name + profile + standing + sign_in + token
 }
 
 /// Whether others have it too: one owner is the table of what is shared, another this principal.
@@ -263,7 +285,7 @@ impl Shard {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use admit_core::id::{ClientId, SubjectId};
     use admit_core::principal::CredentialKind;
     use admit_store::{Change, ChangeKind};
@@ -271,7 +293,7 @@ mod tests {
     use super::super::epoch::slot;
     use super::*;
 
-    fn principal(name: &str) -> Arc<Principal> {
+    pub(crate) fn principal(name: &str) -> Arc<Principal> {
         Arc::new(Principal {
             subject: SubjectId::Client(ClientId::from_bytes([1; 16])),
             client: None,
@@ -286,12 +308,13 @@ mod tests {
             halted: None,
             profile: None,
             sign_in: None,
+            token: None,
         })
     }
 
     static SHARED: std::sync::LazyLock<Arc<Standing>> = std::sync::LazyLock::new(Arc::default);
 
-    fn tag(number: u32) -> Tag {
+    pub(crate) fn tag(number: u32) -> Tag {
         Tagger::new([1, 2, 3, 4]).tag(RealmId::from_bytes([1; 16]), SecretKind::ApiKey, &number.to_string())
     }
 
@@ -329,7 +352,7 @@ mod tests {
     }
 
     /// Every order of both texts' letters in which the letters of each keep theirs.
-    fn interleavings(a: &str, b: &str) -> Vec<String> {
+    pub(crate) fn interleavings(a: &str, b: &str) -> Vec<String> {
         let (Some(first_a), Some(first_b)) = (a.chars().next(), b.chars().next()) else {
             return vec![format!("{a}{b}")];
         };

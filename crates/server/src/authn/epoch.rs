@@ -91,7 +91,7 @@ impl Epochs {
                 self.count_anew(number);
             }
             self.raise(change, number);
-            self.settled.store(number, Ordering::Release);
+            self.settle(number);
         }
     }
 
@@ -138,6 +138,11 @@ impl Epochs {
             ChangeKind::Client => raise(clients_slot(change.realm)),
             ChangeKind::Token | ChangeKind::User | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Credential => {}
         }
+    }
+
+    /// Notes that every change up to this number has raised its slots.
+    pub(super) fn settle(&self, number: i64) {
+        self.settled.store(number, Ordering::Release);
     }
 
     /// True while none of the slots has changed after `position`.

@@ -1,4 +1,4 @@
-//! The one maker of principals: from a presented credential to the facts about its holder.
+//! The one maker of principals: from a presented credential to the facts about its holder. JWTs are verified by [`token`].
 //!
 //! Cheap refusals come first: form, checksum, prefix. Then the cache; then, for what is not in it, a unit of the budget of
 //! unknown credentials, and only then the store. A unit is given back when the credential turns out to be known, so that
@@ -18,11 +18,12 @@ use admit_core::master::Keys;
 use admit_core::principal::{CredentialKind, Principal, Standing};
 use admit_core::secret::{self, NotOpaque, SecretHash, SecretKind};
 use admit_core::time::{Span, Time};
-use admit_store::ShownSession;
+use admit_core::token as jwt;
+use admit_store::{FoundToken, ShownSession};
 
 use super::cache::{Depends, Tag};
-use super::epoch::slot;
-use super::freshness;
+use super::epoch::{Slot, slot};
+use super::{freshness, token};
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
 use crate::master;
@@ -41,17 +42,42 @@ impl From<Arc<Principal>> for Resolved {
     }
 }
 
-/// Resolves an API key of a realm, or a session where it stood in a cookie. Says nothing of expiry, address or rights. Facts
-/// up to `stale_for` old serve where the store cannot be asked.
-pub fn resolve(
-    app: &App,
-    realm: &RealmPolicy,
-    presented: &Presented<'_>,
-    client_ip: Option<IpAddr>,
-    stale_for: Span,
-) -> Result<Resolved, Reason> {
+/// How it is asked who presents something.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    /// From where.
+    pub client_ip: Option<IpAddr>,
+    /// How old facts may be where the store cannot be asked.
+    pub stale_for: Span,
+    /// Whether what is not known costs a unit of the budget of unknown credentials.
+    pub pays: bool,
+    /// The moment of the request.
+    pub now: Time,
+}
+
+impl Ask {
+    /// As strangers ask, who get no old answers.
+    pub fn at(client_ip: Option<IpAddr>, now: Time) -> Self {
+        Self { client_ip, stale_for: Span::ZERO, pays: true, now }
+    }
+}
+
+/// What a text is by its looks.
+#[derive(Clone, Copy)]
+enum Shape {
+    Secret(SecretKind),
+    Jwt,
+}
+
+/// Resolves an API key or access token of a realm, or a session where it stood in a cookie. Says nothing of expiry, address or
+/// rights. Facts up to `stale_for` old serve where the store cannot be asked.
+pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &Ask) -> Result<Resolved, Reason> {
     let text = presented.text.as_ref();
-    let kind = kind_of(app, realm, presented)?;
+    let shape = shape_of(app, realm, presented)?;
+    let kind = match shape {
+        Shape::Secret(kind) => kind,
+        Shape::Jwt => SecretKind::AccessToken,
+    };
     let tag = app.tagger.tag(realm.realm.id, kind, text);
     let (kept, overdue) = (app.principals.get(&tag, &app.epochs), freshness::overdue(app));
     let known = match (kept, overdue) {
@@ -62,18 +88,35 @@ pub fn resolve(
     if overdue.is_none() && app.unknown.has(&tag, &app.epochs) {
         return Err(Reason::UnknownSecret);
     }
-    let asked = match &known {
-        // Who was known a moment ago costs no unit of the unknown.
-        Some(_) => ask(app, realm, kind, text),
-        None => look_up(app, realm, kind, text, client_ip),
+    // Who was known a moment ago costs no unit of the unknown.
+    let is_known = known.is_some();
+    let asked = match shape {
+        Shape::Jwt => token::of_jwt(app, realm, tag, text, ask, is_known),
+        Shape::Secret(kind) => of_secret(app, realm, tag, kind, text, ask, is_known),
     };
-    let Answer { position, shown, found } = match (asked, known) {
-        (Ok(answer), _) => answer,
+    match (asked, known) {
+        (Ok(principal), _) => Ok(principal.into()),
         (Err(reason @ (Reason::StoreUnavailable | Reason::QueueFull)), Some((principal, overdue))) => {
-            let stale = overdue.within(stale_for).ok_or(reason)?;
-            return Ok(Resolved { principal, stale: Some(stale) });
+            let stale = overdue.within(ask.stale_for).ok_or(reason)?;
+            Ok(Resolved { principal, stale: Some(stale) })
         }
-        (Err(reason), _) => return Err(reason),
+        (Err(reason), _) => Err(reason),
+    }
+}
+
+/// What the store knows of a secret, kept: who it is, or that it is nobody's.
+fn of_secret(
+    app: &App,
+    realm: &RealmPolicy,
+    tag: Tag,
+    kind: SecretKind,
+    text: &str,
+    ask: &Ask,
+    is_known: bool,
+) -> Result<Arc<Principal>, Reason> {
+    let Answer { position, shown, found } = match is_known || !ask.pays {
+        true => read(app, realm, kind, text)?,
+        false => look_up(app, realm, kind, text, ask.client_ip)?,
     };
     let Some(found) = found else {
         if let Some(depends) = shown.depends() {
@@ -81,17 +124,23 @@ pub fn resolve(
         }
         return Err(Reason::UnknownSecret);
     };
-    if found.hash() != shown.active() {
+    // A token ends before anybody has to move it.
+    let may_move = !matches!(found, Found::Token(_));
+    if may_move && found.hash() != shown.active() {
         app.master.note_move(&shown.keys, realm.realm.id, found.hash(), shown.active());
     }
-    Ok(keep(app, tag, position, &found).into())
+    keep(app, tag, position, &found)
 }
 
-/// What a secret is by its looks, where such a one may stand in that place.
-fn kind_of(app: &App, realm: &RealmPolicy, presented: &Presented<'_>) -> Result<SecretKind, Reason> {
+/// What a text is by its looks, where such a one may stand in that place.
+fn shape_of(app: &App, realm: &RealmPolicy, presented: &Presented<'_>) -> Result<Shape, Reason> {
     let text = presented.text.as_ref();
     if presented.place != Place::Cookie && realm.has_imported_shape(text) {
-        return Ok(SecretKind::ApiKey);
+        return Ok(Shape::Secret(SecretKind::ApiKey));
+    }
+    if jwt::is_jwt(text) {
+        credential::judge_place(presented.place, SecretKind::AccessToken)?;
+        return Ok(Shape::Jwt);
     }
     let opaque = secret::read(text).map_err(|why| match why {
         NotOpaque::Checksum => Reason::Checksum,
@@ -99,9 +148,8 @@ fn kind_of(app: &App, realm: &RealmPolicy, presented: &Presented<'_>) -> Result<
     })?;
     credential::judge_place(presented.place, opaque.kind)?;
     match opaque.kind {
-        SecretKind::ApiKey if opaque.prefix == realm.realm.prefix.as_str() => Ok(SecretKind::ApiKey),
-        SecretKind::ApiKey => Err(of_other_realm(app, opaque.prefix)),
-        SecretKind::Session => Ok(SecretKind::Session),
+        SecretKind::ApiKey if opaque.prefix != realm.realm.prefix.as_str() => Err(of_other_realm(app, opaque.prefix)),
+        kind @ (SecretKind::ApiKey | SecretKind::Session | SecretKind::AccessToken) => Ok(Shape::Secret(kind)),
         _ => Err(Reason::UnknownSecret),
     }
 }
@@ -110,6 +158,7 @@ fn kind_of(app: &App, realm: &RealmPolicy, presented: &Presented<'_>) -> Result<
 enum Found {
     Key(Box<admit_store::Found>),
     Session(Box<ShownSession>),
+    Token(Box<FoundToken>),
 }
 
 impl Found {
@@ -117,15 +166,32 @@ impl Found {
         match self {
             Self::Key(found) => found.secret.hash,
             Self::Session(found) => found.hash,
+            Self::Token(found) => found.token.hash,
         }
     }
 
-    fn lineage(&self) -> &Lineage {
-        match self {
-            Self::Key(found) => &found.lineage,
-            Self::Session(found) => &found.line.lineage,
+    /// Everything that its worth depends on.
+    fn slots(&self) -> Vec<Slot> {
+        let mut slots = match self {
+            Self::Key(found) => lineage_slots(&found.lineage),
+            Self::Session(found) => lineage_slots(&found.line.lineage),
+            Self::Token(found) => token::slots_of_row(found),
+        };
+        slots.push(slot(&self.hash().tag()));
+        if let Self::Key(found) = self {
+            slots.push(slot(found.key.id.bytes()));
         }
+        slots
     }
+}
+
+/// What a grant depends on.
+pub(super) fn lineage_slots(lineage: &Lineage) -> Vec<Slot> {
+    let Lineage { realm, grant, ancestors, .. } = lineage;
+    let mut slots = vec![slot(realm.id.bytes()), slot(grant.subject.bytes()), slot(grant.id.bytes())];
+    slots.extend(grant.client.map(|client| slot(client.bytes())));
+    slots.extend(ancestors.iter().map(|ancestor| slot(ancestor.id.bytes())));
+    slots
 }
 
 /// A presented secret as it may be stored: under the active master key's hash, or still under an older one's.
@@ -179,7 +245,7 @@ fn look_up(
     if !app.limiter.take_unknown(&budget, realm.realm.id, source, app.clock.monotonic_us()) {
         return Err(Reason::UnknownBudget);
     }
-    let asked = ask(app, realm, kind, text);
+    let asked = read(app, realm, kind, text);
     // A store that does not answer says nothing about the credential.
     if !matches!(asked, Ok(Answer { found: None, .. })) {
         app.limiter.give_back_unknown(&budget, realm.realm.id, source);
@@ -195,7 +261,7 @@ pub fn unreadable(error: &admit_store::Error) -> Reason {
     }
 }
 
-fn ask(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<Answer, Reason> {
+fn read(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<Answer, Reason> {
     app.metrics.cache_misses.inc();
     let position = app.epochs.position();
     let shown = Shown::new(app, realm.realm.id, kind, text);
@@ -204,6 +270,10 @@ fn ask(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<A
             SecretKind::Session => {
                 let found = tx.find_session_among(realm.realm.id, GrantKind::Session, &shown.hashes)?;
                 found.map(|found| Found::Session(Box::new(found)))
+            }
+            SecretKind::AccessToken => {
+                let found = tx.find_access_token(realm.realm.id, &shown.hashes)?;
+                found.map(|found| Found::Token(Box::new(found)))
             }
             _ => tx.find_credential_among(realm.realm.id, &shown.hashes)?.map(|found| Found::Key(Box::new(found))),
         };
@@ -219,12 +289,13 @@ fn ask(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<A
     Ok(Answer { position, shown, found })
 }
 
-fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Arc<Principal> {
+fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Result<Arc<Principal>, Reason> {
     let principal = match found {
         Found::Key(found) => key::principal(&found.key, &found.secret, &found.lineage),
         Found::Session(found) => session::principal(&found.line),
+        Found::Token(found) => token::of_row(found)?,
     };
-    keep_as(app, tag, position, depends_of(found), principal)
+    Ok(keep_as(app, tag, position, Depends::on(&found.slots()), principal))
 }
 
 /// Whose password was the right one, kept under a tag of name and password. The position was taken before the password was
@@ -235,29 +306,20 @@ pub fn person(app: &App, tag: Tag, position: i64, person: &basic::Person, now: T
     keep_as(app, tag, position, depends, basic::principal(person, now))
 }
 
-fn keep_as(app: &App, tag: Tag, position: i64, depends: Option<Depends>, mut principal: Principal) -> Arc<Principal> {
+/// Keeps facts, where what they depend on finds a place.
+pub(super) fn keep_as(
+    app: &App,
+    tag: Tag,
+    position: i64,
+    depends: Option<Depends>,
+    mut principal: Principal,
+) -> Arc<Principal> {
     app.shared.part(&mut principal);
     let principal = Arc::new(principal);
     if let Some(depends) = depends {
         app.principals.insert(tag, position, depends, principal.clone());
     }
     principal
-}
-
-fn depends_of(found: &Found) -> Option<Depends> {
-    let lineage = found.lineage();
-    let mut slots = vec![
-        slot(lineage.realm.id.bytes()),
-        slot(lineage.grant.subject.bytes()),
-        slot(lineage.grant.id.bytes()),
-        slot(&found.hash().tag()),
-    ];
-    if let Found::Key(found) = found {
-        slots.push(slot(found.key.id.bytes()));
-    }
-    slots.extend(lineage.grant.client.map(|client| slot(client.bytes())));
-    slots.extend(lineage.ancestors.iter().map(|ancestor| slot(ancestor.id.bytes())));
-    Depends::on(&slots)
 }
 
 /// The operator key of this start, as Bearer from a direct loopback peer only: everything may be done with it.
@@ -282,5 +344,6 @@ fn operator_principal() -> Arc<Principal> {
         halted: None,
         profile: None,
         sign_in: None,
+        token: None,
     })
 }

@@ -20,7 +20,7 @@ use http::header::COOKIE;
 use super::pipeline::target_of;
 use super::policies::RealmPolicy;
 use crate::app::App;
-use crate::authn::resolve::{self, Resolved};
+use crate::authn::resolve::{self, Ask, Resolved};
 use crate::login::cookie::{is_issuer_host, is_secure_issuer, is_secure_site};
 
 /// What the cookies of a request come to.
@@ -91,7 +91,8 @@ fn judge<'r>(
     now: Time,
 ) -> Ambient<'r> {
     let stale_for = rule.map_or(Span::ZERO, |rule| rule.stale_for);
-    let resolved = match resolve::resolve(app, realm, &presented, request.client_ip, stale_for) {
+    let ask = Ask { stale_for, ..Ask::at(request.client_ip, now) };
+    let resolved = match resolve::resolve(app, realm, &presented, &ask) {
         Ok(resolved) => resolved,
         Err(reason @ (Reason::StoreUnavailable | Reason::QueueFull | Reason::UnknownBudget)) => {
             return Ambient::Refused { presented, reason, principal: None };

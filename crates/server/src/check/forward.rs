@@ -11,9 +11,9 @@ use axum::body::Body;
 use http::{HeaderMap, Response};
 
 use super::policies::RealmPolicy;
-use super::{Called, Door, pipeline, render};
+use super::{Called, Door, Question, conclude, pipeline, render};
 use crate::app::App;
-use crate::authn::basic::{Asked, Question};
+use crate::authn::basic::Asked;
 use crate::login::site;
 
 /// Judges what `X-Forwarded-Method/Proto/Host/Uri/For` describe.
@@ -50,18 +50,18 @@ pub fn judged(
         Ok(Some(policy)) => policy,
         // A realm that is not there has no rules.
         Ok(None) => {
-            let refused = pipeline::refuse(app, None, Reason::NothingMatched, door, now);
+            let refused = conclude::refuse(app, None, Reason::NothingMatched, door, now);
             return Ok(render::nowhere(app, named, &refused.decision));
         }
         Err(reason) => {
-            return Ok(render::refused(app, named, &pipeline::refuse(app, None, reason, door, now).decision));
+            return Ok(render::refused(app, named, &conclude::refuse(app, None, reason, door, now).decision));
         }
     };
     let named = policy.realm.name.as_str();
     let request = match request {
         Ok(request) => request,
         Err(reason) => {
-            let refused = pipeline::refuse(app, Some(&policy), reason, door, now);
+            let refused = conclude::refuse(app, Some(&policy), reason, door, now);
             return Ok(render::refused(app, named, &refused.decision));
         }
     };

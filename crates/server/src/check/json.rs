@@ -21,12 +21,12 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Door;
 use super::pipeline::{self, Judged};
 use super::policies::RealmPolicy;
 use super::record::Record;
+use super::{Door, conclude};
 use crate::app::App;
-use crate::authn::basic::{self, Asked};
+use crate::authn::basic::Asked;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::manage::decisions::trace_json;
@@ -132,7 +132,7 @@ async fn answer(
     let request = match Request::direct(method, url, &headers, asked.ip) {
         Ok(request) => request,
         Err(reason) => {
-            let judged = pipeline::refuse(app, Some(realm), reason, Door::Check, access.now);
+            let judged = conclude::refuse(app, Some(realm), reason, Door::Check, access.now);
             let mut body = decision_json(app, realm, &judged.decision);
             if options.trace && !is_narrow(access) {
                 body["trace"] =
@@ -152,7 +152,7 @@ async fn answer(
     // Who may ask for one API only does not learn whether a password is right where another's rule stands.
     let may_ask = asking_for(access).is_none_or(|asking| is_for(&judged, asking));
     if may_ask && let Some(question) = judged.question.take() {
-        judged = judge(Some(&basic::ask(app, *question).await));
+        judged = judge(question.settle(app, None).await.as_ref());
     }
     withhold(access, &mut judged);
     let mut body = decision_json(app, realm, &judged.decision);
@@ -165,7 +165,7 @@ async fn answer(
         judged.rule = None;
     }
     if !options.trace {
-        pipeline::conclude(app, realm, &request, Door::Check, &judged, access.now);
+        conclude::judged(app, realm, &request, Door::Check, &judged, access.now);
     }
     Ok(Json(body))
 }

@@ -4,6 +4,7 @@
 //! never decides. [`pipeline`] decides. [`record`] keeps refusals for `admit why`.
 
 pub mod ambient;
+pub mod conclude;
 pub mod forward;
 pub mod json;
 pub mod limiter;
@@ -12,15 +13,19 @@ pub mod pipeline;
 pub mod policies;
 pub mod record;
 pub mod render;
+pub mod upstream;
 pub mod usage;
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use http::{HeaderMap, Response};
 
 use crate::app::App;
-use crate::authn::basic::{Asked, Question};
+use crate::authn::basic::{self, Asked};
+use policies::RealmPolicy;
 
 /// The door a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +68,39 @@ impl Door {
             "nginx" => Some((Self::Nginx, realm)),
             "forward" | "caddy" | "traefik" => Some((Self::Forward, realm)),
             _ => None,
+        }
+    }
+}
+
+/// What must be known before a request can be judged, and takes a while to find out.
+pub enum Question {
+    /// Whether a password is the one.
+    Password(basic::Question),
+    /// A key to sign for applications with, which this realm does not have yet.
+    UpstreamKey(Arc<RealmPolicy>),
+}
+
+/// How many questions one request may raise.
+pub const QUESTIONS_MAX: usize = 2;
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Password(question) => question.fmt(f),
+            Self::UpstreamKey(realm) => write!(f, "UpstreamKey({})", realm.realm.name),
+        }
+    }
+}
+
+impl Question {
+    /// Finds it out. What was asked before stays known.
+    pub async fn settle(self, app: &App, before: Option<Asked>) -> Option<Asked> {
+        match self {
+            Self::Password(question) => Some(basic::ask(app, question).await),
+            Self::UpstreamKey(realm) => {
+                upstream::make_key(app, &realm, app.now()).await;
+                before
+            }
         }
     }
 }

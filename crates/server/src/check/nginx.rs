@@ -6,9 +6,9 @@ use admit_core::check::request::Request;
 use axum::body::Body;
 use http::{HeaderMap, Response};
 
-use super::{Called, Door, forward, render};
+use super::{Called, Door, Question, forward, render};
 use crate::app::App;
-use crate::authn::basic::{Asked, Question};
+use crate::authn::basic::Asked;
 
 /// Judges what `X-Original-Method`, `X-Original-URI` and `X-Forwarded-Host/Proto/For` describe.
 pub fn answer(

@@ -2,7 +2,7 @@
 //!
 //! The rule is matched first and speaks late; the order in which refusals win is the contract's (§3.1): request
 //! well-formed, credential, limit of the key or default, no rule, deny or public, limit of the rule, then what the rule
-//! demands. Metrics, usage and records are emitted once, from the decision ([`conclude`]).
+//! demands. What follows from the decision is [`conclude`]'s.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -19,19 +19,16 @@ use admit_core::policy::index::{Matched, Target};
 use admit_core::policy::judge::{self, Caller, Openness};
 use admit_core::policy::rule::Rule;
 use admit_core::principal::Principal;
-use admit_core::secret;
 use admit_core::time::{Span, Time};
+use admit_core::token;
 
-use super::Door;
 use super::ambient::{self, Ambient};
 use super::policies::RealmPolicy;
-use super::record::Record;
-use super::usage::Use;
+use super::upstream::{self, Unminted};
+use super::{Door, Question, conclude};
 use crate::app::App;
-use crate::authn::basic::{self, Asked, Outcome, Question};
-use crate::authn::resolve::{self, Resolved};
-use crate::http::trace;
-use crate::jobs::notice::Notice;
+use crate::authn::basic::{self, Asked, Outcome};
+use crate::authn::resolve::{self, Ask, Resolved};
 
 /// The policy name of a key's own limit.
 static KEY_POLICY: LazyLock<Arc<str>> = LazyLock::new(|| "key".into());
@@ -60,16 +57,30 @@ pub fn run<'p>(
     now: Time,
 ) -> Judged<'p> {
     let begin = Instant::now();
-    let judged = judge(app, realm, request, asked, now);
+    let mut judged = judge(app, realm, request, asked, now);
+    if judged.question.is_none() {
+        mint(app, realm, &mut judged, now);
+    }
     if judged.question.is_some() {
         return judged;
     }
-    conclude(app, realm, request, door, &judged, now);
+    conclude::judged(app, realm, request, door, &judged, now);
     let took = begin.elapsed();
     app.metrics.took(door, took);
     #[cfg(feature = "otel")]
     app.spans.add(request.headers, realm.realm.name.as_str(), door, &judged, now, took);
     judged
+}
+
+/// Tells the application who calls, where the rule says so. What cannot be told is not admitted.
+fn mint(app: &App, realm: &Arc<RealmPolicy>, judged: &mut Judged<'_>, now: Time) {
+    let audience = judged.rule.as_ref().and_then(|found| found.rule.token_audience.as_deref());
+    let Some(audience) = audience.filter(|_| judged.decision.is_admitted()) else { return };
+    match upstream::token(app, realm, &judged.decision, audience, now) {
+        Ok(token) => judged.decision.token = token,
+        Err(Unminted::NoKey) => judged.question = Some(Box::new(Question::UpstreamKey(realm.clone()))),
+        Err(Unminted::Refused(reason)) => judged.decision.verdict = Verdict::Refused(reason),
+    }
 }
 
 /// Judges a request that nobody sent: looks at limits and takes nothing from them.
@@ -133,7 +144,7 @@ fn decide<'p>(
     case.add_cors();
     let is_noted = case.decision.reason().is_some() || case.decision.observed.is_some();
     let credential = match &case.presented {
-        Ok(Some(presented)) if is_noted => Some((presented.place, secret::hint(&presented.text))),
+        Ok(Some(presented)) if is_noted => Some((presented.place, token::hint(&presented.text))),
         _ => None,
     };
     Judged { rule: matched, credential, decision: case.decision, question: case.question }
@@ -233,7 +244,10 @@ impl<'c> Case<'c> {
         let person = presented.person.clone().filter(|_| !self.realm.has_imported_shape(&presented.text));
         let resolved = match &person {
             Some(typed) => self.ask_for(typed, stale_for)?,
-            None => resolve::resolve(self.app, self.realm, presented, self.request.client_ip, stale_for)?,
+            None => {
+                let ask = Ask { stale_for, ..Ask::at(self.request.client_ip, self.now) };
+                resolve::resolve(self.app, self.realm, presented, &ask)?
+            }
         };
         let principal = resolved.principal;
         self.decision.stale = self.decision.stale.max(resolved.stale);
@@ -257,7 +271,8 @@ impl<'c> Case<'c> {
                 return Ok(principal.into());
             }
             let (ip, id) = (self.request.client_ip, self.decision.request_id);
-            self.question = Some(Box::new(Question::new(self.app, self.realm, typed, ip, id)));
+            let question = basic::Question::new(self.app, self.realm, typed, ip, id);
+            self.question = Some(Box::new(Question::Password(question)));
             // Nobody is told: it is judged again.
             return Err(Reason::QueueFull);
         };
@@ -404,93 +419,4 @@ impl<'c> Case<'c> {
             self.decision.cors = fields;
         }
     }
-}
-
-/// Metrics, usage, notices and the record of a refusal: once, from the decision.
-pub fn conclude(
-    app: &App,
-    realm: &Arc<RealmPolicy>,
-    request: &Request<'_>,
-    door: Door,
-    judged: &Judged<'_>,
-    now: Time,
-) {
-    let decision = &judged.decision;
-    app.metrics.decided(door, decision);
-    note_stale(app, realm, judged, now);
-    tracing::debug!(
-        door = door.as_str(),
-        decision.code = decision.code().as_str(),
-        decision.reason = decision.reason().or(decision.observed).map(Reason::as_str),
-        request.id = %decision.request_id,
-        trace.id = trace::trace_id(request.headers),
-        "decided"
-    );
-    if let Some(principal) = &decision.principal
-        && let Some(key) = principal.key
-    {
-        let used = Use {
-            realm: realm.realm.id,
-            key,
-            number: principal.secret_number,
-            code: decision.observed.map_or(decision.code(), Reason::code),
-            ip: request.client_ip,
-            headers: request.headers,
-            in_browser: request.from_browser(),
-        };
-        if !app.usage.count(&used, now) {
-            app.metrics.usage_dropped.inc();
-        }
-    }
-    if let Some(principal) = decision.identity()
-        && !app.activity.note(realm.realm.id, principal, request.client_ip, request.headers, now)
-    {
-        app.metrics.usage_dropped.inc();
-    }
-    if decision.verdict == Verdict::Admitted && decision.observed.is_none() {
-        return;
-    }
-    if let Some(reason @ (Reason::SecretInWrongPlace | Reason::PlainHttp)) = decision.reason().or(decision.observed) {
-        let target = decision.principal.as_ref().and_then(|principal| principal.key).map(|key| key.to_string());
-        let hint = judged.credential.as_ref().map(|(_, hint)| hint.clone());
-        let notice = Notice::misused(realm.realm.id, reason, target.or(hint), decision.request_id, now);
-        if !app.notices.add(notice) {
-            app.metrics.notices_dropped.inc();
-        }
-    }
-    let record = Arc::new(Record::of(realm, request, door, judged, now));
-    if is_audited(decision) && !app.refusals.add(&record) {
-        app.metrics.refusals_dropped.inc();
-    }
-    app.records.keep(record);
-}
-
-/// Refusals for want of proof or right are told to the audit, but for credentials that were misused, which it is told as
-/// such, and for what no rule covers and nobody signed: noise that anyone can make.
-fn is_audited(decision: &Decision) -> bool {
-    match decision.reason() {
-        None | Some(Reason::SecretInWrongPlace | Reason::PlainHttp) => false,
-        Some(Reason::NothingMatched) if decision.principal.is_none() => false,
-        Some(reason) => matches!(reason.code().status(), 401 | 403),
-    }
-}
-
-/// An answer from knowledge that is older than it should be is counted, and told to the audit.
-fn note_stale(app: &App, realm: &Arc<RealmPolicy>, judged: &Judged<'_>, now: Time) {
-    if judged.decision.stale.is_none() {
-        return;
-    }
-    app.metrics.stale_answers.inc();
-    let rule = judged.rule.as_ref().map(|found| found.rule.name.to_string()).unwrap_or_default();
-    if !app.notices.add(Notice::stale(realm.realm.id, rule, judged.decision.request_id, now)) {
-        app.metrics.notices_dropped.inc();
-    }
-}
-
-/// A request that could not be read as one: refused, counted and recorded like every other; nothing for the audit.
-pub fn refuse(app: &App, realm: Option<&Arc<RealmPolicy>>, reason: Reason, door: Door, now: Time) -> Judged<'static> {
-    let decision = Decision::of(app.request_id(now), Verdict::Refused(reason));
-    app.metrics.decided(door, &decision);
-    app.records.keep(Arc::new(Record::unread(realm, door, &decision, now)));
-    Judged { decision, rule: None, credential: None, question: None }
 }

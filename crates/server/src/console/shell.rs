@@ -17,7 +17,7 @@ const REALMS_SHOWN: &str = "30";
 const FIRST_REALM: &str = "default";
 
 /// The parts of a realm that have a place in the navigation, each with the scope that shows it.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("apis", "apis:read"),
     ("rules", "rules:read"),
     ("keys", "keys:read"),
@@ -26,6 +26,7 @@ const SECTIONS: [(&str, &str); 9] = [
     ("roles", "roles:read"),
     ("sessions", "sessions:read"),
     ("grants", "grants:read"),
+    ("signing-keys", "signing-keys:read"),
     ("refusals", "decisions:read"),
 ];
 

@@ -15,8 +15,10 @@ use super::resource::{Column, Show};
 use crate::pages::text::Words;
 
 /// The words of states that have texts; others are shown as they are.
-const STATES: [&str; 10] =
-    ["active", "disabled", "revoked", "expired", "ended", "pending", "key", "session", "site", "device"];
+const STATES: [&str; 16] = [
+    "active", "disabled", "revoked", "expired", "ended", "pending", "key", "session", "site", "device", "signing",
+    "next", "old", "over", "issuer", "upstream",
+];
 /// What a rule may say of whom it lets in; else it asks for something.
 const ACCESSES: [&str; 2] = ["deny", "public"];
 const REQUIRE: &str = "require";
@@ -154,7 +156,7 @@ impl Reading<'_> {
     fn state(&self, word: &str) -> Shown {
         let is_known = STATES.contains(&word);
         let text = if is_known { self.words.say(&format!("console.state.{word}")) } else { word };
-        Shown::State { text: text.to_owned(), is_good: word == "active" }
+        Shown::State { text: text.to_owned(), is_good: matches!(word, "active" | "signing") }
     }
 
     /// What is to come has a date; what was, how long ago.

@@ -35,8 +35,8 @@ use hyper::body::{Body as _, Incoming};
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::authn::basic::{self, Asked, Question};
-use crate::check::{self, Called, Door};
+use crate::authn::basic::Asked;
+use crate::check::{self, Called, Door, QUESTIONS_MAX, Question};
 use crate::oauth::well_known;
 use crate::pages::error::Reader;
 use body::Awaited;
@@ -307,7 +307,7 @@ fn check_door(
     answer
 }
 
-/// A check that waits for a password to be hashed. Apart, so that those that do not wait pay nothing for it.
+/// A check that waits for a password to be hashed, or a key to be made. Apart, so that those that do not wait pay nothing for it.
 fn ask_first(
     app: App,
     question: Question,
@@ -315,14 +315,17 @@ fn ask_first(
     request: Request<Incoming>,
 ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>> {
     Box::pin(async move {
-        let asked = basic::ask(&app, question).await;
-        let door = Door::of_path(request.uri().path());
-        let answer = door.map(|(door, realm)| check_door(&app, door, realm, &request, peer, Some(&asked)));
-        // It is asked once only, and of a path that is a door.
-        Ok(match answer {
-            Some(Ok(response)) => response,
-            Some(Err(_)) | None => Problem::overloaded().respond(&app),
-        })
+        let (mut question, mut asked) = (question, None);
+        for _ in 0..QUESTIONS_MAX {
+            asked = question.settle(&app, asked).await;
+            let Some((door, realm)) = Door::of_path(request.uri().path()) else { break };
+            match check_door(&app, door, realm, &request, peer, asked.as_ref()) {
+                Ok(response) => return Ok(response),
+                Err(next) => question = *next,
+            }
+        }
+        // What could not be found out is not asked for ever.
+        Ok(Problem::overloaded().respond(&app))
     })
 }
 

@@ -11,6 +11,7 @@ pub mod minute;
 pub mod notice;
 pub mod refusal;
 pub mod retention;
+pub mod revoked;
 pub mod seal;
 pub mod sign_in;
 pub mod signing;
@@ -44,6 +45,8 @@ const SEEN_EVERY: Duration = Duration::from_millis(250);
 const MASTER_EVERY: Duration = Duration::from_secs(2);
 /// How often the next signing keys are made.
 const SIGNING_EVERY: Duration = Duration::from_secs(60);
+/// How soon the tokens that were taken back are read anew where some may have been missed.
+const REVOKED_EVERY: Duration = Duration::from_secs(1);
 /// How often old rows are swept and ends of keys announced.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -58,6 +61,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         let (app, stop) = (app.clone(), stop.clone());
         async move { crate::telemetry::send(&app.spans, stop).await }
     });
+    jobs.spawn(every(REVOKED_EVERY, app.clone(), stop.clone(), async |app| revoked::follow(app)));
     jobs.spawn(every(MASTER_EVERY, app.clone(), stop.clone(), async |app| {
         master::follow(app).await;
         master::write_moves(app).await;
@@ -94,6 +98,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
+        app.revoked.sweep(app.now());
         retention::run(app).await;
         expiry::announce(app).await;
         expiry::count(app).await;

@@ -16,7 +16,7 @@ use admit_core::login::session::{Factor, Factors, LIVE_MAX, PENDING_LIFE, Sessio
 use admit_core::principal::Principal;
 use admit_core::realm::Realm;
 use admit_core::secret::{self, Secret, SecretKind};
-use admit_core::time::{Span, Time};
+use admit_core::time::Time;
 use admit_store::{IssuedSession, Tx};
 use http::HeaderMap;
 use http::header::USER_AGENT;
@@ -26,7 +26,7 @@ use super::cookie::is_secure_issuer;
 use super::device;
 use super::verify::Settlement;
 use crate::app::App;
-use crate::authn::resolve;
+use crate::authn::resolve::{self, Ask};
 use crate::check::policies::RealmPolicy;
 use crate::check::usage::readable;
 use crate::http::problem::Problem;
@@ -247,7 +247,7 @@ pub fn of_request(
     let is_secure = is_secure_issuer(app, &realm.realm);
     let shown = names::present(headers, Cookie::Session, &realm.realm.name, is_secure, SecretKind::Session);
     let Some(shown) = shown else { return Ok(None) };
-    let principal = match resolve::resolve(app, realm, &shown, ip, Span::ZERO) {
+    let principal = match resolve::resolve(app, realm, &shown, &Ask::at(ip, now)) {
         Ok(resolved) => resolved.principal,
         Err(Reason::QueueFull | Reason::UnknownBudget) => return Err(Problem::overloaded()),
         Err(Reason::StoreUnavailable) => return Err(Problem::unavailable("a session cannot be read")),

@@ -25,7 +25,7 @@ use admit_core::policy::index::Target;
 use admit_core::policy::rule::Rule;
 use admit_core::seal::{NONCE_BYTES, Place};
 use admit_core::secret::{self, Secret, SecretKind};
-use admit_core::time::{Span, Time};
+use admit_core::time::Time;
 use admit_store::{ShortCredential, ShortKind, Tx};
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderValue, Method};
@@ -35,7 +35,7 @@ use serde_json::json;
 use super::cookie::{self, is_secure_site};
 use super::session::{self, Seen, SignedIn, Why};
 use crate::app::App;
-use crate::authn::resolve;
+use crate::authn::resolve::{self, Ask};
 use crate::check::policies::RealmPolicy;
 use crate::http::problem::Problem;
 use crate::manage::work::{self, Stop};
@@ -253,7 +253,7 @@ pub async fn leave(app: &App, realm: &RealmPolicy, request: &Request<'_>, now: T
     let is_secure = is_secure_site(request);
     let name = &realm.realm.name;
     if let Some(shown) = names::present(request.headers, Cookie::Site, name, is_secure, SecretKind::Session)
-        && let Some((user, grant)) = whose(app, realm, request, &shown)?
+        && let Some((user, grant)) = whose(app, realm, request, &shown, now)?
     {
         session::end(app, realm.realm.id, user, grant, Why::SignedOut, now).await?;
     }
@@ -265,8 +265,9 @@ fn whose(
     realm: &RealmPolicy,
     request: &Request<'_>,
     shown: &Presented<'_>,
+    now: Time,
 ) -> Result<Option<(UserId, GrantId)>, Problem> {
-    let principal = match resolve::resolve(app, realm, shown, request.client_ip, Span::ZERO) {
+    let principal = match resolve::resolve(app, realm, shown, &Ask::at(request.client_ip, now)) {
         Ok(resolved) => resolved.principal,
         Err(Reason::QueueFull | Reason::UnknownBudget) => return Err(Problem::overloaded()),
         Err(Reason::StoreUnavailable) => return Err(Problem::unavailable("a session cannot be read")),

@@ -20,16 +20,18 @@ use admit_core::principal::{CredentialKind, Principal, Standing};
 use admit_core::realm::{OPERATORS, Realm};
 use admit_core::scope::{self, Rights};
 use admit_core::secret::{self, SecretKind};
-use admit_core::time::{Span, Time};
+use admit_core::time::Time;
+use admit_core::token as core_token;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 
 use crate::app::App;
-use crate::authn::resolve;
+use crate::authn::resolve::{self, Ask};
+use crate::authn::token;
 use crate::check::pipeline::{self, Judged};
 use crate::check::policies::RealmPolicy;
-use crate::check::{Door, render};
+use crate::check::{Door, conclude, render};
 use crate::http::Peer;
 use crate::http::problem::Problem;
 use crate::manage::inside::Insider;
@@ -102,9 +104,11 @@ impl Access {
             CredentialKind::ApiKey => {
                 self.caller.key.map_or_else(|| self.caller.subject.to_string(), |key| key.to_string())
             }
-            CredentialKind::Session | CredentialKind::Basic | CredentialKind::AccessToken => {
-                self.caller.subject.to_string()
+            CredentialKind::AccessToken => {
+                let token = self.caller.token.as_ref();
+                token.map_or_else(|| self.caller.subject.to_string(), |token| token.id.to_string())
             }
+            CredentialKind::Session | CredentialKind::Basic => self.caller.subject.to_string(),
         }
     }
 
@@ -241,7 +245,7 @@ pub fn authenticate(parts: &Parts, app: &App) -> Result<(Arc<Principal>, Arc<Rea
     let config = app.config.load();
     let own = Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies);
     let request = own.map_err(|reason| {
-        render::refused(app, OPERATORS, &pipeline::refuse(app, None, reason, Door::Manage, now).decision)
+        render::refused(app, OPERATORS, &conclude::refuse(app, None, reason, Door::Manage, now).decision)
     })?;
     let caller = Caller { app, request: &request, is_direct: peer.is_direct(&parts.headers), now };
     caller.authenticate()
@@ -264,12 +268,13 @@ impl Caller<'_> {
             Ok(None) => return Err(self.refuse(None, Reason::NoCredential, None, None)),
             Err(reason) => return Err(self.refuse(None, reason, None, None)),
         };
-        let shown = Some((presented.place, secret::hint(&presented.text)));
+        let shown = Some((presented.place, core_token::hint(&presented.text)));
         let realm = self.realm_of(&presented).map_err(|reason| self.refuse(None, reason, None, shown.clone()))?;
         if let Some(operator) = self.operator(&presented) {
             return Ok((operator, realm));
         }
-        let principal = resolve::resolve(self.app, &realm, &presented, self.request.client_ip, Span::ZERO)
+        let ask = Ask::at(self.request.client_ip, self.now);
+        let principal = resolve::resolve(self.app, &realm, &presented, &ask)
             .map_err(|reason| self.refuse(Some(&realm), reason, None, shown.clone()))?
             .principal;
         let usable = principal.usable(self.request.client_ip, self.now);
@@ -294,11 +299,22 @@ impl Caller<'_> {
         may_be.then(|| resolve::operator(self.app, &presented.text)).flatten()
     }
 
-    /// The prefix of a key says whose it is. Text that says nothing is judged, and refused, in the realm `default`.
+    /// The prefix of a key says whose it is, and a JWT names its issuer; an opaque token is of the realm that the path names.
+    /// Text that says nothing is judged, and refused, in the realm `default`.
     fn realm_of(&self, presented: &Presented<'_>) -> Result<Arc<RealmPolicy>, Reason> {
         let app = self.app;
+        if core_token::is_jwt(&presented.text) {
+            let realm = token::realm_of_text(app, &presented.text)?;
+            return app.policies.of(app, realm.unwrap_or(app.default_realm))?.ok_or(Reason::UnknownShape);
+        }
         let id = match secret::read(&presented.text) {
             Ok(opaque) if opaque.kind == SecretKind::OperatorKey => Some(app.operators),
+            Ok(opaque) if opaque.kind == SecretKind::AccessToken => {
+                let named =
+                    self.request.path.as_str().strip_prefix("/v1/realms/").and_then(|rest| rest.split('/').next());
+                let found = named.map(|name| app.directory.named(name, &app.store)).transpose();
+                found.map_err(|_| Reason::StoreUnavailable)?.flatten()
+            }
             Ok(opaque) => app.directory.of_prefix(opaque.prefix, &app.store).map_err(|_| Reason::StoreUnavailable)?,
             Err(_) => None,
         };
@@ -319,7 +335,7 @@ impl Caller<'_> {
         let operators = self.app.policies.of(self.app, self.app.operators).ok().flatten();
         if let Some(realm) = realm.cloned().or(operators) {
             let judged = Judged { decision, rule: None, credential, question: None };
-            pipeline::conclude(self.app, &realm, self.request, Door::Manage, &judged, self.now);
+            conclude::judged(self.app, &realm, self.request, Door::Manage, &judged, self.now);
         }
         response
     }
@@ -377,7 +393,7 @@ impl Call<'_> {
         });
         let Some(request) = request else { return };
         let judged = Judged { decision, rule: None, credential: None, question: None };
-        pipeline::conclude(self.app, self.caller_realm, &request, Door::Manage, &judged, self.now);
+        conclude::judged(self.app, self.caller_realm, &request, Door::Manage, &judged, self.now);
     }
 }
 

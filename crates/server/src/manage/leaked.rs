@@ -1,30 +1,37 @@
-//! `POST /v1/leaked`: whoever finds a key hands it in, and it is revoked.
+//! `POST /v1/leaked`: whoever finds a key or an access token hands it in, and it is revoked.
 //!
-//! Needs no credential: holding the key is enough to end it. The answer is the same whatever was sent; each call takes a
+//! Needs no credential: holding the thing is enough to end it. Of a token only itself ends, not its grant. The answer is the same whatever was sent; each call takes a
 //! unit of the budget of unknown credentials of its source, so that nobody guesses here faster than elsewhere. Imported
 //! keys carry no prefix that says whose they are and are not found here.
 
 use admit_core::audit::Event;
 use admit_core::check::address;
+use admit_core::check::code::Reason;
 use admit_core::check::request::Request as Judged;
-use admit_core::id::{Id, RealmId};
+use admit_core::id::{GrantId, Id, RealmId};
+use admit_core::jose::claims::LEEWAY;
 use admit_core::secret::{self, Secret, SecretHash, SecretKind};
 use admit_core::time::Time;
-use admit_store::Found;
+use admit_core::token as core_token;
+use admit_store::{Found, RevokedToken, Tx};
 use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::work;
 use crate::app::App;
+use crate::authn::token::{self, Inspected};
 use crate::http::Peer;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
+
+/// In how many realms an opaque token is looked for.
+const REALMS_MAX: usize = 1_000;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -58,49 +65,120 @@ impl FromRequestParts<App> for Paid {
     }
 }
 
-/// Revokes the key that is handed in. The answer says nothing of it.
+/// Revokes what is handed in. The answer says nothing of it.
 #[utoipa::path(post, path = "/v1/leaked", tag = "leaked",
     request_body(content = serde_json::Value, example = json!({"credential": "admit_…"})),
     responses((status = 202, description = "whatever was sent"), (status = 429, description = "too many from this network")))]
 pub async fn post(State(app): State<App>, _: Paid, Json(leak): Json<Leak>) -> Result<Response, Problem> {
-    let leaked = Secret::new(leak.credential);
-    if let Some((realm, hashes)) = locate(&app, &leaked)? {
-        revoke(&app, realm, hashes, app.now()).await?;
+    let (leaked, now) = (Secret::new(leak.credential), app.now());
+    match locate(&app, leaked.expose().trim(), now).await? {
+        Some(Leaked::Key(realm, hashes)) => revoke_key(&app, realm, hashes, now).await?,
+        Some(Leaked::Token(token, grant)) => revoke_token(&app, token, grant, now).await?,
+        None => {}
     }
     Ok(Json(json!({})).with_status(StatusCode::ACCEPTED))
 }
 
-/// Where the key would be, if it were one.
-fn locate(app: &App, leaked: &Secret) -> Result<Option<(RealmId, Vec<SecretHash>)>, Problem> {
-    let text = leaked.expose().trim();
-    let Some(opaque) = secret::read(text).ok().filter(|opaque| opaque.kind == SecretKind::ApiKey) else {
-        return Ok(None);
-    };
-    let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
-    Ok(realm.map(|realm| (realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
+/// What can be ended by whoever holds it.
+enum Leaked {
+    /// Where a key would be, if it were one.
+    Key(RealmId, Vec<SecretHash>),
+    /// An access token that is real.
+    Token(RevokedToken, GrantId),
 }
 
-async fn revoke(app: &App, realm: RealmId, hashes: Vec<SecretHash>, now: Time) -> Result<(), Problem> {
-    let (id, request_id) = (Id::new(now, app.random()), app.request_id(now).to_string());
+async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
+    if core_token::is_jwt(text) {
+        return signed(app, text, now);
+    }
+    let Ok(opaque) = secret::read(text) else { return Ok(None) };
+    match opaque.kind {
+        SecretKind::ApiKey => {
+            let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
+            Ok(realm.map(|realm| Leaked::Key(realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
+        }
+        SecretKind::AccessToken => stored(app, text).await,
+        _ => Ok(None),
+    }
+}
+
+/// A JWT names its realm, and its signature says whether it is real.
+fn signed(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
+    let inspect = || {
+        let Some(realm) = token::realm_of_text(app, text)? else { return Err(Reason::OtherIssuer) };
+        let realm = app.policies.of(app, realm)?.ok_or(Reason::OtherIssuer)?;
+        Ok((realm.realm.id, token::inspect(app, &realm, text, now)?))
+    };
+    match inspect() {
+        Ok((realm, Inspected { principal, id, expires_at, .. })) => {
+            let token = RevokedToken { id, realm, expires_at };
+            Ok(principal.grant.filter(|_| expires_at + LEEWAY > now).map(|grant| Leaked::Token(token, grant)))
+        }
+        Err(reason) if reason.code().status() == 503 => Err(Problem::unavailable("a token cannot be judged")),
+        Err(_) => Ok(None),
+    }
+}
+
+/// An opaque token does not say whose it is: it is looked for in every realm, as many as are asked at a time.
+async fn stored(app: &App, text: &str) -> Result<Option<Leaked>, Problem> {
+    let keys = app.master.keys();
+    let hashed = |realm| (realm, keys.hashes(realm, SecretKind::AccessToken, text));
+    let places: Vec<_> = app.directory.all().into_iter().take(REALMS_MAX).map(hashed).collect();
+    let find = move |tx: &mut Tx<'_>| {
+        for (realm, hashes) in &places {
+            if let Some(found) = tx.find_access_token(*realm, hashes)? {
+                return Ok(Some(found.token));
+            }
+        }
+        Ok(None)
+    };
+    let found = app.store.read(find).await?;
+    Ok(found.map(|token| {
+        let revoked = RevokedToken { id: token.id, realm: token.realm, expires_at: token.expires_at };
+        Leaked::Token(revoked, token.grant)
+    }))
+}
+
+async fn revoke_token(app: &App, token: RevokedToken, grant: GrantId, now: Time) -> Result<(), Problem> {
+    let event = event(app, token.realm, "token.leaked", token.id.to_string(), json!({ "grant": grant }), now);
+    work::write(app, move |tx| {
+        if tx.revoke_token(&token, now)? {
+            tx.insert_event(&event)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn revoke_key(app: &App, realm: RealmId, hashes: Vec<SecretHash>, now: Time) -> Result<(), Problem> {
+    let told = event(app, realm, "key.leaked", String::new(), json!({}), now);
     work::write(app, move |tx| {
         let Some(Found { key, secret, lineage }) = tx.find_credential_among(realm, &hashes)? else { return Ok(()) };
         if !tx.revoke_grant(realm, lineage.grant.id, now)? {
             return Ok(());
         }
         tx.insert_event(&Event {
-            id,
-            number: 0,
-            seal: None,
-            realm: Some(realm),
-            at: now,
-            kind: "key.leaked".to_owned(),
-            actor: "anyone".to_owned(),
             target: key.id.to_string(),
-            reason: None,
-            request_id: Some(request_id.clone()),
             detail: json!({ "name": key.name, "secret": secret.number, "hint": secret.hint }),
+            ..told.clone()
         })?;
         Ok(())
     })
     .await
+}
+
+fn event(app: &App, realm: RealmId, kind: &str, target: String, detail: Value, now: Time) -> Event {
+    Event {
+        id: Id::new(now, app.random()),
+        number: 0,
+        seal: None,
+        realm: Some(realm),
+        at: now,
+        kind: kind.to_owned(),
+        actor: "anyone".to_owned(),
+        target,
+        reason: None,
+        request_id: Some(app.request_id(now).to_string()),
+        detail,
+    }
 }

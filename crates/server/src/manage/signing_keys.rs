@@ -20,9 +20,11 @@ use utoipa_axum::routes;
 use super::answer;
 use super::etag::IfMatch;
 use super::event::event;
+use super::filter::Whole;
 use super::guard::{Access, Permit, SigningKeysRead, SigningKeysWrite};
 use super::idempotency::{Begun, Once};
-use super::page::{List, Paging};
+use super::page::{List, Paging, Parameters};
+use super::search;
 use super::work;
 use crate::app::App;
 use crate::http::json::Json;
@@ -82,18 +84,25 @@ pub struct Rotation {
 /// Keys by age.
 #[utoipa::path(get, path = "/v1/realms/{realm}/signing-keys", tag = "signing keys",
     params(("realm" = String, Path, description = "the name of the realm"),
+           ("q" = Option<String>, Query, description = "a part of an id, of a kid, or of another word that is shown"),
            ("limit" = Option<u32>, Query, description = "1 to 200, 50 where absent"), ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "a page of signing keys", body = List<View>)))]
 pub async fn list(
     State(app): State<App>,
     permit: Permit<SigningKeysRead>,
     paging: Paging,
+    Parameters(asked): Parameters<Whole>,
 ) -> Result<Json<List<View>>, Problem> {
-    let realm = permit.realm_id();
+    let (realm, search) = (permit.realm_id(), search::parse(asked.q.as_deref())?);
     let keys = work::read(&app, move |tx| Ok(tx.list_signing_keys(realm)?)).await?;
     let after = paging.after().unwrap_or_default();
-    let views = keys.iter().filter(|key| *key.id.bytes() > after).take(paging.rows() as usize);
-    let views = views.map(|key| view(&permit, key, &keys)).collect();
+    let views = keys.iter().filter(|key| *key.id.bytes() > after).map(|key| view(&permit, key, &keys));
+    let is_sought = |view: &View| {
+        let id = view.id.to_string();
+        let words = [id.as_str(), &view.kid, view.algorithm, view.purpose, view.state];
+        search.as_ref().is_none_or(|search| search.is_in(words))
+    };
+    let views = views.filter(is_sought).take(paging.rows() as usize).collect();
     Ok(Json(paging.list(views, |view| *view.id.bytes(), &app)))
 }
 

@@ -24,8 +24,8 @@ use http::{HeaderMap, Response};
 
 use super::{DEMO_KEY_LIFE, Failure, person};
 use crate::app::App;
-use crate::authn::basic;
-use crate::check::{Door, pipeline, render};
+
+use crate::check::{Door, QUESTIONS_MAX, conclude, pipeline, render};
 use crate::http::Peer;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
@@ -261,14 +261,19 @@ async fn echo(State(app): State<App>, parts: Parts) -> Response<Body> {
         match Request::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies) {
             Ok(request) => request,
             Err(reason) => {
-                let judged = pipeline::refuse(&app, Some(&realm), reason, Door::Demo, app.now());
+                let judged = conclude::refuse(&app, Some(&realm), reason, Door::Demo, app.now());
                 return render::refused(&app, realm.realm.name.as_str(), &judged.decision);
             }
         };
     let mut judged = pipeline::run(&app, &realm, &request, Door::Demo, None, app.now());
-    if let Some(question) = judged.question.take() {
-        let asked = basic::ask(&app, *question).await;
-        judged = pipeline::run(&app, &realm, &request, Door::Demo, Some(&asked), app.now());
+    let mut asked = None;
+    for _ in 0..QUESTIONS_MAX {
+        let Some(question) = judged.question.take() else { break };
+        asked = question.settle(&app, asked).await;
+        judged = pipeline::run(&app, &realm, &request, Door::Demo, asked.as_ref(), app.now());
+    }
+    if judged.question.is_some() {
+        return Problem::overloaded().into_response();
     }
     let rule = judged.rule.as_ref().map(|found| found.rule);
     if !judged.decision.is_admitted() {

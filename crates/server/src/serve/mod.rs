@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::app::{self, App, Clock, Parts};
 use crate::authn::directory::Directory;
 use crate::authn::epoch::Epochs;
+use crate::authn::revoked::Revoked;
 use crate::config::{Config, Listen, Overrides};
 use crate::http::certificate::{self, Pair, Wrong};
 use crate::http::limits::Limits;
@@ -98,13 +99,18 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         Location::Postgres(_) => None,
     };
     let (epochs, directory) = (Arc::<Epochs>::default(), Arc::<Directory>::default());
-    let (fed_epochs, fed_directory) = (epochs.clone(), directory.clone());
+    let revoked = Arc::<Revoked>::default();
+    let (fed_epochs, fed_directory, fed_revoked) = (epochs.clone(), directory.clone(), revoked.clone());
+    let fed_clock = clock.clone();
     let feed = move |news: News<'_>| match news {
         News::Changes(changes) => {
+            // First: whoever finds in the epochs that nothing has changed relies on it.
+            fed_revoked.learn(changes, fed_clock.now());
             fed_epochs.apply(changes);
             fed_directory.mark(changes);
         }
         News::Reset => {
+            fed_revoked.forget();
             fed_epochs.forget();
             fed_directory.forget();
         }
@@ -120,6 +126,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     let begun = first::begin(&store, clock.now())?;
     realm::bring_up(&store, begun.operators, clock.now(), &mut app::random)?;
     directory.load(&store)?;
+    revoked.load(&store, clock.now())?;
     let hashing = Hashing::start(config.login.hash_threads, config.login.cost)
         .map_err(|error| Failure(format!("cannot start the threads that hash passwords: {error}")))?;
     let operator_key = secret::write("admit_op", &app::random());
@@ -128,6 +135,7 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
         store,
         epochs,
         directory,
+        revoked,
         master,
         hashing,
         operator_key: operator_key.clone(),

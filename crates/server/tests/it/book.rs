@@ -276,6 +276,14 @@ fn operate_admit() {
 }
 
 #[test]
+fn signing_keys() {
+    let mut reader = Reader::new();
+    reader.follow(include_str!("../../../../docs/book/src/signing-keys.md"));
+    let states = ["old", "signing"].map(|state| reader.printed.contains(&format!("  issuer   {state} ")));
+    assert_eq!(states, [true, true], "{}", reader.printed);
+}
+
+#[test]
 fn rotate_the_master_key() {
     let mut reader = Reader::new();
     reader.start("admit serve");

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long a program may take to begin or to end.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A running program. Dropping it stops it, and waits until it is gone.
@@ -67,7 +67,7 @@ impl Drop for Program {
 pub fn tool(variable: &str, default: &str) -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(default);
     let tool = std::env::var_os(variable).map_or(default, PathBuf::from);
-    assert!(tool.is_file(), "{} is missing. Install it: cargo xtask test", tool.display());
+    assert!(tool.is_file(), "{} is missing. Install it: cargo xtask install", tool.display());
     tool
 }
 

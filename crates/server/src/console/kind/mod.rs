@@ -8,6 +8,7 @@ mod realms;
 mod roles;
 mod rules;
 mod sessions;
+mod signing_keys;
 mod users;
 
 use super::resource::Resource;
@@ -15,7 +16,7 @@ use super::resource::Resource;
 pub use realms::REALMS;
 
 /// Those of a realm, in the order of the navigation.
-pub const OF_REALM: [&Resource; 8] = [
+pub const OF_REALM: [&Resource; 9] = [
     &apis::APIS,
     &rules::RULES,
     &keys::KEYS,
@@ -24,6 +25,7 @@ pub const OF_REALM: [&Resource; 8] = [
     &roles::ROLES,
     &sessions::SESSIONS,
     &grants::GRANTS,
+    &signing_keys::SIGNING_KEYS,
 ];
 
 /// The one of this name.

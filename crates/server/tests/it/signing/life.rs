@@ -1,0 +1,207 @@
+//! One key after the other: who makes it, when it signs, how it ends.
+
+use admit::jobs;
+use admit::signing;
+use admit_core::jose::algorithm::Algorithm;
+use admit_core::jose::sign::SIGNING;
+use admit_core::signing_key::{KEYS_MAX, LEAD, LONGEST, PERIOD, Purpose, Term};
+use admit_core::time::Span;
+use admit_store::{End, SealedSigningKey};
+use serde_json::{Value, json};
+
+use super::KEYS;
+use crate::app::TestApp;
+
+#[tokio::test]
+async fn the_first_key_is_made_where_it_is_missed_and_lasts() {
+    let app = TestApp::new().await;
+    let (policy, now) = (app.policy(), app.app.now());
+    let at_hand = || signing::at_hand(&app.app, &policy, Purpose::Issuer, Algorithm::Es256, now).unwrap();
+    assert!(at_hand().is_none() && app.published().await.is_empty(), "nothing is made before it is needed");
+    let token = app.signed().await;
+    assert_eq!(at_hand().unwrap().kid(), app.signing(Algorithm::Es256).await.kid());
+    assert!(app.is_own(&token));
+    assert_eq!(app.states().await, ["signing"]);
+    let upstream =
+        signing::verifying(&app.app, &policy, Purpose::Upstream, app.signing(Algorithm::Es256).await.kid(), now);
+    assert!(upstream.unwrap().is_none(), "a key of the issuer says nothing to applications");
+    let events = app.manage("GET", "/v1/realms/default/events?kind=signing_key.", Value::Null).await.expect(200);
+    let event = &events["items"][0];
+    assert_eq!((&event["kind"], &event["detail"]["why"]), (&json!("signing_key.made"), &json!("missing")));
+
+    let app = TestApp::in_folder(app.stop().await, "").await;
+    assert!(app.is_own(&token), "after a restart too");
+    assert_eq!(app.states().await, ["signing"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_make_the_first_key_at_once_all_get_the_same() {
+    let app = TestApp::new().await;
+    for algorithm in SIGNING {
+        let (a, b, c) = tokio::join!(app.signing(algorithm), app.signing(algorithm), app.signing(algorithm));
+        assert!(a.kid() == b.kid() && b.kid() == c.kid(), "{algorithm}");
+    }
+    assert_eq!(app.states().await, ["signing"; 4]);
+    let mut kids = app.published().await;
+    kids.sort();
+    kids.dedup();
+    assert_eq!(kids.len(), 4);
+}
+
+#[tokio::test]
+async fn st_09_a_rotation_is_seen_before_it_counts_and_the_old_key_stays_as_long_as_its_tokens() {
+    let app = TestApp::new().await;
+    app.shop().await;
+    let first = app.signed().await;
+    let next = app.manage("POST", KEYS, json!({})).await.expect(201);
+    assert_eq!((&next["state"], &next["algorithm"]), (&json!("next"), &json!("ES256")));
+    assert_eq!(app.manage("POST", KEYS, json!({})).await.expect(201)["id"], next["id"], "one waits already");
+    assert_eq!(app.published().await.len(), 2);
+    let kid = |token: &str| admit_core::jose::jws::Compact::parse(token).unwrap().header().kid.clone().unwrap();
+    app.clock.advance(Span::seconds(599));
+    let second = app.signed().await;
+    assert_eq!(kid(&second), kid(&first), "it waits");
+    app.clock.advance(Span::seconds(1));
+    let third = app.signed().await;
+    assert_eq!(json!(kid(&third)), next["kid"]);
+    assert_eq!(app.states().await, ["old", "signing"]);
+    app.clock.advance(Span::minutes(10));
+    assert!(app.is_own(&second) && app.is_own(&third), "what the old one signed last may live");
+    assert_eq!(app.published().await.len(), 2);
+    app.clock.advance(Span::seconds(11));
+    assert!(!app.is_own(&second) && app.is_own(&third));
+    assert_eq!((app.published().await, app.states().await), (vec![kid(&third)], vec!["over".into(), "signing".into()]));
+    app.clock.advance(LONGEST);
+    jobs::sweep::run(&app.app).await;
+    assert_eq!(app.states().await, ["signing"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_asked_for_at_once_signs_at_once() {
+    let app = TestApp::new().await;
+    let first = app.signed().await;
+    let made = app.manage("POST", KEYS, json!({"now": true})).await.expect(201);
+    assert_eq!(made["state"], "signing");
+    assert!(app.is_own(&first) && app.is_own(&app.signed().await));
+    let waits = app.manage("POST", KEYS, json!({})).await.expect(201);
+    let hastened = app.manage("POST", KEYS, json!({"now": true})).await.expect(201);
+    assert_eq!(
+        (&hastened["id"], &hastened["state"]),
+        (&waits["id"], &json!("signing")),
+        "the one that everybody knows"
+    );
+    assert_eq!(app.published().await.len(), 3);
+    assert_eq!(json!(app.signing(Algorithm::Es256).await.kid()), waits["kid"]);
+}
+
+#[tokio::test]
+async fn st_09_a_revoked_key_is_good_for_nothing_at_the_next_request_and_another_signs() {
+    let app = TestApp::new().await;
+    let token = app.signed().await;
+    assert!(app.is_own(&token));
+    let id = app.signing_keys().await[0].0.clone();
+    app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
+    assert!(!app.is_own(&token));
+    assert_eq!(app.states().await, ["revoked", "signing"], "made with it");
+    let other = app.signed().await;
+    assert!(app.is_own(&other));
+    assert_eq!(app.published().await.len(), 1);
+    app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
+    assert_eq!(app.states().await, ["revoked", "signing"], "again: nothing more");
+    let events = app.manage("GET", "/v1/realms/default/events?kind=signing_key.revoked", Value::Null).await.expect(200);
+    assert_eq!((events["items"].as_array().unwrap().len(), &events["items"][0]["target"]), (1, &json!(id)));
+
+    // Where one waits, it steps in: everybody may know it already.
+    let next = app.manage("POST", KEYS, json!({})).await.expect(201);
+    let id = app.signing_keys().await[1].0.clone();
+    app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
+    assert_eq!(app.states().await, ["revoked", "revoked", "signing"]);
+    assert_eq!(json!(app.signing(Algorithm::Es256).await.kid()), next["kid"]);
+    for unknown in ["sig_01hzzzzzzzzzzzzzzzzzzzzzzz", "x"] {
+        let refused = app.manage("DELETE", &format!("{KEYS}/{unknown}"), Value::Null).await;
+        assert_eq!((refused.status, refused.code().as_str()), (404, "not_found"));
+        assert!(refused.text.contains("admit signing-key list"), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn the_next_key_is_made_in_time_by_one_node_and_once() {
+    let app = TestApp::new().await;
+    app.signed().await;
+    jobs::signing::run(&app.app).await;
+    assert_eq!(app.states().await, ["signing"]);
+    app.clock.advance(Span::ms(PERIOD.as_ms() - LEAD.as_ms()));
+    jobs::signing::run(&app.app).await;
+    assert_eq!(app.states().await, ["signing", "next"]);
+    app.clock.advance(Span::minutes(1));
+    jobs::signing::run(&app.app).await;
+    assert_eq!(app.states().await, ["signing", "next"], "it waits");
+    app.clock.advance(LEAD);
+    assert_eq!(app.states().await, ["old", "signing"]);
+}
+
+#[tokio::test]
+async fn only_what_signs_is_asked_for_and_only_so_often() {
+    let app = TestApp::new().await;
+    for (body, path) in [
+        (json!({"algorithm": "HS256"}), "algorithm: must be one of ES256, RS256, PS256, EdDSA"),
+        (json!({"algorithm": "none"}), "algorithm: must be one of"),
+        (json!({"purpose": "mine"}), "purpose: must be issuer or upstream"),
+        (json!({"private": "x"}), "unknown field"),
+    ] {
+        let refused = app.manage("POST", KEYS, body).await;
+        assert!(refused.status == 400 && refused.text.contains(path), "{}", refused.text);
+    }
+    app.signing(Algorithm::EdDsa).await;
+    assert_eq!(app.manage("POST", KEYS, json!({})).await.expect(201)["algorithm"], "EdDSA", "what the realm signs by");
+    app.signed().await;
+    let unclear = app.manage("POST", KEYS, json!({})).await;
+    assert!(unclear.status == 400 && unclear.text.contains("ES256 and by EdDSA"), "{}", unclear.text);
+    let at_once = json!({"algorithm": "ES256", "now": true});
+    for _ in 3..KEYS_MAX {
+        app.manage("POST", KEYS, at_once.clone()).await.expect(201);
+    }
+    let refused = app.manage("POST", KEYS, at_once.clone()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "too_many_signing_keys"), "{}", refused.text);
+    app.manage("POST", KEYS, json!({"purpose": "upstream"})).await.expect(201);
+    let id = app.signing_keys().await.into_iter().find(|(_, state)| state == "old").unwrap().0;
+    app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
+    app.manage("POST", KEYS, at_once).await.expect(201);
+}
+
+/// Whoever can write the table has no key for the seal.
+#[tokio::test]
+async fn a_key_that_somebody_planted_signs_and_verifies_nothing() {
+    let app = TestApp::new().await;
+    app.signed().await;
+    let (realm, now) = (app.app.default_realm, app.app.now());
+    let kept = app.app.store.point(|tx| tx.list_signing_keys(realm)).unwrap().remove(0);
+    let planted = |kid: &str, sealed: &[u8]| SealedSigningKey {
+        id: app.app.id(now),
+        term: Term { kid: kid.to_owned(), signs_from: now + Span::seconds(1), ..kept.term.clone() },
+        sealed: sealed.to_vec(),
+        ..kept.clone()
+    };
+    // One that was made elsewhere, and the real one under another id.
+    for row in [planted("mine", b"a key of somebody else's"), planted("moved", &kept.sealed)] {
+        app.app.store.write(move |tx| tx.insert_signing_key(&row).map(End::Commit)).await.unwrap();
+    }
+    app.clock.advance(Span::seconds(2));
+    assert_eq!(app.published().await, [kept.term.kid.clone()]);
+    assert_eq!(app.signing(Algorithm::Es256).await.kid(), kept.term.kid);
+}
+
+#[tokio::test]
+async fn no_private_half_is_ever_shown() {
+    let app = TestApp::new().await;
+    for algorithm in SIGNING {
+        app.signing(algorithm).await;
+    }
+    let id = app.signing_keys().await[0].0.clone();
+    for path in [KEYS.to_owned(), format!("{KEYS}/{id}"), "/.well-known/jwks.json".to_owned()] {
+        let shown = app.manage("GET", &path, Value::Null).await;
+        for member in ["\"d\"", "\"p\"", "\"q\"", "\"dp\"", "\"dq\"", "\"qi\"", "\"k\"", "sealed"] {
+            assert!(!shown.text.contains(member), "{path}: {member}");
+        }
+    }
+}
