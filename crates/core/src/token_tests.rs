@@ -113,6 +113,7 @@ fn own() -> Lineage {
     let mut lineage = lineage();
     lineage.grant.kind = GrantKind::Client;
     lineage.grant.subject = lineage.subject.as_ref().unwrap().id();
+    lineage.grant.expires_at = None;
     lineage
 }
 

@@ -307,7 +307,7 @@ mod tests {
         assert!(outcome.why.contains("\"read\" differs in its method"), "{}", outcome.why);
         let failed_by =
             |caller: &str| failed(&format!("request = 'GET https://shop.test/people'\nexpect = 'ok'\nas = {caller}"));
-        assert!(failed_by("{ credential = 'token' }").why.contains("must be api_key, session or basic"));
+        assert!(failed_by("{ credential = 'token' }").why.contains("must be api_key, session, basic or access_token"));
         assert!(failed_by("{ credential = 'basic', kind = 'client' }").why.contains("only people have"));
         assert!(
             failed("request = 'GET https://shop.test/staff'\nexpect = 'ok'\nas = { id = 'key_1' }")

@@ -289,3 +289,109 @@ async fn until(is_so: impl AsyncFn() -> bool) -> Duration {
         assert!(asked < Duration::from_secs(2), "it did not become so");
     }
 }
+
+/// How often each thing that ends a token is done, for signed and for opaque ones.
+const TOKEN_ROUNDS: usize = 25;
+
+/// A client of the shop, and tokens for it as an operator issues them.
+struct Till<'n> {
+    one: &'n Node,
+    other: &'n Node,
+    client: String,
+}
+
+impl Till<'_> {
+    async fn token(&self) -> String {
+        let wanted = json!({"client": self.client, "api": "https://api.shop.test"});
+        let made = self.one.program.manage("POST", "/v1/realms/default/tokens", wanted).await.expect(201);
+        made["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn grant(&self, token: &str) -> String {
+        let asked = self.one.program.manage("POST", "/v1/realms/default/check", json!({"credential": token})).await;
+        asked.expect(200)["principal"]["grant"].as_str().unwrap().to_owned()
+    }
+
+    async fn set_disabled(&self, is_disabled: bool) {
+        let path = format!("/v1/realms/default/clients/{}", self.client);
+        self.one.program.manage("PATCH", &path, json!({"disabled": is_disabled})).await.expect(200);
+    }
+
+    /// Ends a token in one way, on one node.
+    async fn end(&self, how: &str, token: &str) {
+        let manage = async |method: &str, path: &str, body: Value| {
+            let reply = self.one.program.manage(method, path, body).await;
+            assert!(reply.status < 300, "{how}: {}", reply.text);
+        };
+        match how {
+            "a client that is disabled" => self.set_disabled(true).await,
+            "a token that is taken back" => manage("POST", "/v1/leaked", json!({"credential": token})).await,
+            "a grant that is revoked" => {
+                let grant = self.grant(token).await;
+                manage("DELETE", &format!("/v1/realms/default/grants/{grant}"), Value::Null).await;
+            }
+            _ => {
+                manage("POST", &format!("/v1/realms/default/clients/{}/revoke-all", self.client), Value::Null).await;
+            }
+        }
+    }
+
+    /// How long the other node admitted it after it was ended on the first.
+    async fn round(&self, how: &str) -> Duration {
+        let token = self.token().await;
+        while status(self.other, &token).await != 200 {
+            // What the first node has just been told is on its way.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(status(self.one, &token).await, 200);
+        self.end(how, &token).await;
+        let acknowledged = Instant::now();
+        let delay = loop {
+            let asked = acknowledged.elapsed();
+            if status(self.other, &token).await == 401 {
+                break asked;
+            }
+            assert!(asked < Duration::from_secs(1), "{how}: admitted {asked:?} after the acknowledgement");
+        };
+        assert_eq!(status(self.one, &token).await, 401, "{how}: refused at once where it was ended");
+        if how == "a client that is disabled" {
+            self.set_disabled(false).await;
+        }
+        delay
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are half of the point")]
+#[tokio::test(flavor = "multi_thread")]
+async fn o5_whatever_ends_a_token_on_one_node_ends_it_on_the_other() {
+    let url = store::new_database();
+    let master_key = master_key();
+    let (one, other) = tokio::join!(node(&url, &master_key), node(&url, &master_key));
+    one.program.shop().await;
+    let wanted = json!({"name": "till", "type": "service", "rights": {"https://api.shop.test": ["orders:read"]}});
+    let made = one.program.manage("POST", "/v1/realms/default/clients", wanted).await.expect(201);
+    let till = Till { one: &one, other: &other, client: made["id"].as_str().unwrap().to_owned() };
+    let apis = one.program.manage("GET", "/v1/realms/default/apis", Value::Null).await.expect(200);
+    let shop = apis["items"].as_array().unwrap().iter().find(|api| api["uri"] == "https://api.shop.test").unwrap();
+    let shop = format!("/v1/realms/default/apis/{}", shop["id"].as_str().unwrap());
+    let ways =
+        ["a client that is disabled", "a token that is taken back", "a grant that is revoked", "a subject's cutoff"];
+    let mut worst = Vec::new();
+    for format in ["jwt", "opaque"] {
+        one.program.manage("PATCH", &shop, json!({"token_format": format})).await.expect(200);
+        for how in ways {
+            let mut delays = Vec::with_capacity(TOKEN_ROUNDS);
+            for _ in 0..TOKEN_ROUNDS {
+                delays.push(till.round(how).await);
+            }
+            delays.sort_unstable();
+            let (median, most) = (delays[TOKEN_ROUNDS / 2], delays[TOKEN_ROUNDS - 1]);
+            println!("{format}, {how}: refused by the other node after p50 {median:?}, at most {most:?}");
+            worst.extend(delays);
+        }
+    }
+    worst.sort_unstable();
+    let p99 = worst[(worst.len() - 1) * 99 / 100];
+    println!("all ways of ending a token: p99 {p99:?} of {} rounds", worst.len());
+    assert!(p99 <= Duration::from_millis(250), "p99 {p99:?}");
+}

@@ -74,7 +74,7 @@ async fn what_is_minted_is_for_no_api() {
     let rule = json!({"name": "told", "match": {"host": "shop.test", "path": "/told"}, "require": {"authenticated": true},
         "token": {"audience": super::API}});
     let refused = desk.app.manage("POST", "/v1/realms/default/rules", rule).await;
-    assert_eq!(refused.status, 422, "{}", refused.text);
+    assert_eq!(refused.status, 400, "{}", refused.text);
     assert!(refused.text.contains("token.audience") && refused.text.contains("which is an API"), "{}", refused.text);
     // An API that is made later takes the rule's word away: it refuses.
     let ok = json!({"name": "told", "match": {"host": "shop.test", "path": "/told"}, "require": {"authenticated": true},
