@@ -204,6 +204,24 @@ async fn a_secret_of_another_client_is_not_ended_by_its_neighbour_s_name() {
 }
 
 #[tokio::test]
+async fn a_secret_that_is_handed_in_ends_alone() {
+    let app = TestApp::new().await;
+    let (id, leaked) = service(&app, "billing").await;
+    let kept = text(&add(&app, "billing", json!({})).await.expect(201)["secret"]);
+    let hand_in = async || {
+        let body = json!({ "credential": leaked }).to_string().into_bytes();
+        app.send("POST", "/v1/leaked", &[("content-type", "application/json")], Some(body)).await
+    };
+    assert_eq!((hand_in().await.status, hand_in().await.text.trim()), (202, "{}"));
+    assert_eq!(
+        (by_basic(&app, &id, &leaked).await, by_basic(&app, &id, &kept).await),
+        two("invalid_client", "billing")
+    );
+    let told = events(&app, "client.secret_leaked").await;
+    assert_eq!((told.len(), &told[0]["target"]), (1, &json!(id)));
+}
+
+#[tokio::test]
 async fn when_a_secret_was_used_is_seen() {
     let app = TestApp::new().await;
     let (id, secret) = service(&app, "billing").await;
