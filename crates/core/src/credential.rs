@@ -16,6 +16,8 @@ use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
 use crate::check::code::Reason;
+use crate::form;
+use crate::id::ClientId;
 use crate::login::cookie;
 use crate::secret::{self, NotOpaque, Secret, SecretKind};
 
@@ -50,17 +52,26 @@ pub struct Presented<'a> {
     pub place: Place,
     /// The text, never empty.
     pub text: Cow<'a, str>,
-    /// What it may be instead of a key, where the rule takes that: a person's name and password.
+    /// What it may be instead of a key, where the rule takes that: a person's name and password, or a client's id and secret.
     pub person: Option<Box<NamePassword>>,
 }
 
-/// A name and a password as they were typed. Printing it shows neither.
+/// A name and a password as they were typed, or the id and the secret of a client. Printing it shows neither.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePassword {
     /// By what somebody signs in, in any spelling of it.
     pub name: Secret,
     /// What he knows.
     pub password: Secret,
+}
+
+impl NamePassword {
+    /// The client that shows its secret, where that is what it is.
+    pub fn client(&self) -> Option<ClientId> {
+        let is_secret =
+            secret::read(self.password.expose()).is_ok_and(|opaque| opaque.kind == SecretKind::ClientSecret);
+        self.name.expose().parse().ok().filter(|_| is_secret)
+    }
 }
 
 impl fmt::Debug for Presented<'_> {
@@ -76,7 +87,8 @@ pub struct Accept<'r> {
     pub query: Option<&'r str>,
     /// `authorization = "upstream"`: the header is the application's, and is neither read nor counted.
     pub authorization_upstream: bool,
-    /// `require.credentials` takes `basic`: a person's name and password may stand in `Authorization`.
+    /// `require.credentials` takes `basic`: a person's name and password, or a client's id and secret, may stand in
+    /// `Authorization`.
     pub basic: bool,
 }
 
@@ -227,9 +239,23 @@ fn read_basic(encoded: &str, takes_people: bool) -> Result<Presented<'_>, Reason
     if half.is_empty() {
         return Err(Reason::CredentialForm);
     }
+    if takes_people && let Some(client) = read_client(user, password) {
+        return Ok(Presented {
+            place: Place::Basic,
+            text: Cow::Owned(half.to_owned()),
+            person: Some(Box::new(client)),
+        });
+    }
     let may_be_person = takes_people && !(is_key || is_secret || user.is_empty() || password.is_empty());
     let person = may_be_person.then(|| NamePassword { name: Secret::new(user), password: Secret::new(password) });
     Ok(Presented { place: Place::Basic, text: Cow::Owned(half.to_owned()), person: person.map(Box::new) })
+}
+
+/// A client's id and secret; both may be encoded like values of a form, as OAuth has it (RFC 6749 §2.3.1).
+fn read_client(user: &str, password: &str) -> Option<NamePassword> {
+    let (user, password) = (form::decode(user).ok()?, form::decode(password).ok()?);
+    let shown = NamePassword { name: Secret::new(user), password: Secret::new(password) };
+    shown.client().is_some().then_some(shown)
 }
 
 /// Reads as an opaque secret, or would but for a typing error.

@@ -305,3 +305,21 @@ fn rfc_7617_1_a_person_is_cut_at_the_first_colon() {
     let printed = format!("{:?}", present(&headers, None, &Accept { basic: true, ..NOTHING }));
     assert!(!printed.contains("secret") && !printed.contains("alice"), "rfc_7617_5: {printed}");
 }
+
+#[test]
+fn rfc_7617_2_a_client_shows_its_secret_where_the_rule_takes_it() {
+    let id = ClientId::from_bytes([3; 16]).to_string();
+    let secret = secret::write("admit_cs", &[7; 32]).expose().to_owned();
+    let shown = person(&format!("{id}:{secret}")).unwrap().1;
+    assert_eq!(shown, Some((id.clone(), secret.clone())));
+    let encoded = format!("{}:{}", id.replace('_', "%5F"), secret.replace('_', "%5f"));
+    assert_eq!(person(&encoded).unwrap().1, Some((id.clone(), secret.clone())));
+    let client =
+        |name: &str, password: &str| NamePassword { name: Secret::new(name), password: Secret::new(password) }.client();
+    assert_eq!(client(&id, &secret), Some(ClientId::from_bytes([3; 16])));
+    let other = secret::write("admit_at", &[7; 32]).expose().to_owned();
+    for (name, password) in [("alice", &secret), (&id, &other), (&id, &"hunter2".to_owned())] {
+        assert_eq!(client(name, password), None, "{name}");
+    }
+    assert_eq!(person(&format!("alice:{secret}")).unwrap(), (secret, None), "leaked, and refused as that");
+}

@@ -22,6 +22,7 @@ macro_rules! columns {
 
 statements! {
     LIST = concat!("SELECT ", columns!(), " FROM client_secret WHERE realm_id = $realm AND client_id = $client ORDER BY id LIMIT 100");
+    FIND = concat!("SELECT ", columns!(), " FROM client_secret WHERE hash = $hash AND realm_id = $realm");
     INSERT = "INSERT INTO client_secret (id, hash, lookup_key, realm_id, client_id, hint, created_at, expires_at)
         VALUES ($id, $hash, $lookup_key, $realm, $client, $hint, $created_at, $expires_at)";
     DELETE = "DELETE FROM client_secret WHERE realm_id = $realm AND client_id = $client AND id = $id";
@@ -50,6 +51,16 @@ impl Tx<'_> {
     /// The secrets of a client by id, those that have ended too.
     pub fn list_client_secrets(&mut self, realm: RealmId, client: ClientId) -> Result<Vec<ClientSecret>> {
         self.list(LIST, named! { realm, client })
+    }
+
+    /// The secret that is stored under one of several hashes, whosever it is.
+    pub fn find_client_secret(&mut self, realm: RealmId, hashes: &[SecretHash]) -> Result<Option<ClientSecret>> {
+        for hash in hashes {
+            if let Some(found) = self.find(FIND, named! { realm, hash })? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// A new secret; those of its client that have ended make room. Lock the client before they are counted:

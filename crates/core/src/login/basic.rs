@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::api::Api;
 use crate::check::code::Reason;
 use crate::grant::{Lineage, Subject};
-use crate::principal::{CredentialKind, Principal};
+use crate::principal::{CredentialKind, Principal, Profile};
 use crate::time::{Span, Time};
 
 use super::session::{Factor, Factors, SignIn, profile, standings};
@@ -17,7 +17,7 @@ use super::session::{Factor, Factors, SignIn, profile, standings};
 /// How long a password that was the right one is believed without being hashed again.
 pub const BELIEVED_FOR: Span = Span::minutes(5);
 
-/// A person with everything that his rights depend on, as one snapshot of the store saw him.
+/// A person, or a client, with everything that his rights depend on, as one snapshot of the store saw him.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// What he lends: see [`Lineage::of_subject`].
@@ -28,13 +28,32 @@ pub struct Person {
 
 /// What somebody resolves to whose password was the right one at `at`.
 pub fn principal(person: &Person, at: Time) -> Principal {
-    let Person { lineage, apis } = person;
-    let (base, standings) = standings(lineage, apis);
     let shown = Factors::of(&[Factor::Password]);
-    let is_person = matches!(lineage.subject, Some(Subject::User(_)));
     // Where a person must show another factor he is halted here, as a session is while it is pending: a password is all
     // that a request can show.
-    let halted = lineage.halted().or((!is_person).then_some(Reason::OwnerGone));
+    let is_person = matches!(person.lineage.subject, Some(Subject::User(_)));
+    Principal { profile: profile(person.lineage.subject.as_ref()), ..by_right(person, is_person, shown, at) }
+}
+
+/// What a client resolves to that showed a secret of its own, which ends when it says. It has no factors: nobody signed in.
+pub fn client(client: &Person, expires_at: Option<Time>, at: Time) -> Principal {
+    let Some(Subject::Client(row)) = &client.lineage.subject else {
+        return by_right(client, false, Factors::default(), at);
+    };
+    let profile = Profile {
+        external_id: row.spec.external_id.as_ref().map(ToString::to_string),
+        org: row.org,
+        metadata: row.spec.metadata.clone(),
+        ..Profile::default()
+    };
+    let profile = (profile != Profile::default()).then(|| Arc::new(profile));
+    Principal { expires_at, profile, ..by_right(client, true, Factors::default(), at) }
+}
+
+/// Somebody with all that he may do now, on each API.
+fn by_right(somebody: &Person, is_right_kind: bool, factors: Factors, at: Time) -> Principal {
+    let Person { lineage, apis } = somebody;
+    let (base, standings) = standings(lineage, apis);
     Principal {
         subject: lineage.grant.subject,
         client: None,
@@ -46,17 +65,9 @@ pub fn principal(person: &Person, at: Time) -> Principal {
         standing: Arc::new(base),
         expires_at: None,
         rolled: false,
-        halted,
-        profile: profile(lineage.subject.as_ref()),
-        sign_in: Some(Box::new(SignIn {
-            root: None,
-            host: None,
-            at,
-            factors: shown,
-            idle: None,
-            last_at: at,
-            standings,
-        })),
+        halted: lineage.halted().or((!is_right_kind).then_some(Reason::OwnerGone)),
+        profile: None,
+        sign_in: Some(Box::new(SignIn { root: None, host: None, at, factors, idle: None, last_at: at, standings })),
         token: None,
     }
 }

@@ -5,6 +5,8 @@
 //! everything that it depends on, the password itself among it. A wrong one is remembered by nobody: it is asked for again,
 //! as far as those who guess may ([`crate::login::verify`]). Of many who ask the same at the same time one is hashed for.
 //!
+//! A client shows its id and its secret in the same place. Nothing slow is hashed for it, so that it is known at once.
+//!
 //! The pipeline does not wait; it says what is to be asked ([`Question`]), and is run again with what came of it
 //! ([`Asked`]). Decides nothing but who it is.
 
@@ -16,8 +18,9 @@ use std::sync::Arc;
 use admit_core::check::address;
 use admit_core::check::code::Reason;
 use admit_core::credential::NamePassword;
+use admit_core::grant::{Lineage, Subject};
 use admit_core::id::RequestId;
-use admit_core::login::basic::is_believed;
+use admit_core::login::basic::{Person, is_believed};
 use admit_core::login::identifier::Identifier;
 use admit_core::login::password::Password;
 use admit_core::principal::Principal;
@@ -32,6 +35,7 @@ use super::resolve::{self, Resolved};
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
 use crate::login::verify::{self, Asker, Refused};
+use crate::oauth;
 
 /// What must be asked before a request can be judged: whether this is the password. Printing it shows nothing of it.
 pub struct Question {
@@ -100,6 +104,40 @@ pub fn known_before(
     let stale = freshness::overdue(app)?.within(stale_for)?;
     let principal = believed(app, &tag_of(app, realm, typed), now)?;
     Some(Resolved { principal, stale: Some(stale) })
+}
+
+/// A client by its id and secret. What keeps it out, and after how many seconds it may try again where that was too fast.
+pub fn client(
+    app: &App,
+    realm: &Arc<RealmPolicy>,
+    shown: &NamePassword,
+    client_ip: Option<IpAddr>,
+    stale_for: Span,
+    now: Time,
+) -> Result<Resolved, (Reason, Option<u32>)> {
+    let tag = app.tagger.tag_person(realm.realm.id, shown.name.expose(), shown.password.expose());
+    let (kept, overdue) = (app.principals.get(&tag, &app.epochs), freshness::overdue(app));
+    if let (Some(principal), None) = (&kept, overdue) {
+        return Ok(principal.clone().into());
+    }
+    let proved = match oauth::client::by_secret(app, realm, &shown.name, &shown.password, client_ip, now) {
+        Ok(proved) => proved,
+        Err(oauth::client::Refused::Unproved) => return Err((Reason::WrongPassword, None)),
+        Err(oauth::client::Refused::Later(seconds)) => return Err((Reason::GuessRate, Some(seconds))),
+        Err(oauth::client::Refused::Unavailable) => {
+            let stale = overdue.and_then(|overdue| overdue.within(stale_for));
+            let older = kept.zip(stale).map(|(principal, stale)| Resolved { principal, stale: Some(stale) });
+            return older.ok_or((Reason::StoreUnavailable, None));
+        }
+    };
+    let (realm_row, known) = (realm.realm.clone(), &proved.client);
+    // It was given nothing at some moment that a cutoff could be after: it shows with each request who it is.
+    let since = now.max(realm_row.valid_after.max(known.client.valid_after).unwrap_or(now));
+    let subject = Subject::Client(known.client.clone());
+    let lineage = Lineage::of_subject(realm_row, subject, known.roles.clone(), since);
+    let person = Person { lineage, apis: realm.apis.clone() };
+    let position = known.position().min(realm.position(app));
+    Ok(resolve::client(app, tag, position, &person, proved.expires_at, now).into())
 }
 
 fn believed(app: &App, tag: &Tag, now: Time) -> Option<Arc<Principal>> {

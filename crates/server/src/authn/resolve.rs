@@ -306,6 +306,20 @@ pub fn person(app: &App, tag: Tag, position: i64, person: &basic::Person, now: T
     keep_as(app, tag, position, depends, basic::principal(person, now))
 }
 
+/// A client that showed its secret, kept in the same way. The position is that of what is known of the client.
+pub fn client(
+    app: &App,
+    tag: Tag,
+    position: i64,
+    client: &basic::Person,
+    expires_at: Option<Time>,
+    now: Time,
+) -> Arc<Principal> {
+    let Lineage { realm, grant, .. } = &client.lineage;
+    let depends = Depends::on(&[slot(realm.id.bytes()), slot(grant.subject.bytes())]);
+    keep_as(app, tag, position, depends, basic::client(client, expires_at, now))
+}
+
 /// Keeps facts, where what they depend on finds a place.
 pub(super) fn keep_as(
     app: &App,

@@ -13,7 +13,7 @@ use admit_core::check::request::Request;
 use admit_core::credential::Place;
 use admit_core::name::{self, ApiUri, RoleName, ScopeName};
 use admit_core::policy::rule::{Audience, Demand, Problem as Flaw, RawMatch, RawRequire, RawRule};
-use admit_core::principal::{CredentialKind, Standing};
+use admit_core::principal::{CredentialKind, Principal, Standing, SubjectKind};
 use admit_core::shell::quote;
 use axum::extract::{Query, State};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -154,6 +154,7 @@ async fn answer(
     if may_ask && let Some(question) = judged.question.take() {
         judged = judge(question.settle(app, None).await.as_ref());
     }
+    keep_secret(&mut judged);
     withhold(access, &mut judged);
     let mut body = decision_json(app, realm, &judged.decision);
     // The story names rules of the whole realm: not for who may ask for one API only.
@@ -188,6 +189,17 @@ fn withhold(access: &Access, judged: &mut Judged<'_>) {
     if judged.question.take().is_some() || judged.decision.standing().is_some_and(of_other) {
         judged.decision = Decision::of(judged.decision.request_id, Verdict::Refused(Reason::NotAskedFor));
         judged.credential = None;
+    }
+}
+
+/// A client's secret is its own to show, and nobody else's to ask about: the right one is told like a wrong one.
+fn keep_secret(judged: &mut Judged<'_>) {
+    let is_client_s = |principal: &Arc<Principal>| {
+        principal.credential == CredentialKind::Basic && principal.subject_kind() == SubjectKind::Client
+    };
+    if judged.decision.principal.as_ref().is_some_and(is_client_s) {
+        let refused = Verdict::Refused(Reason::SecretInWrongPlace);
+        judged.decision = Decision::of(judged.decision.request_id, refused);
     }
 }
 

@@ -243,6 +243,7 @@ impl<'c> Case<'c> {
         let stale_for = self.rule.map_or(Span::ZERO, |rule| rule.stale_for);
         let person = presented.person.clone().filter(|_| !self.realm.has_imported_shape(&presented.text));
         let resolved = match &person {
+            Some(shown) if shown.client().is_some() => self.ask_for_client(shown, stale_for)?,
             Some(typed) => self.ask_for(typed, stale_for)?,
             None => {
                 let ask = Ask { stale_for, ..Ask::at(self.request.client_ip, self.now) };
@@ -286,6 +287,15 @@ impl<'c> Case<'c> {
                 Err(*reason)
             }
         }
+    }
+
+    /// A client that shows its id and secret.
+    fn ask_for_client(&mut self, shown: &NamePassword, stale_for: Span) -> Result<Resolved, Reason> {
+        let found = basic::client(self.app, self.realm, shown, self.request.client_ip, stale_for, self.now);
+        found.map_err(|(reason, guess_after_s)| {
+            self.decision.guess_after_s = guess_after_s;
+            reason
+        })
     }
 
     /// A browser sends a password again unasked, whoever made it send the request: then it must say who did. What may be

@@ -84,6 +84,12 @@ impl RealmPolicy {
         freshness::overdue_since(app, self.read_at_us)
     }
 
+    /// Up to which change it is known to hold: what is made of it together with something else holds no longer.
+    pub fn position(&self, app: &App) -> i64 {
+        let slots = [policy_slot(self.realm.id), slot(self.realm.id.bytes())];
+        app.epochs.renew(slots, self.position).unwrap_or(self.position)
+    }
+
     /// Reads a realm in one snapshot that began after `position` was taken.
     pub fn read(tx: &mut Tx<'_>, id: RealmId, position: i64, read_at_us: i64) -> Result<Option<Self>> {
         let Some(realm) = tx.find_realm(id)? else { return Ok(None) };

@@ -1,12 +1,13 @@
-//! Failed sign-ins on their way to the audit, as events `sign_in.failed`.
+//! Failed sign-ins on their way to the audit, as events `sign_in.failed`, and clients that did not prove who they are, as
+//! `client.refused`.
 //!
-//! Bounded like refusals (see [`minute`]). Never the password, and never what was typed as a name: people type passwords
-//! there. Who is meant is told by id, where it is anybody.
+//! Bounded like refusals (see [`minute`]). Never the password or secret, and never what was typed as a name: people type
+//! passwords there. Who is meant is told by id, where it is anybody.
 
 use std::hash::{BuildHasher, RandomState};
 
 use admit_core::audit::Event;
-use admit_core::id::{RealmId, RequestId, UserId};
+use admit_core::id::{ClientId, RealmId, RequestId, UserId};
 use admit_core::time::Time;
 use admit_store::End;
 use ipnet::IpNet;
@@ -34,6 +35,30 @@ pub enum Why {
     Locked,
     /// One after the other too fast.
     TooFast,
+    /// Another secret than the client's, or one that has ended.
+    WrongSecret,
+    /// No client of the realm.
+    UnknownClient,
+    /// Another way than the client's own.
+    WrongMethod,
+    /// What it signed proves nothing.
+    BadAssertion,
+    /// What it signed was shown before.
+    SpentAssertion,
+}
+
+/// Who was meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whom {
+    /// A person.
+    Person {
+        /// None where the name is nobody's.
+        user: Option<UserId>,
+        /// Whether from a device on which he had signed in before.
+        is_known_device: bool,
+    },
+    /// A client; none where there is none of that id.
+    Client(Option<ClientId>),
 }
 
 impl Why {
@@ -46,6 +71,11 @@ impl Why {
             Self::NoPassword => "no_password",
             Self::Locked => "locked",
             Self::TooFast => "too_fast",
+            Self::WrongSecret => "wrong_secret",
+            Self::UnknownClient => "unknown_client",
+            Self::WrongMethod => "wrong_auth_method",
+            Self::BadAssertion => "bad_assertion",
+            Self::SpentAssertion => "spent_assertion",
         }
     }
 }
@@ -59,14 +89,12 @@ pub struct Failed {
     pub at: Time,
     /// Why.
     pub why: Why,
-    /// Who was meant; none where the name is nobody's.
-    pub user: Option<UserId>,
+    /// Who was meant.
+    pub whom: Whom,
     /// From which network.
     pub source: Option<IpNet>,
-    /// Whether from a device on which he had signed in before.
-    pub is_known_device: bool,
-    /// The request.
-    pub request_id: RequestId,
+    /// The request, where it has an id.
+    pub request_id: Option<RequestId>,
 }
 
 impl Dated for Failed {
@@ -85,8 +113,8 @@ pub struct Failures {
 impl Failures {
     /// Adds one. False where there was no place to count it in.
     pub fn add(&self, failed: &Failed) -> bool {
-        let Failed { realm, why, user, source, is_known_device, .. } = failed;
-        let group = self.groups.hash_one((realm, why, user, source, is_known_device));
+        let Failed { realm, why, whom, source, .. } = failed;
+        let group = self.groups.hash_one((realm, why, whom, source));
         self.kept.lock().add(*realm, group, failed)
     }
 }
@@ -119,7 +147,7 @@ async fn write_rows(app: &App, mut rows: Vec<Row<Failed>>) {
 fn event_of(app: &App, row: &Row<Failed>) -> Event {
     match row {
         Row::Single(failed) => {
-            let request_id = Some(failed.request_id.to_string());
+            let request_id = failed.request_id.map(|id| id.to_string());
             Event { request_id, ..event(app, failed, failed.at, detail(failed, None)) }
         }
         Row::OfGroup(sum) => event(app, &sum.first, sum.last_at, detail(&sum.first, Some(sum))),
@@ -131,15 +159,19 @@ fn event_of(app: &App, row: &Row<Failed>) -> Event {
 }
 
 fn event(app: &App, failed: &Failed, at: Time, detail: Value) -> Event {
+    let (kind, target) = match failed.whom {
+        Whom::Person { user, .. } => ("sign_in.failed", user.map(|user| user.to_string())),
+        Whom::Client(client) => ("client.refused", client.map(|client| client.to_string())),
+    };
     Event {
         id: app.id(at),
         number: 0,
         seal: None,
         realm: Some(failed.realm),
         at,
-        kind: "sign_in.failed".to_owned(),
+        kind: kind.to_owned(),
         actor: String::new(),
-        target: failed.user.map(|user| user.to_string()).unwrap_or_default(),
+        target: target.unwrap_or_default(),
         reason: Some(failed.why.as_str().to_owned()),
         request_id: None,
         detail,
@@ -149,7 +181,9 @@ fn event(app: &App, failed: &Failed, at: Time, detail: Value) -> Event {
 fn detail(failed: &Failed, sum: Option<&Sum<Failed>>) -> Value {
     let mut detail = Map::new();
     failed.source.into_iter().for_each(|source| drop(detail.insert("source".to_owned(), json!(source))));
-    detail.insert("known_device".to_owned(), json!(failed.is_known_device));
+    if let Whom::Person { is_known_device, .. } = failed.whom {
+        detail.insert("known_device".to_owned(), json!(is_known_device));
+    }
     if let Some(sum) = sum {
         detail.insert("count".to_owned(), json!(sum.count));
         detail.insert("from".to_owned(), json!(sum.first.at));

@@ -24,7 +24,7 @@ use ipnet::IpNet;
 use super::guard::{self, Guesser};
 use super::hashing::{self, Entered, Lane};
 use crate::app::App;
-use crate::jobs::sign_in::{Failed, Why};
+use crate::jobs::sign_in::{Failed, Whom, Why};
 use crate::master;
 
 /// Who asks.
@@ -387,7 +387,8 @@ pub fn seal(app: &App, user: &User, hash: &str, changed_at: Time) -> SealedPassw
 
 fn note(app: &App, guesser: &Guesser, user: Option<UserId>, why: Why, request_id: RequestId, at: Time) {
     let Guesser { realm, source, is_known_device, .. } = *guesser;
-    if !app.failures.add(&Failed { realm, at, why, user, source, is_known_device, request_id }) {
+    let whom = Whom::Person { user, is_known_device };
+    if !app.failures.add(&Failed { realm, at, why, whom, source, request_id: Some(request_id) }) {
         app.metrics.refusals_dropped.inc();
     }
 }

@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use admit_core::check::address;
-use admit_core::client::AuthMethod;
-use admit_core::client::secret::Shown as ShownSecret;
+use admit_core::client::secret::{ClientSecret, Shown as ShownSecret};
+use admit_core::client::{AuthMethod, ClientSpec};
 use admit_core::form::Form;
 use admit_core::id::ClientId;
 use admit_core::oauth::client_auth::{self, Shown, Unclear};
@@ -31,6 +31,7 @@ pub use known::{Clients, KnownClient};
 
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
+use crate::jobs::sign_in::{Failed, Whom, Why};
 
 /// A client that showed who it is.
 #[derive(Clone)]
@@ -54,7 +55,10 @@ pub async fn authenticate(
     let attempt = Attempt { app, realm, source: ip.map(address::network), now };
     let judged = match client_auth::read(headers, form) {
         Ok(Shown::Name(id)) => attempt.by_name(&id),
-        Ok(Shown::Secret { id, secret, method }) => attempt.by_secret(&id, &secret, method),
+        Ok(Shown::Secret { id, secret, method }) => {
+            let shown = attempt.by_secret(&id, &secret, |spec| spec.proves_by(method));
+            shown.map(|BySecret { client, .. }| Caller { client, method })
+        }
         Ok(Shown::Assertion { id, text }) => attempt.by_assertion(id.as_deref(), &text).await,
         Err(Unclear::Client) => Err(Refused::Unproved),
         Err(Unclear::Request(why)) => return Err(Error::request(format!("The request {why}."))),
@@ -62,8 +66,29 @@ pub async fn authenticate(
     judged.map_err(|refused| refused.told(by_basic))
 }
 
+/// A client that showed a secret.
+pub struct BySecret {
+    /// Which one.
+    pub client: Arc<KnownClient>,
+    /// When that secret ends.
+    pub expires_at: Option<Time>,
+}
+
+/// The client whose secret stands in a request that is judged, in whichever way it shows it to the endpoints.
+pub fn by_secret(
+    app: &App,
+    realm: &Arc<RealmPolicy>,
+    id: &Secret,
+    secret: &Secret,
+    ip: Option<IpAddr>,
+    now: Time,
+) -> Result<BySecret, Refused> {
+    let attempt = Attempt { app, realm, source: ip.map(address::network), now };
+    attempt.by_secret(id.expose(), secret, ClientSpec::has_secrets)
+}
+
 /// Why nobody is known.
-enum Refused {
+pub enum Refused {
     /// Whatever it was.
     Unproved,
     /// Too many of that.
@@ -96,35 +121,41 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     /// A public client says who it is, and that is all.
     fn by_name(&self, id: &str) -> Result<Caller, Refused> {
-        let method = AuthMethod::None;
-        let known = self.find(id)?.filter(|known| self.may_prove(known, method));
-        known.map(|client| Caller { client, method }).ok_or_else(|| self.count(id))
+        let (client, method) = (self.find(id)?, AuthMethod::None);
+        match self.objection(client.as_deref(), |spec| spec.proves_by(method)) {
+            Some(why) => Err(self.wrong(id, client.as_deref(), why)),
+            None => client.map(|client| Caller { client, method }).ok_or(Refused::Unproved),
+        }
     }
 
-    fn by_secret(&self, id: &str, secret: &Secret, method: AuthMethod) -> Result<Caller, Refused> {
+    fn by_secret(&self, id: &str, secret: &Secret, suits: impl Fn(&ClientSpec) -> bool) -> Result<BySecret, Refused> {
         let keys = self.app.master.keys();
         let shown = ShownSecret::new(&keys, self.realm.realm.id, secret.expose());
-        let Some(client) = self.find(id)? else { return Err(self.count(id)) };
+        let Some(client) = self.find(id)? else { return Err(self.wrong(id, None, Why::UnknownClient)) };
         let Some(found) = shown.find(client.secrets(), self.now) else {
             // One that is kept under a key that is not here may be the right one.
-            let is_judged =
-                client.secrets().all(|secret| keys.usable().iter().any(|key| key.number == secret.lookup_key));
-            return Err(if is_judged { self.count(id) } else { Refused::Unavailable });
+            let is_here = |secret: &ClientSecret| keys.usable().iter().any(|key| key.number == secret.lookup_key);
+            let is_judged = client.secrets().all(is_here);
+            return Err(if is_judged { self.wrong(id, Some(&client), Why::WrongSecret) } else { Refused::Unavailable });
         };
-        if !self.may_prove(&client, method) {
-            return Err(self.count(id));
+        if let Some(why) = self.objection(Some(&client), suits) {
+            return Err(self.wrong(id, Some(&client), why));
         }
         if !found.hash.is(&shown.active()) {
             self.app.master.note_move(&keys, self.realm.realm.id, found.hash, shown.active());
         }
-        self.app.clients.note_use(&client, found.id, self.now);
-        Ok(Caller { client, method })
+        let (secret, expires_at) = (found.id, found.expires_at);
+        self.app.clients.note_use(&client, secret, self.now);
+        Ok(BySecret { client, expires_at })
     }
 
-    /// Whether it may show in this way who it is.
-    fn may_prove(&self, known: &KnownClient, method: AuthMethod) -> bool {
-        let is_on = self.realm.realm.disabled_at.is_none() && known.client.disabled_at.is_none();
-        is_on && known.client.spec.proves_by(method)
+    /// Why nobody may show in this way that he is this client.
+    fn objection(&self, known: Option<&KnownClient>, suits: impl Fn(&ClientSpec) -> bool) -> Option<Why> {
+        let Some(KnownClient { client, .. }) = known else { return Some(Why::UnknownClient) };
+        if self.realm.realm.disabled_at.is_some() || client.disabled_at.is_some() {
+            return Some(Why::Disabled);
+        }
+        (!suits(&client.spec)).then_some(Why::WrongMethod)
     }
 
     fn find(&self, id: &str) -> Result<Option<Arc<KnownClient>>, Refused> {
@@ -132,11 +163,18 @@ impl Attempt<'_> {
         known::find(self.app, self.realm.realm.id, id, self.source)
     }
 
-    /// Counts one that was wrong.
-    fn count(&self, id: &str) -> Refused {
-        match guess::count(self.app, self.realm.realm.id, id, self.source) {
-            Ok(()) => Refused::Unproved,
-            Err(seconds) => Refused::Later(seconds),
+    /// Counts one that was wrong, and tells the audit.
+    fn wrong(&self, id: &str, known: Option<&KnownClient>, why: Why) -> Refused {
+        let realm = self.realm.realm.id;
+        let (refused, why) = match guess::count(self.app, realm, id, self.source) {
+            Ok(()) => (Refused::Unproved, why),
+            Err(seconds) => (Refused::Later(seconds), Why::TooFast),
+        };
+        let whom = Whom::Client(known.map(|known| known.client.id));
+        let failed = Failed { realm, at: self.now, why, whom, source: self.source, request_id: None };
+        if !self.app.failures.add(&failed) {
+            self.app.metrics.refusals_dropped.inc();
         }
+        refused
     }
 }

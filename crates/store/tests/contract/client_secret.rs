@@ -62,6 +62,10 @@ fn a_secret_comes_back_as_it_was_and_is_news_of_its_client() {
     insert(&store, &second);
     assert_eq!(listed(&store, &all.client), [first.clone(), second]);
     assert_eq!(news(&store, all.client.id), before + 2);
+    let (home, known) = (all.realm.id, [SecretHash([9; 32]), first.hash]);
+    assert_eq!(store.get(|tx| tx.find_client_secret(home, &known)), Some(first.clone()));
+    assert_eq!(store.get(|tx| tx.find_client_secret(home, &known[..1])), None);
+    assert_eq!(store.get(|tx| tx.find_client_secret(id(), &known)), None, "ad_02: of another realm");
     let twin = ClientSecret { id: id(), ..first };
     let refused = store.try_put(move |tx| tx.insert_client_secret(&twin));
     assert!(matches!(refused, Err(Error::Conflict { .. })), "{refused:?}");
@@ -88,6 +92,10 @@ fn a_secret_is_ended_by_its_own_client_only() {
     let (realm, own, secret) = (all.realm.id, all.client.id, secret(&all.client, 1));
     insert(&store, &secret);
     let other = id();
+    let hashes = [SecretHash([0xEE; 32]), secret.hash];
+    assert_eq!(store.get(move |tx| tx.find_client_secret(realm, &hashes)), Some(secret.clone()));
+    let hash = secret.hash;
+    assert_eq!(store.get(move |tx| tx.find_client_secret(id(), &[hash])), None);
     assert!(!store.put(move |tx| tx.delete_client_secret(realm, other, secret.id, NOW)));
     let before = news(&store, own);
     assert!(store.put(move |tx| tx.delete_client_secret(realm, own, secret.id, NOW)));

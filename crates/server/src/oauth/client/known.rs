@@ -62,6 +62,11 @@ impl KnownClient {
         &self.keys
     }
 
+    /// Up to which change it is known.
+    pub fn position(&self) -> i64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
     fn read(
         tx: &mut Tx<'_>,
         realm: RealmId,

@@ -13,28 +13,32 @@ use admit_core::secret::Secret;
 use admit_store::End;
 
 use super::{Attempt, Caller, KnownClient, Refused, key_set};
+use crate::jobs::sign_in::Why;
 
 impl Attempt<'_> {
     pub(super) async fn by_assertion(&self, id: Option<&str>, text: &Secret) -> Result<Caller, Refused> {
         let (text, method) = (text.expose(), AuthMethod::PrivateKeyJwt);
         let claimed = assertion::claimed(text).map(|claimed| claimed.to_string());
         let named = match (id, claimed.as_deref()) {
-            // The name beside it is the one in it (RFC 7521 §4.2), or nobody's.
-            (Some(id), Some(claimed)) if id != claimed => return Err(self.count(id)),
+            // The name beside it is the one in it (RFC 7521 §4.2).
+            (Some(id), Some(claimed)) if id != claimed => return Err(self.wrong(id, None, Why::BadAssertion)),
             (id, claimed) => id.or(claimed).ok_or(Refused::Unproved)?,
         };
-        let known = self.find(named)?.filter(|known| self.may_prove(known, method));
-        let (Some(client), Ok(compact)) = (known, Compact::parse(text)) else { return Err(self.count(named)) };
-        let proved = match self.judge(&client, &compact).await {
-            Ok(proved) => proved,
-            Err(why) => {
-                tracing::debug!(client.id = %client.client.id, "an assertion proves nothing: {why}");
-                return Err(self.count(named));
-            }
+        let known = self.find(named)?;
+        if let Some(why) = self.objection(known.as_deref(), |spec| spec.proves_by(method)) {
+            return Err(self.wrong(named, known.as_deref(), why));
+        }
+        let Some(client) = known else { return Err(Refused::Unproved) };
+        let proved = match Compact::parse(text) {
+            Ok(compact) => self.judge(&client, &compact).await,
+            Err(flaw) => Err(flaw.into()),
         };
+        let proved = proved.map_err(|why| {
+            tracing::debug!(client.id = %client.client.id, "an assertion proves nothing: {why}");
+            self.wrong(named, Some(&client), Why::BadAssertion)
+        })?;
         if !self.spend(&client, proved).await? {
-            tracing::debug!(client.id = %client.client.id, "an assertion was shown twice");
-            return Err(self.count(named));
+            return Err(self.wrong(named, Some(&client), Why::SpentAssertion));
         }
         Ok(Caller { client, method })
     }

@@ -1,5 +1,6 @@
 //! Clients that show who they are: by secrets, by what they sign, by nothing.
 
+mod check;
 mod publisher;
 mod secret;
 mod show;

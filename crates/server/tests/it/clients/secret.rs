@@ -41,8 +41,8 @@ async fn a_secret_is_shown_where_it_is_made_and_nowhere_else() {
     assert!(!export.text.contains(&hint), "no trace of a secret in a document");
     let one = &shown.json()["secrets"][0];
     assert_eq!((&one["hint"], &one["live"], &one["expires_at"]), (&json!(hint), &json!(true), &Value::Null));
-    let added = &events(&app, "client.secret_added").await[0];
-    assert_eq!((&added["target"], &added["detail"]["hint"]), (&json!(id), &json!(hint)));
+    let made = &events(&app, "client.created").await[0];
+    assert_eq!((&made["target"], &made["detail"]["hint"]), (&json!(id), &json!(hint)));
 }
 
 #[tokio::test]
@@ -50,6 +50,8 @@ async fn one_secret_follows_the_other_without_a_gap() {
     let app = TestApp::new().await;
     let (id, first) = service(&app, "billing").await;
     let second = add(&app, "billing", json!({})).await.expect(201);
+    let added = events(&app, "client.secret_added").await;
+    assert_eq!((added.len(), &added[0]["detail"]["secret"]), (1, &second["id"]));
     assert_eq!((&second["client"], second["id"].as_str().unwrap().starts_with("sec_")), (&json!(id), true));
     let secret = text(&second["secret"]);
     assert_eq!((by_basic(&app, &id, &first).await, by_basic(&app, &id, &secret).await), two("billing", "billing"));
@@ -201,6 +203,24 @@ async fn a_secret_of_another_client_is_not_ended_by_its_neighbour_s_name() {
         let refused = app.manage("DELETE", &format!("{CLIENTS}/two/secrets/{bad}"), Value::Null).await;
         assert!([400, 404, 405].contains(&refused.status), "{bad}: {}", refused.status);
     }
+}
+
+#[tokio::test]
+async fn a_secret_that_is_handed_in_ends_alone() {
+    let app = TestApp::new().await;
+    let (id, leaked) = service(&app, "billing").await;
+    let kept = text(&add(&app, "billing", json!({})).await.expect(201)["secret"]);
+    let hand_in = async || {
+        let body = json!({ "credential": leaked }).to_string().into_bytes();
+        app.send("POST", "/v1/leaked", &[("content-type", "application/json")], Some(body)).await
+    };
+    assert_eq!((hand_in().await.status, hand_in().await.text.trim()), (202, "{}"));
+    assert_eq!(
+        (by_basic(&app, &id, &leaked).await, by_basic(&app, &id, &kept).await),
+        two("invalid_client", "billing")
+    );
+    let told = events(&app, "client.secret_leaked").await;
+    assert_eq!((told.len(), &told[0]["target"]), (1, &json!(id)));
 }
 
 #[tokio::test]

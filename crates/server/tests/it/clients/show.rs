@@ -157,6 +157,35 @@ async fn ad_02_a_client_of_another_realm_is_nobody() {
 }
 
 #[tokio::test]
+async fn lo_02_a_refusal_is_in_the_audit_with_its_reason_and_without_what_was_shown() {
+    let app = TestApp::new().await;
+    let (id, secret) = service(&app, "billing").await;
+    let (off, off_secret) = service(&app, "off").await;
+    app.manage("PATCH", &format!("{CLIENTS}/off"), json!({"disabled": true})).await.expect(200);
+    by_basic(&app, &id, "admit_cs_canary").await;
+    by_basic(&app, "canary", &secret).await;
+    by_basic(&app, &off, &off_secret).await;
+    by_form(&app, &format!("client_id={id}")).await;
+    admit::jobs::sign_in::write(&app.app).await;
+    let path = "/v1/realms/default/events?kind=client.refused";
+    let told = app.manage("GET", path, Value::Null).await;
+    assert!(!told.text.contains("canary") && !told.text.contains(&secret), "{}", told.text);
+    let told = told.expect(200);
+    let told: std::collections::BTreeSet<_> = told["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            assert_eq!(event["detail"], json!({"source": "203.0.113.0/24"}));
+            (event["reason"].as_str().unwrap(), event["target"].as_str().unwrap())
+        })
+        .collect();
+    let wanted =
+        [("wrong_secret", id.as_str()), ("unknown_client", ""), ("subject_disabled", &off), ("wrong_auth_method", &id)];
+    assert_eq!(told, wanted.into_iter().collect());
+}
+
+#[tokio::test]
 async fn a_client_comes_with_its_roles() {
     let app = TestApp::new().await;
     app.shop().await;

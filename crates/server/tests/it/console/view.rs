@@ -117,6 +117,11 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
         .key(json!({"name": "alice's", "owner": "alice", "api": "https://api.shop.test", "scopes": ["orders:read"]}))
         .await;
     let key = format!("/console/realms/default/keys/{}", key["id"].as_str().unwrap());
+    for now in [true, true, false] {
+        app.manage("POST", &at("signing-keys"), json!({ "now": now })).await.expect(201);
+    }
+    let signing = app.manage("GET", &at("signing-keys"), serde_json::Value::Null).await.expect(200);
+    let signing = format!("/console/realms/default/signing-keys/{}", signing["items"][1]["id"].as_str().unwrap());
     let mut tab = Tab::open().await;
     sign_in(&mut tab, &app).await;
     tab.inspect("console-home").await;
@@ -138,11 +143,16 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
         ("new-role", "/console/realms/default/roles/new"),
         ("sessions", "/console/realms/operators/sessions"),
         ("grants", "/console/realms/default/grants"),
+        ("signing-keys", "/console/realms/default/signing-keys"),
+        ("signing-key", signing.as_str()),
+        ("new-signing-key", "/console/realms/default/signing-keys/new"),
         ("empty", "/console/realms/default/users?q=nobody"),
     ] {
         tab.go(&format!("{}{path}", app.url)).await;
         tab.inspect(&format!("console-{name}")).await;
     }
+    tab.go(&format!("{}{signing}/do/revoke", app.url)).await;
+    tab.inspect("console-revoke-signing-key").await;
     let users = app.manage("GET", &at("users"), serde_json::Value::Null).await.expect(200);
     let alice = format!("{}/console/realms/default/users/{}", app.url, users["items"][0]["id"].as_str().unwrap());
     tab.go(&alice).await;
@@ -160,4 +170,40 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
     tab.go(&format!("{}/console/realms/default/keys", app.url)).await;
     assert_eq!(tab.text("h1").await, "API-Schlüssel");
     tab.inspect("console-keys-german").await;
+}
+
+/// A client is made, gets a second secret, and the first is revoked: each shown once, and never on its page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_s_secrets_follow_one_another() {
+    let app = TestApp::new().await;
+    enroll(&app, "olga", all()).await;
+    let mut tab = Tab::open().await;
+    sign_in(&mut tab, &app).await;
+    tab.go(&format!("{}/console/realms/default/clients", app.url)).await;
+    tab.click("#new").await;
+    tab.inspect("console-client-new").await;
+    tab.fill("#name", "billing").await;
+    tab.click("#save").await;
+    let first = tab.text("#key").await;
+    assert!(first.starts_with("admit_cs_"), "{first}");
+    tab.inspect("console-client-secret").await;
+    tab.click("#to-key").await;
+    assert_eq!(tab.text("h1").await, "billing");
+    tab.click("#do-add-secret").await;
+    tab.inspect("console-client-add-secret").await;
+    tab.click("#confirm").await;
+    let second = tab.text("#key").await;
+    assert!(second.starts_with("admit_cs_") && second != first, "{second}");
+    tab.click("#to-key").await;
+    tab.inspect("console-client").await;
+    let page = tab.text("main").await;
+    assert!(!page.contains(&first) && !page.contains(&second), "{page}");
+    tab.click("#do-revoke-secret").await;
+    tab.inspect("console-client-revoke-secret").await;
+    tab.click("#confirm").await;
+    let clients = app.manage("GET", "/v1/realms/default/clients/billing", json!(null)).await.expect(200);
+    let left = clients["secrets"].as_array().unwrap();
+    let hint = admit_core::secret::hint(&second);
+    assert_eq!((left.len(), left[0]["hint"].as_str().unwrap()), (1, hint.as_str()), "the oldest stands first in the list");
+    tab.assert_quiet();
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::KEYS;
 use crate::app::TestApp;
+use crate::token::Desk;
 
 #[tokio::test]
 async fn the_first_key_is_made_where_it_is_missed_and_lasts() {
@@ -125,6 +126,21 @@ async fn st_09_a_revoked_key_is_good_for_nothing_at_the_next_request_and_another
 }
 
 #[tokio::test]
+async fn st_09_what_a_revoked_key_signed_is_refused_though_it_is_remembered() {
+    let desk = Desk::new().await;
+    let (first, read) = (desk.token().await, async |token: &str| desk.read(token).await.status);
+    desk.app.manage("POST", KEYS, json!({"now": true})).await.expect(201);
+    let second = desk.token().await;
+    for _ in 0..2 {
+        assert_eq!((read(&first).await, read(&second).await), (200, 200), "then from the cache");
+    }
+    let id = desk.app.signing_keys().await[0].0.clone();
+    desk.app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
+    assert_eq!(desk.refused(&first).await, "unknown_signing_key");
+    assert_eq!(read(&second).await, 200, "another key's");
+}
+
+#[tokio::test]
 async fn the_next_key_is_made_in_time_by_one_node_and_once() {
     let app = TestApp::new().await;
     app.signed().await;
@@ -162,7 +178,7 @@ async fn only_what_signs_is_asked_for_and_only_so_often() {
         app.manage("POST", KEYS, at_once.clone()).await.expect(201);
     }
     let refused = app.manage("POST", KEYS, at_once.clone()).await;
-    assert_eq!((refused.status, refused.code().as_str()), (409, "too_many_signing_keys"), "{}", refused.text);
+    assert_eq!((refused.status, refused.code().as_str()), (409, "too_many"), "{}", refused.text);
     app.manage("POST", KEYS, json!({"purpose": "upstream"})).await.expect(201);
     let id = app.signing_keys().await.into_iter().find(|(_, state)| state == "old").unwrap().0;
     app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
