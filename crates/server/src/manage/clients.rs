@@ -98,22 +98,27 @@ pub async fn create(
     // Grants of a client that had this id before stay dead.
     let client = Client { valid_after: chosen.map(|_| permit.now), ..client };
     let event = event(&permit, &app, "client.created", client.id);
-    let drawn = client.spec.has_secrets().then(|| Drawn::draw(&app, &permit, client.id));
+    let drawn = client.spec.has_secrets().then(|| Drawn::draw(&app, &permit));
     let text = drawn.as_ref().map(|drawn| drawn.text.expose().to_owned());
     let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         if chosen.is_some() {
             must_be_nobodys(tx, &client)?;
         }
         insert(tx, &permit, &client)?;
-        tx.insert_event(&Event { detail: json!({ "name": client.spec.name }), ..event.clone() })?;
-        match &drawn {
+        let secret = match &drawn {
             Some(drawn) => {
-                drawn.insert(tx, &client, &SecretRequest::default())?;
                 pledge.keep_secret(tx, StatusCode::CREATED, client.id.to_string())?;
+                Some(drawn.insert(tx, &client, &SecretRequest::default())?)
             }
-            None => answer::keep(&pledge, tx, &Shown::of(client.clone(), &[], permit.now))?,
-        }
-        let secrets = tx.list_client_secrets(client.realm, client.id)?;
+            None => {
+                answer::keep(&pledge, tx, &Shown::of(client.clone(), &[], permit.now))?;
+                None
+            }
+        };
+        let hint = secret.as_ref().map(|secret| &secret.hint);
+        let detail = json!({ "name": client.spec.name, "hint": hint });
+        tx.insert_event(&Event { detail, ..event.clone() })?;
+        let secrets: Vec<_> = secret.into_iter().collect();
         Ok((client.version, Shown::of(client.clone(), &secrets, permit.now)))
     });
     let (version, client) = made.await?;

@@ -53,18 +53,16 @@ pub struct Drawn {
     lookup_key: i64,
     realm: RealmId,
     now: Time,
-    event: Event,
 }
 
 impl Drawn {
-    /// A new secret; `client` may not be known yet, and then the event is told of whom.
-    pub fn draw(app: &App, access: &Access, client: impl std::fmt::Display) -> Self {
+    /// A new secret.
+    pub fn draw(app: &App, access: &Access) -> Self {
         let (realm, now) = (access.realm_id(), access.now);
         let text = secret::write(PREFIX, &app.random());
         let master = app.master.keys();
         let hash = master.active().lookup.hash(realm, SecretKind::ClientSecret, text.expose());
-        let event = event(access, app, "client.secret_added", client);
-        Self { text, id: app.id(now), hash, lookup_key: master.active().number, realm, now, event }
+        Self { text, id: app.id(now), hash, lookup_key: master.active().number, realm, now }
     }
 
     /// Stores it, where the client may have one more.
@@ -87,9 +85,6 @@ impl Drawn {
             last_used_at: None,
         };
         tx.insert_client_secret(&made)?;
-        let detail =
-            json!({ "name": client.spec.name, "secret": made.id, "hint": made.hint, "expires_at": expires_at });
-        tx.insert_event(&Event { target: client.id.to_string(), detail, ..self.event.clone() })?;
         Ok(made)
     }
 }
@@ -131,7 +126,7 @@ pub async fn add(
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let drawn = Drawn::draw(&app, &permit, "");
+    let (drawn, event) = (Drawn::draw(&app, &permit), event(&permit, &app, "client.secret_added", ""));
     let text = drawn.text.expose().to_owned();
     let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         work::must_be_on_time(tx, permit.now)?;
@@ -139,6 +134,9 @@ pub async fn add(
         may_have(tx, &permit, client.realm, &client.spec)?;
         must_have_secrets(&client)?;
         let made = drawn.insert(tx, &client, &request)?;
+        let ClientSecret { id, hint, expires_at, .. } = &made;
+        let detail = json!({ "name": client.spec.name, "secret": id, "hint": hint, "expires_at": expires_at });
+        tx.insert_event(&Event { target: client.id.to_string(), detail, ..event.clone() })?;
         pledge.keep_secret(tx, StatusCode::CREATED, made.id.to_string())?;
         Ok((SecretView::of(&made, permit.now), client.id))
     });

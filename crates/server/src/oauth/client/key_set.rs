@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::app::App;
 
 /// The most sets that are kept; a full table drops any other for each that is added.
-const KEPT_MAX: usize = 2_000;
+const KEPT_MAX: usize = 500;
 /// How long after one request the next may follow.
 const COOLDOWN: Span = Span::seconds(10);
 /// How long a set is fresh that does not say so, and within which bounds it may say so.

@@ -41,8 +41,8 @@ async fn a_secret_is_shown_where_it_is_made_and_nowhere_else() {
     assert!(!export.text.contains(&hint), "no trace of a secret in a document");
     let one = &shown.json()["secrets"][0];
     assert_eq!((&one["hint"], &one["live"], &one["expires_at"]), (&json!(hint), &json!(true), &Value::Null));
-    let added = &events(&app, "client.secret_added").await[0];
-    assert_eq!((&added["target"], &added["detail"]["hint"]), (&json!(id), &json!(hint)));
+    let made = &events(&app, "client.created").await[0];
+    assert_eq!((&made["target"], &made["detail"]["hint"]), (&json!(id), &json!(hint)));
 }
 
 #[tokio::test]
@@ -50,6 +50,8 @@ async fn one_secret_follows_the_other_without_a_gap() {
     let app = TestApp::new().await;
     let (id, first) = service(&app, "billing").await;
     let second = add(&app, "billing", json!({})).await.expect(201);
+    let added = events(&app, "client.secret_added").await;
+    assert_eq!((added.len(), &added[0]["detail"]["secret"]), (1, &second["id"]));
     assert_eq!((&second["client"], second["id"].as_str().unwrap().starts_with("sec_")), (&json!(id), true));
     let secret = text(&second["secret"]);
     assert_eq!((by_basic(&app, &id, &first).await, by_basic(&app, &id, &secret).await), two("billing", "billing"));

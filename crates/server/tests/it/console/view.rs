@@ -171,3 +171,39 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
     assert_eq!(tab.text("h1").await, "API-Schlüssel");
     tab.inspect("console-keys-german").await;
 }
+
+/// A client is made, gets a second secret, and the first is revoked: each shown once, and never on its page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_s_secrets_follow_one_another() {
+    let app = TestApp::new().await;
+    enroll(&app, "olga", all()).await;
+    let mut tab = Tab::open().await;
+    sign_in(&mut tab, &app).await;
+    tab.go(&format!("{}/console/realms/default/clients", app.url)).await;
+    tab.click("#new").await;
+    tab.inspect("console-client-new").await;
+    tab.fill("#name", "billing").await;
+    tab.click("#save").await;
+    let first = tab.text("#key").await;
+    assert!(first.starts_with("admit_cs_"), "{first}");
+    tab.inspect("console-client-secret").await;
+    tab.click("#to-key").await;
+    assert_eq!(tab.text("h1").await, "billing");
+    tab.click("#do-add-secret").await;
+    tab.inspect("console-client-add-secret").await;
+    tab.click("#confirm").await;
+    let second = tab.text("#key").await;
+    assert!(second.starts_with("admit_cs_") && second != first, "{second}");
+    tab.click("#to-key").await;
+    tab.inspect("console-client").await;
+    let page = tab.text("main").await;
+    assert!(!page.contains(&first) && !page.contains(&second), "{page}");
+    tab.click("#do-revoke-secret").await;
+    tab.inspect("console-client-revoke-secret").await;
+    tab.click("#confirm").await;
+    let clients = app.manage("GET", "/v1/realms/default/clients/billing", json!(null)).await.expect(200);
+    let left = clients["secrets"].as_array().unwrap();
+    let hint = admit_core::secret::hint(&second);
+    assert_eq!((left.len(), left[0]["hint"].as_str().unwrap()), (1, hint.as_str()), "the oldest stands first in the list");
+    tab.assert_quiet();
+}
