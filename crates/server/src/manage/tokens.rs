@@ -87,7 +87,7 @@ pub async fn post(
     Json(wanted): Json<Wanted>,
 ) -> Result<Response, Problem> {
     let position = app.epochs.settled();
-    let access: &Access = &permit;
+    let access = &permit.without_lane();
     let (client, roles) = find(&app, access, &wanted.client).await?;
     let asked = Asked {
         realm: &access.realm,
