@@ -23,6 +23,13 @@ pub fn cpu_time(process: u32) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
 }
 
+/// The same of a process without those that it started.
+pub fn own_cpu_time(process: u32) -> Result<Duration> {
+    let stat = Stat::read(&read(&format!("/proc/{process}/stat"))?);
+    let stat = stat.ok_or_else(|| format!("cannot read /proc/{process}/stat"))?;
+    Ok(Duration::from_millis(stat.ticks * 1_000 / TICKS_PER_SECOND))
+}
+
 /// What `sysconf(_SC_CLK_TCK)` is on Linux.
 const TICKS_PER_SECOND: u64 = 100;
 
@@ -142,6 +149,6 @@ mod tests {
     #[test]
     fn this_process_can_be_read() {
         assert!(resident_bytes(std::process::id()).is_ok_and(|bytes| bytes > 100_000));
-        assert!(cpu_time(std::process::id()).is_ok());
+        assert!(cpu_time(std::process::id()).is_ok() && own_cpu_time(std::process::id()).is_ok());
     }
 }

@@ -14,6 +14,9 @@ pub const PATTERN: &str = "bench_*";
 const PREFIX: &str = "bench";
 /// What the secrets of sessions look like.
 const SESSION_PREFIX: &str = "admit_ss";
+/// What those of clients look like, and opaque access tokens.
+const CLIENT_PREFIX: &str = "admit_cs";
+const TOKEN_PREFIX: &str = "admit_at";
 
 /// All keys one after the other, each of the same length.
 pub struct Population {
@@ -32,6 +35,16 @@ impl Population {
         Self::prefixed(SESSION_PREFIX, count)
     }
 
+    /// The same of secrets of clients.
+    pub fn client_secrets(count: usize) -> Self {
+        Self::prefixed(CLIENT_PREFIX, count)
+    }
+
+    /// The same of opaque access tokens.
+    pub fn access_tokens(count: usize) -> Self {
+        Self::prefixed(TOKEN_PREFIX, count)
+    }
+
     fn prefixed(prefix: &str, count: usize) -> Self {
         let mut text = String::new();
         let mut numbers = Numbers::new(0x0AD0_0017);
@@ -39,6 +52,24 @@ impl Population {
             text.push_str(secret::write(prefix, &numbers.bytes()).expose());
         }
         Self { key_len: text.len() / count.max(1), text }
+    }
+
+    /// What is the same for everybody: there is nothing to show.
+    pub fn nothing() -> Self {
+        Self { text: String::new(), key_len: 0 }
+    }
+
+    /// All but the first so many.
+    pub fn after(&self, count: usize) -> Self {
+        let text = self.text.get(count * self.key_len..).unwrap_or_default().to_owned();
+        Self { text, key_len: self.key_len }
+    }
+
+    /// So many parts of it, one after the other, of this size each.
+    pub fn parts(&self, size: usize) -> Vec<Self> {
+        let parts = self.text.as_bytes().chunks_exact((size * self.key_len).max(1));
+        let texts = parts.map(|part| String::from_utf8_lossy(part).into_owned());
+        texts.map(|text| Self { text, key_len: self.key_len }).collect()
     }
 
     /// Keys that another server made. They must be of one length.
@@ -180,6 +211,10 @@ mod tests {
         let some = keys.some(4);
         assert_eq!((some.len(), some.key(3)), (4, keys.key(9)));
         assert_eq!(keys.some(10).text, keys.text);
+        let parts = keys.parts(3);
+        assert_eq!((parts.len(), parts[2].len(), parts[2].key(0)), (3, 3, keys.key(6)));
+        assert_eq!((keys.after(1).len(), keys.after(1).key(0)), (9, keys.key(1)));
+        assert_eq!(Population::nothing().len(), 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct Question {
 const CHECK: &str = "GET /check/nginx HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nX-Original-Method: GET\r\n\
     X-Original-URI: /orders/42\r\nX-Forwarded-Host: shop.test\r\nX-Forwarded-Proto: https\r\n\
     X-Forwarded-For: 203.0.113.9\r\n";
+const FORM: &str = "Host: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n";
 const PLAIN: &str = "GET /orders/42 HTTP/1.1\r\nHost: shop.test\r\n";
 const BEARER: &str = "Authorization: Bearer ";
 
@@ -27,6 +28,11 @@ impl Question {
     /// What nginx asks Admit: the true request in `X-Original-…`.
     pub fn check(key_len: usize) -> Self {
         Self::with_room(&format!("{CHECK}{BEARER}"), key_len)
+    }
+
+    /// The same for a request to another host.
+    pub fn check_at(host: &str, key_len: usize) -> Self {
+        Self::with_room(&format!("{}{BEARER}", CHECK.replace("shop.test", host)), key_len)
     }
 
     /// The same with a cookie of this name.
@@ -45,8 +51,35 @@ impl Question {
         Self { is_to_gateway: true, ..Self::with_room(&format!("{head}Cookie: {name}="), value_len) }
     }
 
+    /// A form that a client sends, who shows himself by HTTP Basic: the room is for that.
+    pub fn form(path: &str, basic_len: usize, form: &str) -> Self {
+        let head = format!("POST {path} HTTP/1.1\r\n{FORM}Content-Length: {}\r\nAuthorization: Basic ", form.len());
+        Self::around(&head, basic_len, &format!("\r\n\r\n{form}"))
+    }
+
+    /// The same of one client, about a token: the room is for that.
+    pub fn about_token(path: &str, basic: &str, token_len: usize) -> Self {
+        let length = token_len + "token=".len();
+        let head = format!("POST {path} HTTP/1.1\r\n{FORM}Content-Length: {length}\r\nAuthorization: Basic {basic}");
+        Self::around(&format!("{head}\r\n\r\ntoken="), token_len, "")
+    }
+
+    /// What is the same for everybody: there is no room.
+    pub fn get(path: &str) -> Self {
+        Self::around(&format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 0, "")
+    }
+
+    /// The same to a server that may end connections.
+    pub fn to_others(self) -> Self {
+        Self { is_to_gateway: true, ..self }
+    }
+
     fn with_room(before: &str, key_len: usize) -> Self {
-        let bytes = format!("{before}{}\r\n\r\n", "x".repeat(key_len)).into_bytes();
+        Self::around(before, key_len, "\r\n\r\n")
+    }
+
+    fn around(before: &str, key_len: usize, after: &str) -> Self {
+        let bytes = format!("{before}{}{after}", "x".repeat(key_len)).into_bytes();
         Self { bytes, key_at: before.len(), key_len, is_to_gateway: false }
     }
 
@@ -146,5 +179,10 @@ mod tests {
     fn the_room_for_the_key_is_where_it_says() {
         let question = Question::check(4).with("abcd");
         assert!(question.bytes().ends_with(b"\r\nAuthorization: Bearer abcd\r\n\r\n"));
+        let form = Question::form("/oauth/token", 4, "a=b").with("abcd");
+        assert!(form.bytes().ends_with(b"\r\nContent-Length: 3\r\nAuthorization: Basic abcd\r\n\r\na=b"));
+        let about = Question::about_token("/oauth/introspect", "x", 4).with("abcd");
+        assert!(about.bytes().ends_with(b"\r\nContent-Length: 10\r\nAuthorization: Basic x\r\n\r\ntoken=abcd"));
+        assert!(Question::get("/x").with("").bytes().starts_with(b"GET /x HTTP/1.1\r\n"));
     }
 }

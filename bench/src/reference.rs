@@ -1,10 +1,11 @@
 //! The servers that Admit is compared with: the least that an HTTP server on hyper and one on axum can do.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write as _;
 
-use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue};
@@ -13,6 +14,7 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::Result;
@@ -24,7 +26,8 @@ pub enum Kind {
     Hello,
     /// Reads what Admit reads and writes what Admit writes, and decides nothing.
     Headers,
-    /// Answers 200 and one header where a credential is there, else 401; routed by axum.
+    /// Answers 200 and one header where a credential is there, else 401; routed by axum. Greets at `/hello`, and answers what is
+    /// posted to `/token` as if a token had been made.
     Axum,
 }
 
@@ -40,7 +43,8 @@ async fn accept(kind: Kind) -> std::io::Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{}", listener.local_addr()?)?;
     stdout.flush()?;
-    let router = Router::new().route("/check/{*door}", get(stub));
+    let router = Router::new().route("/check/{*door}", get(stub)).route("/hello", get(async || "hello"));
+    let router = router.route("/token", post(token));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -58,6 +62,18 @@ async fn accept(kind: Kind) -> std::io::Result<()> {
 async fn stub(headers: HeaderMap) -> std::result::Result<[(HeaderName, HeaderValue); 1], StatusCode> {
     if headers.contains_key(AUTHORIZATION) { Ok([REQUEST_ID]) } else { Err(StatusCode::UNAUTHORIZED) }
 }
+
+/// What Admit's place is taken by at the token endpoint: it reads the form and makes nothing of it.
+async fn token(headers: HeaderMap, Form(form): Form<HashMap<String, String>>) -> (StatusCode, Json<Value>) {
+    if !headers.contains_key(AUTHORIZATION) || form.get("grant_type").is_none_or(|kind| kind != "client_credentials") {
+        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" })));
+    }
+    let answer =
+        json!({ "access_token": TOKEN, "token_type": "Bearer", "expires_in": 600, "scope": form.get("scope") });
+    (StatusCode::OK, Json(answer))
+}
+
+const TOKEN: &str = "admit_at_000000000000000000000000000000000000";
 
 /// Without it the gateways do not believe that it was Admit who answered.
 const REQUEST_ID: (HeaderName, HeaderValue) =

@@ -12,7 +12,14 @@ mod w16;
 mod w17;
 mod w18;
 mod w2;
+mod w3;
+mod w3b;
 mod w3c;
+mod w4;
+mod w5;
+mod w5b;
+mod w6;
+mod w7;
 mod w9;
 mod w9b;
 
@@ -20,10 +27,17 @@ mod w9b;
 type Run = fn(&Plan) -> Result<()>;
 
 /// Each with its name and what it asks.
-pub const SCENARIOS: [(&str, &str, Run); 13] = [
+pub const SCENARIOS: [(&str, &str, Run); 20] = [
     ("w1", "/check with an API key, beside hyper, axum and better-auth", w1::run),
     ("w2", "/check with the cookie of a session, beside hyper and better-auth", w2::run),
+    ("w3", "/check with access tokens that were seen before, beside hyper", w3::run),
+    ("w3b", "/check with access tokens that were never seen, beside their signatures alone", w3b::run),
     ("w3c", "/check with what nobody has: unknown keys, garbage", w3c::run),
+    ("w4", "opaque access tokens for 100,000 clients, beside oidc-provider", w4::run),
+    ("w5", "the same as JWTs that ES256 signs", w5::run),
+    ("w5b", "the same by EdDSA and RS256, beside their signatures alone", w5b::run),
+    ("w6", "introspection of 1,000,000 opaque tokens, beside oidc-provider", w6::run),
+    ("w7", "metadata and keys, beside axum and oidc-provider", w7::run),
     ("w9", "sign-ins with a password, from 1, 8, 64 and 512 clients, beside hashing alone", w9::run),
     ("w9b", "/check during a storm of sign-ins", w9b::run),
     ("w10", "/check while 500 keys per second are created and revoked", w10::run),

@@ -34,12 +34,16 @@ use crate::http::certificate;
 use crate::jobs::notice::Notices;
 use crate::jobs::refusal::Refusals;
 use crate::jobs::sign_in::Failures;
+use crate::jobs::token as token_refusal;
 use crate::login::hashing::Hashing;
 use crate::mail::Post;
 use crate::manage::lane::Lanes;
 use crate::master;
 use crate::metrics::Metrics;
 use crate::oauth::client::{Clients, KeySets};
+use crate::oauth::cors::Origins;
+use crate::oauth::mint::Signers;
+use crate::oauth::own::Owns;
 use crate::oauth::{jwks, metadata};
 use crate::outbound::Outbound;
 use crate::signing::Signing;
@@ -98,6 +102,14 @@ pub struct State {
     pub mail: Post,
     /// Failed sign-ins on their way there.
     pub failures: Failures,
+    /// Refused requests for tokens on their way there.
+    pub token_refusals: token_refusal::Refusals,
+    /// What clients have as themselves.
+    pub owns: Owns,
+    /// Where RSA signs.
+    pub signers: Signers,
+    /// Which origins of browsers the realms know.
+    pub origins: Origins,
     /// Where passwords are hashed.
     pub hashing: Hashing,
     /// The TLS certificate in use.
@@ -196,6 +208,10 @@ impl App {
             refusals: Refusals::default(),
             mail: Post::default(),
             failures: Failures::default(),
+            token_refusals: token_refusal::Refusals::default(),
+            owns: Owns::default(),
+            signers: Signers::default(),
+            origins: Origins::default(),
             hashing: parts.hashing,
             certificate: certificate::Live::default(),
             metrics: Metrics::new(),

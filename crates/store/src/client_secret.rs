@@ -53,7 +53,7 @@ impl Tx<'_> {
         self.list(LIST, named! { realm, client })
     }
 
-    /// The secret that is stored under one of these hashes, ended or not.
+    /// The secret that is stored under one of several hashes, whosever it is.
     pub fn find_client_secret(&mut self, realm: RealmId, hashes: &[SecretHash]) -> Result<Option<ClientSecret>> {
         for hash in hashes {
             if let Some(found) = self.find(FIND, named! { realm, hash })? {

@@ -211,6 +211,7 @@ mod tests {
         ("idempotency", crate::idempotency::SQL),
         ("key", crate::key::SQL),
         ("meta", crate::meta::SQL),
+        ("origin", crate::origin::SQL),
         ("password", crate::password::SQL),
         ("realm", crate::realm::SQL),
         ("revoked_token", crate::revoked_token::SQL),

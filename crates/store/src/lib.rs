@@ -26,6 +26,7 @@ mod idempotency;
 mod key;
 mod meta;
 mod migrate;
+mod origin;
 mod password;
 mod person;
 mod realm;

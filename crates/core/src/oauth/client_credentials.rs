@@ -17,6 +17,7 @@ use crate::realm::Realm;
 use crate::role::{self, Role};
 
 use super::scope::{self, BadScope};
+use super::{Error, ErrorCode};
 
 /// The most APIs that a refusal names to choose from.
 const CHOICES_MAX: usize = 10;
@@ -80,23 +81,41 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOfService => f.write_str("only clients of type service may use client_credentials"),
-            Self::Disabled => f.write_str("the client or its realm is switched off"),
-            Self::ScopeMalformed => f.write_str("scope must be names of scopes with one space between them"),
-            Self::ScopeTooLong => f.write_str("scope names more scopes than a token may have"),
-            Self::ScopeOfPeople(scope) => write!(f, "{scope} is for people, and client_credentials has none"),
-            Self::ScopeNotHeld(scope, api) => write!(f, "this client may not have {scope} on {api}"),
-            Self::ResourceMany => f.write_str("a token is for one API: send one resource"),
-            Self::ResourceMalformed => f.write_str("resource must be an absolute URI without fragment"),
-            Self::ResourceUnknown(api) => write!(f, "there is no API {api}"),
-            Self::ResourceNotHeld(api) => write!(f, "this client has no rights on {api}"),
-            Self::ResourceNeeded(apis) if apis.is_empty() => f.write_str("this realm has no API yet"),
+            Self::NotOfService => f.write_str("Only clients of type service may use client_credentials"),
+            Self::Disabled => f.write_str("The client or its realm is switched off"),
+            Self::ScopeMalformed => f.write_str("The scope must be names of scopes with one space between them"),
+            Self::ScopeTooLong => f.write_str("The scope names more scopes than a token may have"),
+            Self::ScopeOfPeople(scope) => write!(f, "{scope} is for people, and there is none in client_credentials"),
+            Self::ScopeNotHeld(scope, api) => write!(f, "This client may not have {scope} on {api}"),
+            Self::ResourceMany => f.write_str("A token is for one API: send one resource"),
+            Self::ResourceMalformed => f.write_str("The resource must be an absolute URI without fragment"),
+            Self::ResourceUnknown(api) => write!(f, "There is no API {api}"),
+            Self::ResourceNotHeld(api) => write!(f, "This client has no rights on {api}"),
+            Self::ResourceNeeded(apis) if apis.is_empty() => f.write_str("This realm has no API yet"),
             Self::ResourceNeeded(apis) => {
-                f.write_str("say for which API with resource:")?;
+                f.write_str("Say for which API with resource:")?;
                 apis.iter().take(CHOICES_MAX).try_for_each(|api| write!(f, " {api}"))?;
                 if apis.len() > CHOICES_MAX { f.write_str(" and others") } else { Ok(()) }
             }
         }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        let code = match &refusal {
+            Refusal::NotOfService => ErrorCode::UnauthorizedClient,
+            Refusal::Disabled => ErrorCode::InvalidClient,
+            Refusal::ScopeMalformed | Refusal::ScopeTooLong | Refusal::ScopeOfPeople(_) | Refusal::ScopeNotHeld(..) => {
+                ErrorCode::InvalidScope
+            }
+            Refusal::ResourceMany
+            | Refusal::ResourceMalformed
+            | Refusal::ResourceUnknown(_)
+            | Refusal::ResourceNotHeld(_)
+            | Refusal::ResourceNeeded(_) => ErrorCode::InvalidTarget,
+        };
+        Self::new(code, format!("{refusal}."))
     }
 }
 

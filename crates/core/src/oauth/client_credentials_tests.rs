@@ -122,7 +122,7 @@ fn rfc_8707_2_the_resource_decides_for_which_api_a_token_is() {
     assert_eq!(judge(&ask(None, &[SHOP, BILLS])), Err(Refusal::ResourceMany));
     let needed = judge(&ask(None, &[])).unwrap_err();
     assert_eq!(needed, Refusal::ResourceNeeded(vec![uri(SHOP), uri(BILLS)]));
-    assert_eq!(needed.to_string(), format!("say for which API with resource: {SHOP} {BILLS}"));
+    assert_eq!(needed.to_string(), format!("Say for which API with resource: {SHOP} {BILLS}"));
     for bad in ["", "api.shop.test", "https://api.shop.test#a", "/orders", "https://"] {
         assert_eq!(judge(&ask(None, &[bad])), Err(Refusal::ResourceMalformed), "{bad:?}");
     }

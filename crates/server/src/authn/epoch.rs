@@ -65,6 +65,11 @@ pub fn signing_slot(realm: RealmId) -> Slot {
     Slot(slot(realm.bytes()).0 ^ 0xA5A5)
 }
 
+/// The slot of a realm's clients as a whole, for what is known of all of them.
+pub fn clients_slot(realm: RealmId) -> Slot {
+    Slot(slot(realm.bytes()).0 ^ 0x3C3C)
+}
+
 impl Epochs {
     /// How many changes this node has learned of. To be taken before the snapshot that fills a cache begins.
     pub fn position(&self) -> i64 {
@@ -130,12 +135,8 @@ impl Epochs {
                 raise(policy_slot(change.realm));
             }
             ChangeKind::SigningKey => raise(signing_slot(change.realm)),
-            ChangeKind::Token
-            | ChangeKind::Client
-            | ChangeKind::User
-            | ChangeKind::Grant
-            | ChangeKind::Key
-            | ChangeKind::Credential => {}
+            ChangeKind::Client => raise(clients_slot(change.realm)),
+            ChangeKind::Token | ChangeKind::User | ChangeKind::Grant | ChangeKind::Key | ChangeKind::Credential => {}
         }
     }
 

@@ -34,6 +34,7 @@ mod source;
 mod table;
 #[cfg(test)]
 mod test_console;
+mod token;
 mod toml_text;
 mod trace;
 mod user;
@@ -118,6 +119,9 @@ enum Command {
     /// Signing keys: what tokens are signed by
     #[command(subcommand)]
     SigningKey(signing_key::Command),
+    /// Access tokens: issue one, read one, ask what one is worth
+    #[command(subcommand)]
+    Token(token::Command),
     /// Bring a realm into the state that a file describes
     Apply(apply::Apply),
     /// Show what apply would change
@@ -229,6 +233,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Session(command) => session::run(context, command).await,
         Command::Grant(command) => grant::run(context, command).await,
         Command::SigningKey(command) => signing_key::run(context, command).await,
+        Command::Token(command) => token::run(context, command).await,
         Command::Apply(command) => apply::apply(context, command).await,
         Command::Diff(command) => apply::diff(context, command).await,
         Command::Export(command) => apply::export(context, command).await,

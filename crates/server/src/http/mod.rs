@@ -6,6 +6,7 @@ mod body;
 pub mod certificate;
 pub mod headers;
 pub mod host;
+pub mod issuer;
 pub mod json;
 pub mod limits;
 pub mod listen;

@@ -1,4 +1,5 @@
-//! Errors on the wire: RFC 9457 with a stable `type` and `code`, a `detail` that names the next command, the request id.
+//! Errors on the wire: RFC 9457 with a stable `type` and `code`, a `detail` that names the next command, the request id. At
+//! the end those of OAuth, which have a shape of their own.
 
 use std::fmt::Write as _;
 
@@ -7,12 +8,13 @@ use admit_core::check::code::Code;
 use admit_core::check::decision::Decision;
 use admit_core::id::RequestId;
 use admit_core::name::{RoleName, ScopeName};
+use admit_core::oauth;
 use admit_core::policy::rule;
 use admit_core::secret;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::{Serialize, Serializer};
 
@@ -236,4 +238,29 @@ pub fn decision_body(public_url: &str, decision: &Decision, detail: Option<&str>
     let _ = serde_json::to_writer(&mut body, &refusal);
     body.push(b'\n');
     Bytes::from(body)
+}
+
+/// The refusal of an endpoint of OAuth (RFC 6749 §5.2).
+pub fn oauth(error: &oauth::Error, realm: &str) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Told<'e> {
+        error: &'static str,
+        error_description: &'e str,
+    }
+    let told = Told { error: error.code.as_str(), error_description: &secret::redact(&error.description) };
+    let mut body = Vec::with_capacity(128);
+    // Text only: nothing of it can fail.
+    let _ = serde_json::to_writer(&mut body, &told);
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if error.code == oauth::ErrorCode::InvalidClient {
+        // A realm's name has no letter that would have to be escaped.
+        let challenge = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
+        headers.extend(challenge.ok().map(|challenge| (WWW_AUTHENTICATE, challenge)));
+    }
+    headers.extend(error.retry_after_s.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
+    response
 }

@@ -1,6 +1,5 @@
-//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals and failed sign-ins,
-//! sealing the audit, sweeping old rows, announcing the end of keys, making the next signing keys, reading the counters now
-//! and then.
+//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals of all kinds, sealing the audit,
+//! sweeping old rows, announcing the end of keys, making the next signing keys, reading the counters now and then.
 
 pub mod activity;
 pub mod checkpoint;
@@ -17,6 +16,7 @@ pub mod seal;
 pub mod sign_in;
 pub mod signing;
 pub mod sweep;
+pub mod token;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -72,6 +72,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         refusal::write(app).await;
         activity::write(app).await;
         sign_in::write(app).await;
+        token::write(app).await;
     }));
     jobs.spawn(every(SIGNING_EVERY, app.clone(), stop.clone(), async |app| signing::run(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
@@ -112,6 +113,7 @@ pub async fn finish(app: &App) {
     notice::write(app).await;
     refusal::write_all(app).await;
     sign_in::write_all(app).await;
+    token::write_all(app).await;
     seal::run(app).await;
     checkpoint::note(app).await;
     restore::note(app).await;

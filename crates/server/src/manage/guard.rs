@@ -104,11 +104,9 @@ impl Access {
             CredentialKind::ApiKey => {
                 self.caller.key.map_or_else(|| self.caller.subject.to_string(), |key| key.to_string())
             }
-            CredentialKind::AccessToken => {
-                let token = self.caller.token.as_ref();
-                token.map_or_else(|| self.caller.subject.to_string(), |token| token.id.to_string())
+            CredentialKind::Session | CredentialKind::Basic | CredentialKind::AccessToken => {
+                self.caller.subject.to_string()
             }
-            CredentialKind::Session | CredentialKind::Basic => self.caller.subject.to_string(),
         }
     }
 

@@ -14,7 +14,7 @@ use admit_core::jose::claims::LEEWAY;
 use admit_core::secret::{self, Secret, SecretHash, SecretKind};
 use admit_core::time::Time;
 use admit_core::token as core_token;
-use admit_store::{Found, RevokedToken, Tx};
+use admit_store::{AccessToken, Found, RevokedToken, Tx};
 use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::StatusCode;
@@ -31,7 +31,7 @@ use crate::http::Peer;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 
-/// In how many realms an opaque token is looked for.
+/// In how many realms a secret is looked for that names none.
 const REALMS_MAX: usize = 1_000;
 
 /// The routes of this file.
@@ -75,7 +75,7 @@ pub async fn post(State(app): State<App>, _: Paid, Json(leak): Json<Leak>) -> Re
     match locate(&app, leaked.expose().trim(), now).await? {
         Some(Leaked::Key(realm, hashes)) => revoke_key(&app, realm, hashes, now).await?,
         Some(Leaked::Token(token, grant)) => revoke_token(&app, token, grant, now).await?,
-        Some(Leaked::ClientSecret(secret)) => revoke_client_secret(&app, secret, now).await?,
+        Some(Leaked::Secret(secret)) => delete_secret(&app, *secret, now).await?,
         None => {}
     }
     Ok(Json(json!({})).with_status(StatusCode::ACCEPTED))
@@ -87,8 +87,8 @@ enum Leaked {
     Key(RealmId, Vec<SecretHash>),
     /// An access token that is real.
     Token(RevokedToken, GrantId),
-    /// A secret of a client.
-    ClientSecret(ClientSecret),
+    /// A client's secret that is real.
+    Secret(Box<ClientSecret>),
 }
 
 async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
@@ -101,8 +101,7 @@ async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Prob
             let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
             Ok(realm.map(|realm| Leaked::Key(realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
         }
-        SecretKind::AccessToken => stored(app, text).await,
-        SecretKind::ClientSecret => of_client(app, text).await,
+        kind @ (SecretKind::AccessToken | SecretKind::ClientSecret) => stored(app, kind, text).await,
         _ => Ok(None),
     }
 }
@@ -124,48 +123,35 @@ fn signed(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
     }
 }
 
-/// An opaque token does not say whose it is.
-async fn stored(app: &App, text: &str) -> Result<Option<Leaked>, Problem> {
-    let places = places(app, SecretKind::AccessToken, text);
-    let find = move |tx: &mut Tx<'_>| {
-        for (realm, hashes) in &places {
-            if let Some(found) = tx.find_access_token(*realm, hashes)? {
-                return Ok(Some(found.token));
-            }
-        }
-        Ok(None)
-    };
-    let found = app.store.read(find).await?;
-    Ok(found.map(|token| {
-        let revoked = RevokedToken { id: token.id, realm: token.realm, expires_at: token.expires_at };
-        Leaked::Token(revoked, token.grant)
-    }))
-}
-
-/// Nor does a client's secret.
-async fn of_client(app: &App, text: &str) -> Result<Option<Leaked>, Problem> {
-    let places = places(app, SecretKind::ClientSecret, text);
-    let find = move |tx: &mut Tx<'_>| {
-        for (realm, hashes) in &places {
-            if let Some(found) = tx.find_client_secret(*realm, hashes)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    };
-    Ok(app.store.read(find).await?.map(Leaked::ClientSecret))
-}
-
-/// Where what does not say whose it is may be: in every realm, as many as are asked at a time.
-fn places(app: &App, kind: SecretKind, text: &str) -> Vec<(RealmId, Vec<SecretHash>)> {
+/// What is no key does not say whose it is: it is looked for in every realm, as many as are asked at a time.
+async fn stored(app: &App, kind: SecretKind, text: &str) -> Result<Option<Leaked>, Problem> {
     let keys = app.master.keys();
-    app.directory.all().into_iter().take(REALMS_MAX).map(|realm| (realm, keys.hashes(realm, kind, text))).collect()
+    let hashed = |realm| (realm, keys.hashes(realm, kind, text));
+    let places: Vec<_> = app.directory.all().into_iter().take(REALMS_MAX).map(hashed).collect();
+    let find = move |tx: &mut Tx<'_>| {
+        for (realm, hashes) in &places {
+            let found = match kind {
+                SecretKind::AccessToken => tx.find_access_token(*realm, hashes)?.map(|found| token_of(&found.token)),
+                _ => tx.find_client_secret(*realm, hashes)?.map(|secret| Leaked::Secret(Box::new(secret))),
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    };
+    Ok(app.store.read(find).await?)
 }
 
-async fn revoke_client_secret(app: &App, secret: ClientSecret, now: Time) -> Result<(), Problem> {
+fn token_of(token: &AccessToken) -> Leaked {
+    let AccessToken { id, realm, expires_at, grant, .. } = token;
+    Leaked::Token(RevokedToken { id: *id, realm: *realm, expires_at: *expires_at }, *grant)
+}
+
+async fn delete_secret(app: &App, secret: ClientSecret, now: Time) -> Result<(), Problem> {
     let ClientSecret { id, realm, client, hint, .. } = secret;
-    let detail = json!({ "secret": id, "hint": hint });
-    let event = event(app, realm, "client.secret_leaked", client.to_string(), detail, now);
+    let told = json!({ "secret": id, "hint": hint });
+    let event = event(app, realm, "client.secret_leaked", client.to_string(), told, now);
     work::write(app, move |tx| {
         if tx.delete_client_secret(realm, client, id, now)? {
             tx.insert_event(&event)?;

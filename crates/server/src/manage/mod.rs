@@ -31,6 +31,7 @@ pub mod search;
 pub mod sessions;
 pub mod signing_keys;
 pub mod subject;
+pub mod tokens;
 pub mod users;
 pub mod whoami;
 pub mod work;
@@ -61,6 +62,7 @@ pub fn open_api() -> OpenApiRouter<App> {
         .merge(rules_test::routes())
         .merge(keys::routes())
         .merge(grants::routes())
+        .merge(tokens::routes())
         .merge(sessions::routes())
         .merge(signing_keys::routes())
         .merge(events::routes())

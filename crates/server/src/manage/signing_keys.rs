@@ -218,7 +218,7 @@ impl Turn<'_> {
         let published = purposes.iter().filter(|key| state_of(key, &keys, longest, now).1.is_published()).count();
         if published >= KEYS_MAX {
             let detail = format!("{published} keys are published, and whoever verifies reads no more of them at once.");
-            let problem = Problem::new(409, "too_many_signing_keys", detail);
+            let problem = Problem::new(409, "too_many", detail);
             return Err(problem.with_next("wait until some are over (admit signing-key list), or revoke them").into());
         }
         let mut key = drawn.clone();

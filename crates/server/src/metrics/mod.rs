@@ -6,6 +6,7 @@ pub mod latency;
 mod mail;
 mod process;
 mod sign_in;
+mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use history::{Counts, History, Levels};
 use latency::Latency;
 use mail::Mails;
 use sign_in::SignIns;
+use token::Tokens;
 
 type Labels = [(&'static str, &'static str); 2];
 type Label = [(&'static str, &'static str); 1];
@@ -66,6 +68,8 @@ pub struct Metrics {
     pub mail: Mails,
     /// Sign-ins.
     pub sign_ins: SignIns,
+    /// Access tokens.
+    pub tokens: Tokens,
     /// All of this over time.
     pub history: History,
     /// Which keys are used most.
@@ -113,6 +117,7 @@ impl Metrics {
         registry.register("connections_cut", "Connections ended because a time ran out", cut);
         let mail = Mails::register(registry);
         let sign_ins = SignIns::register(registry);
+        let tokens = Tokens::register(registry);
         let mut counter = |name, help| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -156,6 +161,7 @@ impl Metrics {
             registry: root,
             mail,
             sign_ins,
+            tokens,
             history: History::default(),
             busiest: Busiest::default(),
             latency,

@@ -70,5 +70,5 @@ fn needed(realm: &RealmPolicy, purpose: Purpose) -> impl Iterator<Item = Algorit
             && api.spec.token_format == TokenFormat::Jwt
             && !admit_core::name::is_built_in(&api.spec.uri)
     });
-    apis.map(|_| Algorithm::Es256)
+    apis.map(|api| api.spec.token_alg.algorithm())
 }

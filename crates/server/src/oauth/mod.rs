@@ -1,10 +1,58 @@
-//! The authorization server of each realm, seen from outside.
+//! The authorization server of each realm, seen from outside: where applications get tokens, ask about them and give them
+//! back.
 //!
-//! What it says of itself is public and the same for everybody: [`well_known`] answers with ready bytes, before the router.
-//! [`metadata`], [`jwks`] and [`resource`] write them.
+//! Its endpoints stand at the root for the realm `default`, below `/realms/<name>` for the others, and on a realm's own host.
+//! [`call`] reads a request, [`client`] settles who sent it, [`token`] answers for tokens by grant type ([`grants`]); [`mint`] is
+//! the only place that makes one. Nothing here asks who a person is: that is `pages`' and `login`'s.
+//!
+//! What the server says of itself is public and the same for everybody: [`well_known`] answers with ready bytes, before the
+//! router. [`metadata`], [`jwks`] and [`resource`] write them.
 
+pub mod answer;
+pub mod call;
 pub mod client;
+pub mod cors;
+pub mod grants;
 pub mod jwks;
 pub mod metadata;
+pub mod mint;
+pub mod own;
 pub mod resource;
+pub mod token;
 pub mod well_known;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::post;
+use http::header::ALLOW;
+
+use crate::app::App;
+use crate::http::problem;
+
+/// The endpoints of every issuer.
+pub fn router(app: &App) -> Router<App> {
+    let issuers = ["", "/realms/{realm}"].into_iter().map(of_issuer);
+    issuers
+        .fold(Router::new(), Router::merge)
+        .method_not_allowed_fallback(answer::only_post)
+        .layer(middleware::from_fn_with_state(app.clone(), complete))
+}
+
+fn of_issuer(base: &str) -> Router<App> {
+    let at = |path: &str| format!("{base}{path}");
+    Router::new().route(&at("/oauth/token"), post(token::post).options(cors::preflight))
+}
+
+/// Fills in the problems that are not OAuth's: that there is no such realm, that the body broke off. The methods that the
+/// router knows (405) stay.
+async fn complete(State(app): State<App>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let methods = response.headers().get(ALLOW).cloned();
+    let mut response = problem::complete(&app, response);
+    if let Some(methods) = methods {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}

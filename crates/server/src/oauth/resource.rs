@@ -22,8 +22,8 @@ use super::well_known::Ready;
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
 use crate::config::public_authority;
+use crate::http::issuer;
 use crate::http::problem::Problem;
-use crate::pages::visit;
 
 const NAME: &str = "oauth-protected-resource";
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -62,7 +62,7 @@ pub fn find<B>(
     request: &Request<B>,
     peer: IpAddr,
 ) -> Result<Arc<Ready>, Problem> {
-    let realm = visit::realm(app, named, request.uri(), request.headers())?;
+    let realm = issuer::settle(app, named, request.uri(), request.headers())?;
     let (found, is_passed_on) = match protected_host(app, request, peer)? {
         Some(host) => (realm.apis.iter().find(|api| is_at(&api.spec.uri, &host, path)), true),
         None => (realm.apis.iter().find(|api| path.strip_prefix('/') == Some(path_of(&api.spec.uri).as_str())), false),

@@ -27,10 +27,10 @@ use serde_json::Value;
 use super::{jwks, metadata, resource};
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
+use crate::http::issuer;
 use crate::http::problem::Problem;
 use crate::http::{headers, host};
 use crate::manage::etag;
-use crate::pages::visit;
 
 /// What is answered; everything else is 405.
 const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -112,7 +112,7 @@ fn ready<B>(app: &App, asked: Asked<'_>, request: &Request<B>, peer: IpAddr) -> 
     if let Document::Resource(path) = asked.document {
         return resource::find(app, asked.realm, path, request, peer);
     }
-    let realm = visit::realm(app, asked.realm, uri, headers)?;
+    let realm = issuer::settle(app, asked.realm, uri, headers)?;
     let called = || host::authority(uri, headers).and_then(|called| Host::parse(called).ok());
     if !is_home(&realm.realm, asked.realm, called) {
         let detail = "There is no issuer at this place. Next: admit realm list";

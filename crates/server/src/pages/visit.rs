@@ -1,13 +1,12 @@
 //! Somebody who visits a page of an issuer: which realm's, in which language, from where, signed in or not.
 //!
-//! The realm is settled once: by the host where a realm has one of its own, else by the path. Forms are judged here: the
-//! browser must say that they come from a page of ours, and their token must have been made for this browser.
+//! The realm is settled by [`issuer`]. Forms are judged here: the browser must say that they come from a page of ours, and
+//! their token must have been made for this browser.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use admit_core::check::address;
-use admit_core::check::host::Host;
 use admit_core::check::request::Request;
 use admit_core::form::Form;
 use admit_core::id::RequestId;
@@ -16,11 +15,11 @@ use admit_core::login::cookie::{self as names, Cookie};
 use admit_core::realm::Realm;
 use admit_core::secret::Secret;
 use admit_core::time::{Span, Time};
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::FromRequestParts;
 use data_encoding::BASE64URL_NOPAD;
 use http::header::{LOCATION, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use ipnet::IpNet;
 
 use super::text::Words;
@@ -29,7 +28,7 @@ use crate::app::App;
 use crate::check::policies::RealmPolicy;
 use crate::config::public_authority;
 use crate::http::problem::Problem;
-use crate::http::{Peer, host};
+use crate::http::{Peer, issuer};
 use crate::login::session::{self, Begun, Seen, SignedIn};
 use crate::login::verify::Asker;
 use crate::login::{cookie, strict};
@@ -71,38 +70,15 @@ impl FromRequestParts<App> for Visit {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let params = RawPathParams::from_request_parts(parts, app).await;
-        let params = params.map_err(|_| Problem::new(404, "not_found", "There is nothing at this path."))?;
-        let named = params.iter().find(|(name, _)| *name == "realm").map(|(_, realm)| realm.to_owned());
+        let named = issuer::named(parts, app).await?;
         Self::at(app, named, parts)
     }
-}
-
-/// The realm that host and path name together; only one of them may.
-pub fn realm(app: &App, named: Option<&str>, uri: &Uri, headers: &HeaderMap) -> Result<Arc<RealmPolicy>, Problem> {
-    let nothing = || Problem::new(404, "not_found", "There is nothing at this path.");
-    let called = host::authority(uri, headers).and_then(|called| Host::parse(called).ok());
-    let of_host = match called.filter(|_| app.directory.has_hosts() && !app.dev) {
-        Some(called) => app.directory.of_host(called.as_str(), &app.store)?,
-        None => None,
-    };
-    let found = match (of_host, named) {
-        (Some(_), Some(_)) => return Err(nothing()),
-        (Some(id), None) => app.policies.of(app, id),
-        (None, named) => app.policies.named(app, named),
-    };
-    let realm = found.map_err(|_| Problem::unavailable("the realm cannot be read"))?.ok_or_else(nothing)?;
-    // Where it has a host of its own, its pages are there: cookies of two places would not know of each other.
-    if named.is_some() && realm.realm.host.is_some() {
-        return Err(nothing());
-    }
-    Ok(realm)
 }
 
 impl Visit {
     /// A visit to the pages of a realm: the one of this name, else the one that the host is for.
     pub fn at(app: &App, named: Option<String>, parts: &Parts) -> Result<Self, Problem> {
-        let realm = realm(app, named.as_deref(), &parts.uri, &parts.headers)?;
+        let realm = issuer::settle(app, named.as_deref(), &parts.uri, &parts.headers)?;
         let peer = parts.extensions.get::<Peer>().copied();
         let peer = peer.ok_or_else(|| Problem::unavailable("the peer of a connection is not known"))?;
         let config = app.config.load();

@@ -30,7 +30,7 @@ use crate::http::limits::Limits;
 use crate::http::{Hall, Purpose, listen};
 use crate::login::hashing::Hashing;
 use crate::login::visit;
-use crate::{jobs, manage, master, pages as views, realm};
+use crate::{jobs, manage, master, oauth, pages as views, realm};
 
 pub use first::{Begun, console};
 pub use listeners::{Listeners, Places, open_files};
@@ -193,7 +193,7 @@ pub async fn start(server: &Server, listeners: Listeners, limits: Limits) -> Res
 /// Everything that is not `/check/*`.
 fn router(app: &App) -> Router {
     let router = Router::new().merge(manage::router(app)).merge(ops::health());
-    let router = router.merge(views::router(app)).merge(visit::routes());
+    let router = router.merge(views::router(app)).merge(visit::routes()).merge(oauth::router(app));
     let router = if app.dev { router.merge(demo::router()) } else { router };
     router.with_state(app.clone())
 }

@@ -284,6 +284,16 @@ fn signing_keys() {
 }
 
 #[test]
+fn take_a_token_back() {
+    let mut reader = Reader::new();
+    reader.follow(include_str!("../../../../docs/book/src/take-a-token-back.md"));
+    assert_eq!(reader.statuses(), ["200", "202", "401"], "{}", reader.printed);
+    for told in ["error=\"invalid_token\"", "it is token tok_", "it was revoked", "admit token issue --client"] {
+        assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
+    }
+}
+
+#[test]
 fn rotate_the_master_key() {
     let mut reader = Reader::new();
     reader.start("admit serve");

@@ -23,6 +23,7 @@ mod login;
 mod mail;
 mod manage;
 mod nodes;
+mod oauth;
 #[path = "../../../store/tests/contract/outside.rs"]
 mod outside;
 mod pages;

@@ -92,6 +92,10 @@ fn a_secret_is_ended_by_its_own_client_only() {
     let (realm, own, secret) = (all.realm.id, all.client.id, secret(&all.client, 1));
     insert(&store, &secret);
     let other = id();
+    let hashes = [SecretHash([0xEE; 32]), secret.hash];
+    assert_eq!(store.get(move |tx| tx.find_client_secret(realm, &hashes)), Some(secret.clone()));
+    let hash = secret.hash;
+    assert_eq!(store.get(move |tx| tx.find_client_secret(id(), &[hash])), None);
     assert!(!store.put(move |tx| tx.delete_client_secret(realm, other, secret.id, NOW)));
     let before = news(&store, own);
     assert!(store.put(move |tx| tx.delete_client_secret(realm, own, secret.id, NOW)));

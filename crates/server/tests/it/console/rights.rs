@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::person::{all, operator};
 use crate::app::TestApp;
 
-const LISTS: [&str; 8] = ["apis", "rules", "keys", "clients", "users", "roles", "sessions", "grants"];
+const LISTS: [&str; 9] = ["apis", "rules", "keys", "clients", "users", "roles", "sessions", "grants", "signing-keys"];
 
 fn of_default(scopes: &[&str]) -> Value {
     json!({ "urn:admit:realm:default": scopes })

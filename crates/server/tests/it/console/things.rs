@@ -298,6 +298,28 @@ async fn sessions_and_grants_are_seen_and_ended() {
     assert!(olga.get(&path).await.text.contains("revoked"));
 }
 
+#[tokio::test]
+async fn signing_keys_follow_one_another_and_are_taken_back() {
+    let app = TestApp::new().await;
+    let mut olga = operator(&app, "olga", all()).await;
+    let list = format!("{REALM}/signing-keys");
+    assert!(olga.get(&list).await.text.contains("There is no signing key yet."));
+    let form = [("algorithm", "ES256"), ("purpose", "issuer")];
+    let first = led(&fill(&mut olga, &format!("{list}/new"), &form).await);
+    assert!(olga.get(&first).await.text.contains("signs"), "the first one signs at once");
+    let next = led(&fill(&mut olga, &format!("{list}/new"), &form).await);
+    assert_ne!(first, next);
+    let shown = olga.get(&format!("{list}?q=next")).await.text;
+    assert!(shown.contains(&next) && !shown.contains(&format!("\"{first}\"")), "{shown}");
+    let asked = olga.get(&format!("{first}/do/revoke")).await.text;
+    assert!(asked.contains("Nothing that the key"), "{asked}");
+    led(&fill(&mut olga, &format!("{first}/do/revoke"), &[]).await);
+    assert!(olga.get(&first).await.text.contains("revoked"));
+    assert!(olga.get(&next).await.text.contains("signs"), "it steps in");
+    let hastened = fill(&mut olga, &format!("{list}/new"), &[form[0], form[1], ("signs_now", "on")]).await;
+    assert_ne!(led(&hastened), next);
+}
+
 /// Where no mail is sent, whoever invites hands the link on.
 #[tokio::test]
 async fn somebody_is_invited_by_a_link_that_is_shown_once() {

@@ -117,6 +117,11 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
         .key(json!({"name": "alice's", "owner": "alice", "api": "https://api.shop.test", "scopes": ["orders:read"]}))
         .await;
     let key = format!("/console/realms/default/keys/{}", key["id"].as_str().unwrap());
+    for now in [true, true, false] {
+        app.manage("POST", &at("signing-keys"), json!({ "now": now })).await.expect(201);
+    }
+    let signing = app.manage("GET", &at("signing-keys"), serde_json::Value::Null).await.expect(200);
+    let signing = format!("/console/realms/default/signing-keys/{}", signing["items"][1]["id"].as_str().unwrap());
     let mut tab = Tab::open().await;
     sign_in(&mut tab, &app).await;
     tab.inspect("console-home").await;
@@ -138,11 +143,16 @@ async fn every_kind_of_page_can_be_used_by_everybody() {
         ("new-role", "/console/realms/default/roles/new"),
         ("sessions", "/console/realms/operators/sessions"),
         ("grants", "/console/realms/default/grants"),
+        ("signing-keys", "/console/realms/default/signing-keys"),
+        ("signing-key", signing.as_str()),
+        ("new-signing-key", "/console/realms/default/signing-keys/new"),
         ("empty", "/console/realms/default/users?q=nobody"),
     ] {
         tab.go(&format!("{}{path}", app.url)).await;
         tab.inspect(&format!("console-{name}")).await;
     }
+    tab.go(&format!("{}{signing}/do/revoke", app.url)).await;
+    tab.inspect("console-revoke-signing-key").await;
     let users = app.manage("GET", &at("users"), serde_json::Value::Null).await.expect(200);
     let alice = format!("{}/console/realms/default/users/{}", app.url, users["items"][0]["id"].as_str().unwrap());
     tab.go(&alice).await;

@@ -12,7 +12,9 @@ async fn a_401_says_once_how_to_come_back() {
         let kind = gateway.kind;
         let nobody = gateway.ask(&Ask::new("GET /orders/42")).await;
         assert_eq!((nobody.status, nobody.code().as_str()), (401, "missing_credential"), "{kind:?}");
-        assert_eq!(nobody.one("www-authenticate"), "Bearer realm=\"default\"", "{kind:?}");
+        let document = format!("{}/.well-known/oauth-protected-resource/api.shop.test", shop.app.url);
+        let challenge = format!("Bearer realm=\"default\", resource_metadata=\"{document}\"");
+        assert_eq!(nobody.one("www-authenticate"), challenge, "{kind:?}");
         assert_eq!(nobody.one("content-type"), "application/problem+json", "{kind:?}");
         assert_eq!(nobody.one("cache-control"), "no-store", "{kind:?}");
         assert!(nobody.one("admit-request-id").starts_with("req_"), "{kind:?}");
@@ -36,8 +38,29 @@ async fn rfc_7617_3_who_may_send_a_password_is_asked_for_it() {
     for gateway in &shop.gateways {
         let challenge = async |path: &str| gateway.ask(&Ask::new(path)).await.one("www-authenticate").to_owned();
         assert_eq!(challenge("GET /only").await, only, "{:?}", gateway.kind);
-        assert_eq!(challenge("GET /both").await, format!("Bearer realm=\"default\", {only}"), "{:?}", gateway.kind);
+        let document = format!("{}/.well-known/oauth-protected-resource/api.shop.test", shop.app.url);
+        let both = format!("Bearer realm=\"default\", resource_metadata=\"{document}\", {only}");
+        assert_eq!(challenge("GET /both").await, both, "{:?}", gateway.kind);
     }
+}
+
+#[tokio::test]
+async fn rfc_9728_a_gateway_lets_everybody_read_whom_its_api_trusts() {
+    let shop = Shop::open().await;
+    let api =
+        json!({"uri": "https://shop.test/mcp", "hosts": ["shop.test/mcp"], "scopes": {"tools:call": "Call tools"}});
+    shop.app.manage("POST", "/v1/realms/default/apis", api).await.expect(201);
+    for gateway in &shop.gateways {
+        let kind = gateway.kind;
+        let found = gateway.ask(&Ask::new("GET /.well-known/oauth-protected-resource/mcp")).await;
+        assert_eq!(found.status, 200, "{kind:?}\n{}", gateway.printed());
+        let document = found.json();
+        assert_eq!(document["resource"], "https://shop.test/mcp", "{kind:?}");
+        assert_eq!(document["authorization_servers"], json!([shop.app.url]), "{kind:?}");
+        let other = gateway.ask(&Ask::new("GET /.well-known/oauth-protected-resource")).await;
+        assert_eq!(other.status, 404, "{kind:?}: the API of the host is called otherwise");
+    }
+    assert_eq!(shop.echo.seen(), 0);
 }
 
 #[tokio::test]
@@ -48,8 +71,9 @@ async fn a_403_says_which_scope_is_missing() {
         let kind = gateway.kind;
         let answer = gateway.ask(&Ask::new("GET /orders/42").key(&bare)).await;
         assert_eq!((answer.status, answer.code().as_str()), (403, "insufficient_scope"), "{kind:?}");
-        let challenge = "Bearer realm=\"default\", error=\"insufficient_scope\", scope=\"orders:read\"";
-        assert_eq!(answer.one("www-authenticate"), challenge, "{kind:?}");
+        let challenge =
+            "Bearer realm=\"default\", error=\"insufficient_scope\", scope=\"orders:read\", resource_metadata=";
+        assert!(answer.one("www-authenticate").starts_with(challenge), "{kind:?}");
     }
     assert_eq!(shop.echo.seen(), 0);
 }

@@ -162,7 +162,7 @@ async fn only_what_signs_is_asked_for_and_only_so_often() {
         app.manage("POST", KEYS, at_once.clone()).await.expect(201);
     }
     let refused = app.manage("POST", KEYS, at_once.clone()).await;
-    assert_eq!((refused.status, refused.code().as_str()), (409, "too_many_signing_keys"), "{}", refused.text);
+    assert_eq!((refused.status, refused.code().as_str()), (409, "too_many"), "{}", refused.text);
     app.manage("POST", KEYS, json!({"purpose": "upstream"})).await.expect(201);
     let id = app.signing_keys().await.into_iter().find(|(_, state)| state == "old").unwrap().0;
     app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);

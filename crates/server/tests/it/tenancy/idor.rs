@@ -48,6 +48,7 @@ impl Two {
                 json!({"name": format!("{realm}-ci"), "api": "https://api.shop.test", "scopes": ["orders:read"]}),
             )
             .await;
+            let signing_key = make("signing-keys", json!({"now": true})).await;
             if realm == "acme" {
                 acme_secret = key["key"].as_str().unwrap().to_owned();
                 let grant = key["grant"].as_str().unwrap().to_owned();
@@ -59,6 +60,7 @@ impl Two {
                     ("users", id(&user)),
                     ("keys", id(&key)),
                     ("grants", grant),
+                    ("signing-keys", id(&signing_key)),
                     ("sessions", session_of(&app, id(&user).parse().unwrap()).await),
                 ];
             }

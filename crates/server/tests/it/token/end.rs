@@ -180,6 +180,21 @@ async fn what_is_handed_in_as_leaked_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_client_s_secret_that_is_handed_in_proves_nothing_any_more() {
+    let desk = Desk::new().await;
+    let path = format!("{CLIENTS}/{}/secrets", desk.client);
+    let made = desk.app.manage("POST", &path, json!({})).await.expect(201);
+    let count =
+        async || desk.app.manage("GET", &path, Value::Null).await.expect(200)["items"].as_array().unwrap().len();
+    let before = count().await;
+    let body = json!({ "credential": made["secret"] }).to_string().into_bytes();
+    let reply = desk.app.send("POST", "/v1/leaked", &[("content-type", "application/json")], Some(body)).await;
+    assert_eq!((reply.status, count().await), (202, before - 1));
+    let events = desk.app.manage("GET", "/v1/realms/default/events?kind=client.secret_leaked", Value::Null).await;
+    assert_eq!(events.expect(200)["items"][0]["target"], json!(desk.client));
+}
+
+#[tokio::test]
 async fn ir_03_what_a_text_is_can_be_asked() {
     let desk = Desk::new().await;
     let (app, now) = (&desk.app.app, desk.app.app.now());

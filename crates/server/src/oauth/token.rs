@@ -1,0 +1,97 @@
+//! `POST /oauth/token` (RFC 6749 §3.2): who asks, by which kind of grant, and what that gives.
+//!
+//! Issued tokens are counted; refusals of clients that showed who they are reach the audit, bounded (see
+//! [`crate::jobs::token`]).
+
+use admit_core::oauth::{Error, ErrorCode};
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::call::Call;
+use super::client::{self, Caller};
+use super::grants::{self, client_credentials};
+use super::mint::Issued;
+use super::{answer, cors};
+use crate::app::App;
+use crate::jobs::token::Refused as Noted;
+
+/// What a client gets (RFC 6749 §5.1). `scope` is always told.
+#[derive(Debug, Serialize)]
+struct Told<'t> {
+    access_token: &'t str,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: &'t str,
+}
+
+/// What a kind of grant gave.
+#[derive(Debug)]
+pub struct Given {
+    /// The token.
+    pub token: Issued,
+    /// What it is for, as it is told.
+    pub scope: String,
+}
+
+/// Answers for tokens.
+pub async fn post(State(app): State<App>, call: Call) -> Response {
+    let response = match answer(&app, &call).await {
+        Ok(given) => answer::json(&Told {
+            access_token: given.token.text.expose(),
+            token_type: "Bearer",
+            expires_in: given.token.expires_in_s,
+            scope: &given.scope,
+        }),
+        Err(error) => {
+            app.metrics.tokens.refused(error.code);
+            answer::refused(&call.realm.realm, &error)
+        }
+    };
+    cors::open(&app, &call.realm, &call.headers, response)
+}
+
+async fn answer(app: &App, call: &Call) -> Result<Given, Error> {
+    let grant_type = call.form.value("grant_type").ok_or_else(|| Error::request("grant_type is missing."))?;
+    if !grants::KNOWN.contains(&grant_type) {
+        let told = format!("Only these are known here: {}.", grants::KNOWN.join(", "));
+        return Err(Error::new(ErrorCode::UnsupportedGrantType, told));
+    }
+    let caller = client::authenticate(app, &call.realm, &call.headers, &call.form, call.ip, call.now).await?;
+    let given = client_credentials::post(app, call, &caller).await;
+    given.map_err(|refused| note(app, call, &caller, refused))
+}
+
+/// Why a client that showed who it is got nothing.
+#[derive(Debug)]
+pub struct Refused {
+    /// What it is told.
+    pub error: Error,
+    /// The word for the audit; none where the reason is not the client's.
+    pub why: Option<&'static str>,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        let is_its_own = !matches!(error.code, ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError);
+        Self { why: is_its_own.then(|| error.code.as_str()), error }
+    }
+}
+
+fn note(app: &App, call: &Call, caller: &Caller, refused: Refused) -> Error {
+    if let Some(why) = refused.why {
+        let noted = Noted {
+            realm: call.realm.realm.id,
+            at: call.now,
+            client: caller.client.client.id,
+            code: refused.error.code,
+            why,
+            source: call.ip.map(admit_core::check::address::network),
+            request_id: call.request_id,
+        };
+        if !app.token_refusals.add(&noted) {
+            app.metrics.refusals_dropped.inc();
+        }
+    }
+    refused.error
+}
