@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use crate::secret::Secret;
@@ -80,11 +81,12 @@ impl Form {
             }
             if name == RESOURCE {
                 resources.push(value);
-            } else if fields.contains_key(&name) {
-                return Err(BadForm::Twice(name));
-            } else {
-                fields.insert(name, value);
+                continue;
             }
+            match fields.entry(name) {
+                Entry::Occupied(twice) => return Err(BadForm::Twice(twice.key().clone())),
+                Entry::Vacant(place) => place.insert(value),
+            };
         }
         fields.retain(|_, value| !value.expose().is_empty());
         resources.retain(|value| !value.expose().is_empty());

@@ -33,6 +33,7 @@ statements! {
     HASTEN = "UPDATE signing_key SET signs_from = $now
         WHERE realm_id = $realm AND id = $id AND revoked_at IS NULL AND signs_from > $now";
     REVOKE = "UPDATE signing_key SET revoked_at = $now WHERE realm_id = $realm AND id = $id AND revoked_at IS NULL";
+    REVOKE_ALL = "UPDATE signing_key SET revoked_at = $now WHERE revoked_at IS NULL";
     /// Of a key that was sealed anew meanwhile nothing is put back.
     RESEAL = "UPDATE signing_key SET sealed = $new, master_key = $master_key
         WHERE realm_id = $realm AND id = $id AND sealed = $old";
@@ -145,6 +146,11 @@ impl Tx<'_> {
         }
         self.change(ChangeKind::SigningKey, realm, id.bytes(), now)?;
         Ok(true)
+    }
+
+    /// Every key of every realm is good for nothing from now on: for a store that nobody serves yet, whose feed begins anew.
+    pub fn revoke_all_signing_keys(&mut self, now: Time) -> Result<usize> {
+        self.execute(REVOKE_ALL, named! { now })
     }
 
     /// The same key, sealed with another master key. False: it was sealed anew meanwhile, or is gone.

@@ -210,12 +210,13 @@ impl Turn<'_> {
         if let Some(next) = next {
             if at_once && tx.hasten_signing_key(sort.realm, next.id, now)? {
                 let hastened = Event { kind: "signing_key.hastened".to_owned(), ..event.clone() };
-                tx.insert_event(&make::made(&hastened, next, "asked"))?;
+                let signs = SealedSigningKey { term: Term { signs_from: now, ..next.term.clone() }, ..next.clone() };
+                tx.insert_event(&make::made(&hastened, &signs, "asked"))?;
             }
             return Ok(next.id);
         }
-        let purposes = keys.iter().filter(|key| key.purpose == sort.purpose).collect::<Vec<_>>();
-        let published = purposes.iter().filter(|key| state_of(key, &keys, longest, now).1.is_published()).count();
+        let of_purpose = keys.iter().filter(|key| key.purpose == sort.purpose);
+        let published = of_purpose.filter(|key| state_of(key, &keys, longest, now).1.is_published()).count();
         if published >= KEYS_MAX {
             let detail = format!("{published} keys are published, and whoever verifies reads no more of them at once.");
             let problem = Problem::new(409, "too_many", detail);

@@ -2,7 +2,8 @@
 //!
 //! What was revoked or spent after the moment of a backup is alive again in it, and nobody can say what that was. So a
 //! store that is older than what this node has seen of it is not served until everything that was issued until now has
-//! been ended: `valid_after` of every realm moves to the moment of the acceptance, and the feed begins a new epoch. A store
+//! been ended: `valid_after` of every realm moves to the moment of the acceptance, every signing key is revoked, for one that
+//! was revoked since would sign again, and the feed begins a new epoch. A store
 //! knows the epochs that it had before, so that a copy from before an acceptance is not taken for what came after it.
 
 use std::path::{Path, PathBuf};
@@ -143,6 +144,8 @@ pub fn accept(config: &Config, now: Time) -> Result<Accepted, Failure> {
                 return Err(admit_store::Error::Overloaded);
             }
         }
+        // One that was revoked since could sign what was issued later.
+        tx.revoke_all_signing_keys(valid_after)?;
         tx.delete_meta(PUT_BACK)?;
         tx.delete_meta(MADE_AT)?;
         begin_epoch(tx, &epoch, seen.as_ref())?;

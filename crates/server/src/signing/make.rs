@@ -59,8 +59,8 @@ pub async fn draw(app: &App, sort: Sort, now: Time) -> Result<SealedSigningKey> 
         SigningKey::parse(algorithm, &private).map(|key| (key.kid().to_owned(), private))
     });
     let (kid, private) = drawn.await.map_err(|error| failed(&error))?.map_err(|flaw| failed(&flaw))?;
-    let (id, keys) = (app.id(now), app.master.keys());
-    let id: SigningKeyId = id;
+    let keys = app.master.keys();
+    let id: SigningKeyId = app.id(now);
     let sealed = keys.active().seal.seal(&place(id.bytes(), realm), app.random(), &private);
     let term = Term { kid, algorithm, made_at: now, signs_from: now, revoked_at: None };
     Ok(SealedSigningKey { id, realm, purpose, term, sealed, master_key: keys.active().number })

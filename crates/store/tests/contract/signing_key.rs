@@ -13,6 +13,7 @@ both!(
     a_name_is_there_once_for_a_purpose,
     a_key_that_waits_is_hastened_once,
     a_key_is_revoked_once_and_the_feed_says_which,
+    all_keys_are_revoked_at_once,
     a_key_of_another_realm_is_neither_revoked_nor_sealed_anew,
     what_an_older_master_key_sealed_is_sealed_anew_once,
     a_key_is_due_where_no_newer_one_is_there,
@@ -91,6 +92,18 @@ fn a_key_is_revoked_once_and_the_feed_says_which() {
     let told = store.told();
     assert!(told.len() > before);
     assert!(told[before..].iter().all(|change| change.kind == ChangeKind::SigningKey && change.id == *id.bytes()));
+}
+
+fn all_keys_are_revoked_at_once() {
+    let (store, acme) = acme();
+    let (old, new) = (key(acme, "a", NOW, NOW), key(acme, "b", NOW, NOW));
+    put(&store, &old);
+    put(&store, &new);
+    let (id, later) = (old.id, NOW + Span::minutes(1));
+    store.put(move |tx| tx.revoke_signing_key(acme, id, NOW));
+    assert_eq!(store.put(move |tx| tx.revoke_all_signing_keys(later)), 1);
+    let keys = store.get(|tx| tx.list_signing_keys(acme));
+    assert_eq!(keys.iter().map(|key| key.term.revoked_at).collect::<Vec<_>>(), [Some(NOW), Some(later)]);
 }
 
 fn a_key_of_another_realm_is_neither_revoked_nor_sealed_anew() {

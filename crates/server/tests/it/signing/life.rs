@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::KEYS;
 use crate::app::TestApp;
+use crate::token::Desk;
 
 #[tokio::test]
 async fn the_first_key_is_made_where_it_is_missed_and_lasts() {
@@ -122,6 +123,21 @@ async fn st_09_a_revoked_key_is_good_for_nothing_at_the_next_request_and_another
         assert_eq!((refused.status, refused.code().as_str()), (404, "not_found"));
         assert!(refused.text.contains("admit signing-key list"), "{}", refused.text);
     }
+}
+
+#[tokio::test]
+async fn st_09_what_a_revoked_key_signed_is_refused_though_it_is_remembered() {
+    let desk = Desk::new().await;
+    let (first, read) = (desk.token().await, async |token: &str| desk.read(token).await.status);
+    desk.app.manage("POST", KEYS, json!({"now": true})).await.expect(201);
+    let second = desk.token().await;
+    for _ in 0..2 {
+        assert_eq!((read(&first).await, read(&second).await), (200, 200), "then from the cache");
+    }
+    let id = desk.app.signing_keys().await[0].0.clone();
+    desk.app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
+    assert_eq!(desk.refused(&first).await, "unknown_signing_key");
+    assert_eq!(read(&second).await, 200, "another key's");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use admit::app::Clock;
 use admit::master::source;
 use admit::signing::reseal;
 use admit_core::jose::algorithm::Algorithm;
@@ -37,4 +38,18 @@ async fn a_signing_key_follows_the_master_key_and_stays_the_same() {
     assert_eq!(app.signing(Algorithm::Es256).await.kid(), kid);
     let app = TestApp::in_folder(app.stop().await, "").await;
     assert!(app.is_own(&token), "read anew under the new one");
+}
+
+/// One that was revoked since the copy was made would sign for whoever has stolen it.
+#[tokio::test]
+async fn a_store_that_went_back_signs_by_keys_of_its_own() {
+    let app = TestApp::new().await;
+    let (token, config) = (app.signed().await, app.app.config.load_full());
+    let folder = app.stop().await;
+    admit::serve::restore::accept(&config, Clock::default().now()).unwrap();
+    let app = TestApp::in_folder(folder, "").await;
+    assert!(!app.is_own(&token));
+    assert_eq!(app.states().await, ["revoked"]);
+    let other = app.signed().await;
+    assert!(app.is_own(&other) && app.published().await.len() == 1);
 }
