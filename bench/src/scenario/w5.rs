@@ -38,7 +38,7 @@ pub fn compare(
     for format in formats {
         contenders.push(admit(&issuer, &server, *format)?);
         let theirs = OidcProvider::serve(plan, format.as_str())?;
-        let question = Question::form("/token", theirs.clients.key_len(), oidc_provider::FORM).to_others();
+        let question = Question::form("/token", theirs.clients.key_len(), oidc_provider::FORM).for_others();
         let label = format!("oidc-provider, {}", format.as_str());
         contenders.push(Contender::new(label, vec![theirs.server], question, random(theirs.clients)));
     }

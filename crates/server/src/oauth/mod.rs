@@ -13,11 +13,13 @@ pub mod call;
 pub mod client;
 pub mod cors;
 pub mod grants;
+pub mod introspect;
 pub mod jwks;
 pub mod metadata;
 pub mod mint;
 pub mod own;
 pub mod resource;
+pub mod revoke;
 pub mod token;
 pub mod well_known;
 
@@ -42,7 +44,10 @@ pub fn router(app: &App) -> Router<App> {
 
 fn of_issuer(base: &str) -> Router<App> {
     let at = |path: &str| format!("{base}{path}");
-    Router::new().route(&at("/oauth/token"), post(token::post).options(cors::preflight))
+    Router::new()
+        .route(&at("/oauth/token"), post(token::post).options(cors::preflight))
+        .route(&at("/oauth/revoke"), post(revoke::post).options(cors::preflight))
+        .route(&at("/oauth/introspect"), post(introspect::post))
 }
 
 /// Fills in the problems that are not OAuth's: that there is no such realm, that the body broke off. The methods that the

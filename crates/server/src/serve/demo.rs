@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use admit_core::api::{Api, ApiSpec};
 use admit_core::check::answer;
 use admit_core::check::request::Request;
+use admit_core::client::secret::ClientSecret;
 use admit_core::client::{Client, ClientSpec};
 use admit_core::grant::{Grant, GrantKind};
-use admit_core::id::{Id, SubjectId};
+use admit_core::id::{ClientId, Id, SubjectId};
 use admit_core::key::{Key, KeySecret};
 use admit_core::name::{ApiUri, Label, ScopeName};
 use admit_core::policy::rule::{RawMatch, RawRequire, RawRule};
@@ -31,7 +32,7 @@ use crate::http::json::Json;
 use crate::http::problem::Problem;
 
 const API: &str = "https://api.example.com";
-/// The name of the demo's service client; its keys are made anew at each start.
+/// The name of the demo's service client; its keys and secrets are made anew at each start.
 const SERVICE: &str = "demo service";
 /// The hosts that a development server answers to.
 const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -39,11 +40,13 @@ const HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// What a start of the demo has to tell.
 pub struct Demo {
     key: Secret,
+    client: ClientId,
+    secret: Secret,
     password: Secret,
 }
 
 impl Demo {
-    /// The two commands to try, on stderr.
+    /// The commands to try, on stderr.
     #[expect(clippy::print_stderr, reason = "messages of a command go to stderr")]
     pub fn say(&self, url: &str) {
         eprintln!("try:");
@@ -51,6 +54,15 @@ impl Demo {
         eprintln!("       → 200, and who you are");
         eprintln!("  curl -i {url}/demo/orders");
         eprintln!("       → 401; then: admit why --last");
+        let basic = format!("{}:{}", self.client, self.secret.expose());
+        eprintln!(
+            "  TOKEN=$(curl -s -u {basic} -d grant_type=client_credentials {url}/oauth/token | cut -d '\"' -f 4); echo $TOKEN"
+        );
+        eprintln!("       → an access token for ten minutes; then: echo $TOKEN | admit token decode");
+        eprintln!("  curl -i -H \"Authorization: Bearer $TOKEN\" {url}/demo/orders");
+        eprintln!("       → 200, and who you are");
+        eprintln!("  curl -i -u {basic} -d token=$TOKEN {url}/oauth/revoke");
+        eprintln!("       → 200; and now the curl before answers 401");
         eprintln!("  {url}/login");
         eprintln!("       → {} with the password {}", person::EMAIL, self.password.expose());
         eprintln!("  {url}/dev/mail");
@@ -68,7 +80,7 @@ impl Demo {
     }
 }
 
-/// Makes what is missing of the demo, and a new key that lives for a week.
+/// Makes what is missing of the demo, and a new key and a new secret that live for a week.
 pub async fn prepare(app: &App) -> Result<Demo, Failure> {
     let now = app.now();
     let realm = app.default_realm;
@@ -79,10 +91,14 @@ pub async fn prepare(app: &App) -> Result<Demo, Failure> {
     let master = app.master.keys();
     let hash = master.active().lookup.hash(realm, SecretKind::ApiKey, key.expose());
     let (hint, lookup_key) = (secret::hint(key.expose()), master.active().number);
+    let proof = secret::write("admit_cs", &app.random());
+    let proved_by = master.active().lookup.hash(realm, SecretKind::ClientSecret, proof.expose());
+    let proof_hint = secret::hint(proof.expose());
     let names = Names::read()?;
     let (uri, scopes) = (names.uri.clone(), names.scopes.clone());
     let shared = app.clone();
-    app.store
+    let client = app
+        .store
         .write(move |tx| {
             let api = names.api(tx, &shared)?;
             names.rules(tx, &shared)?;
@@ -136,11 +152,23 @@ pub async fn prepare(app: &App) -> Result<Demo, Failure> {
                 tx.revoke_grant(realm, earlier.key.grant, now)?;
             }
             tx.insert_key(&grant, &made, &secret)?;
-            Ok(End::Commit(()))
+            tx.delete_client_secrets(realm, client.id, now)?;
+            tx.insert_client_secret(&ClientSecret {
+                id: shared.id(now),
+                hash: proved_by,
+                lookup_key,
+                realm,
+                client: client.id,
+                hint: proof_hint.clone(),
+                created_at: now,
+                expires_at: Some(now + DEMO_KEY_LIFE),
+                last_used_at: None,
+            })?;
+            Ok(End::Commit(client.id))
         })
         .await?;
     let password = person::prepare(app, &row, &uri, &scopes).await?;
-    Ok(Demo { key, password })
+    Ok(Demo { key, client, secret: proof, password })
 }
 
 /// The names that the demo is made of, read once.

@@ -247,7 +247,8 @@ async fn the_demo_s_two_curls_answer_200_and_401() {
     let mut desk = Desk::new();
     desk.serve("--dev");
     let said = desk.said();
-    let curls: Vec<_> = said.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
+    let is_of_key = |line: &&str| line.starts_with("curl ") && !line.contains("$TOKEN");
+    let curls: Vec<_> = said.lines().map(str::trim).filter(is_of_key).collect();
     assert_eq!(curls.len(), 2, "{said}");
     for (curl, status) in curls.iter().zip(["200", "401"]) {
         let answer = desk.works(&format!("{curl} --silent"));
@@ -255,4 +256,24 @@ async fn the_demo_s_two_curls_answer_200_and_401() {
     }
     let why = desk.works("admit why --last");
     assert!(why.contains("no credential was sent"), "{why}");
+}
+
+#[tokio::test]
+async fn the_demo_s_token_is_got_used_and_taken_back_as_typed() {
+    let mut desk = Desk::new();
+    desk.serve("--dev");
+    let said = desk.said();
+    let typed: Vec<_> =
+        said.lines().map(str::trim).filter(|line| line.contains("TOKEN") && line.contains("curl ")).collect();
+    let [get, with, back] = typed[..] else { panic!("{said}") };
+    let told =
+        desk.works(&format!("{get}\necho \"$TOKEN\" | admit token decode\necho \"$TOKEN\" | admit token verify"));
+    assert!(told.starts_with("ey") && told.contains("at+jwt") && told.contains("Nothing was verified"), "{told}");
+    assert!(told.contains("access_token") && told.contains("orders:read"), "verified: {told}");
+    let told = desk.works(&format!("{get}\n{with} --silent\n{back} --silent\n{with} --silent"));
+    let answers: Vec<_> = told.lines().filter(|line| line.starts_with("HTTP/1.1 ")).map(|line| &line[9..12]).collect();
+    assert_eq!(answers, ["200", "200", "401"], "{told}");
+    assert!(told.contains("revoked_credential"), "{told}");
+    let why = desk.works("admit why --last");
+    assert!(why.contains("revoked"), "{why}");
 }

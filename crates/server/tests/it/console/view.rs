@@ -204,6 +204,10 @@ async fn a_client_s_secrets_follow_one_another() {
     let clients = app.manage("GET", "/v1/realms/default/clients/billing", json!(null)).await.expect(200);
     let left = clients["secrets"].as_array().unwrap();
     let hint = admit_core::secret::hint(&second);
-    assert_eq!((left.len(), left[0]["hint"].as_str().unwrap()), (1, hint.as_str()), "the oldest stands first in the list");
+    assert_eq!(
+        (left.len(), left[0]["hint"].as_str().unwrap()),
+        (1, hint.as_str()),
+        "the oldest stands first in the list"
+    );
     tab.assert_quiet();
 }

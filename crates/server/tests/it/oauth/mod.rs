@@ -2,6 +2,9 @@
 
 mod client_credentials;
 mod cors;
+mod introspect;
+mod issue;
+mod revoke;
 mod token;
 
 use admit_core::jose;
@@ -20,7 +23,10 @@ const ASKED: &str = "grant_type=client_credentials";
 
 /// The shop with a second API, whose tokens are opaque.
 async fn shop() -> TestApp {
-    let app = TestApp::new().await;
+    shop_at(TestApp::new().await).await
+}
+
+async fn shop_at(app: TestApp) -> TestApp {
     app.shop().await;
     let bills = json!({"uri": BILLS, "scopes": {"bills:read": ""}, "token_format": "opaque", "token_lifetime_s": 3600});
     app.manage("POST", &format!("{REALM}/apis"), bills).await.expect(201);

@@ -1,0 +1,230 @@
+//! `POST /oauth/introspect` (RFC 7662): what a token is, to who may know; as JSON, or signed (RFC 9701).
+//!
+//! Who asks shows who he is: a client as at the token endpoint, or the holder of a key or token that may judge (`check`). What
+//! he may see is settled in core; whatever he may not see, and whatever does not count, has one answer.
+
+use std::sync::Arc;
+
+use admit_core::check::code::Reason;
+use admit_core::check::request::Request;
+use admit_core::client::AuthMethod;
+use admit_core::credential::{self, Accept};
+use admit_core::id::SubjectId;
+use admit_core::jose::algorithm::Algorithm;
+use admit_core::limit::Limit;
+use admit_core::name::ScopeName;
+use admit_core::oauth::Error;
+use admit_core::oauth::introspection::{Active, Answer, Asker, JWT_MEDIA_TYPE, JWT_TYP, Signed, Token};
+use admit_core::principal::Principal;
+use admit_core::scope::CHECK;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::call::Call;
+use super::client::{self, Caller};
+use super::{answer, mint};
+use crate::app::App;
+use crate::authn::resolve::{self, Ask};
+use crate::authn::token::{self, Inspected};
+
+/// By what the signed answer is signed: what a reader takes for granted who registered nothing else (RFC 9701 §6).
+const SIGNED_BY: Algorithm = Algorithm::Rs256;
+
+/// Says what a token is.
+pub async fn post(State(app): State<App>, call: Call) -> Response {
+    let who = match asker(&app, &call).await {
+        Ok(who) => who,
+        Err(refused) => return refused.told(&call),
+    };
+    match tell(&app, &call, &who).await {
+        Ok(response) => response,
+        Err(error) => answer::refused(&call.realm.realm, &error),
+    }
+}
+
+/// Who asks.
+enum Who {
+    Client(Caller),
+    Holder(Arc<Principal>),
+}
+
+impl Who {
+    fn asker(&self) -> Asker<'_> {
+        match self {
+            Self::Client(caller) => {
+                let known = &caller.client;
+                Asker::Client(known.client.id, &known.client.spec.rights, &known.roles)
+            }
+            Self::Holder(holder) => Asker::Holder(&holder.standing),
+        }
+    }
+
+    /// For whom a signed answer is.
+    fn name(&self) -> String {
+        match self {
+            Self::Client(caller) => caller.client.client.id.to_string(),
+            Self::Holder(holder) => holder.subject.to_string(),
+        }
+    }
+}
+
+/// Why nobody may ask.
+enum Refused {
+    /// As clients are refused.
+    Client(Error),
+    /// As who shows a credential is refused (RFC 6750 §3.1).
+    Holder(Reason),
+}
+
+impl Refused {
+    fn told(self, call: &Call) -> Response {
+        let realm = &call.realm.realm;
+        let (status, error) = match self {
+            Self::Client(error) => return answer::refused(realm, &error),
+            Self::Holder(reason) => match reason.code().status() {
+                429 | 503 => return answer::refused(realm, &answer::cannot(reason)),
+                403 => (StatusCode::FORBIDDEN, "insufficient_scope"),
+                400 => (StatusCode::BAD_REQUEST, "invalid_request"),
+                _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            },
+        };
+        let mut response = answer::json(&serde_json::json!({ "error": error }));
+        *response.status_mut() = status;
+        let scope = if status == StatusCode::FORBIDDEN { ", scope=\"check\"" } else { "" };
+        let challenge = HeaderValue::try_from(format!("Bearer realm=\"{}\", error=\"{error}\"{scope}", realm.name));
+        response.headers_mut().extend(challenge.ok().map(|challenge| (WWW_AUTHENTICATE, challenge)));
+        response
+    }
+}
+
+async fn asker(app: &App, call: &Call) -> Result<Who, Refused> {
+    if shows_a_credential(&call.headers) {
+        return holder(app, call).map(Who::Holder).map_err(Refused::Holder);
+    }
+    let caller = client::authenticate(app, &call.realm, &call.headers, &call.form, call.ip, call.now).await;
+    let caller = caller.map_err(Refused::Client)?;
+    // Whoever knows its id can say that he is a public client.
+    if caller.method == AuthMethod::None {
+        return Err(Refused::Client(Error::client(false)));
+    }
+    Ok(Who::Client(caller))
+}
+
+/// True where a key or token stands in a header; a client's id and secret do as Basic.
+fn shows_a_credential(headers: &HeaderMap) -> bool {
+    let scheme = |value: &HeaderValue| value.to_str().ok().and_then(|value| value.split(' ').next()).map(str::to_owned);
+    let is_other = |scheme: String| !scheme.eq_ignore_ascii_case("basic");
+    headers.contains_key("x-api-key") || headers.get(AUTHORIZATION).and_then(scheme).is_some_and(is_other)
+}
+
+/// The holder of a credential of this realm that may judge others: never a person's, whose token is for something else.
+fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Reason> {
+    let config = app.config.load();
+    let Call { headers, uri, method, peer, .. } = call;
+    let request = Request::own(method.clone(), uri, headers, peer.0.ip(), &config.trusted_proxies)?;
+    let presented = credential::present(headers, None, &Accept::default())?.ok_or(Reason::NoCredential)?;
+    let holder = resolve::resolve(app, &call.realm, &presented, &Ask::at(call.ip, call.now))?.principal;
+    holder.usable(call.ip, call.now)?;
+    if request.is_plain_http() {
+        return Err(Reason::PlainHttp);
+    }
+    if let Some(rate) = holder.profile.as_ref().and_then(|profile| profile.rate) {
+        let taken = app.limiter.take(
+            call.realm.realm.id,
+            &(holder.grant, "introspect"),
+            &Limit::from(rate),
+            app.clock.monotonic_us(),
+        );
+        if !taken.admitted {
+            return Err(Reason::KeyLimit);
+        }
+    }
+    if matches!(holder.subject, SubjectId::User(_)) {
+        return Err(Reason::SubjectKind);
+    }
+    let is_check = |scope: &ScopeName| scope.as_str() == CHECK;
+    if holder.standing.scopes.iter().any(is_check) { Ok(holder) } else { Err(Reason::ScopeMissing) }
+}
+
+async fn tell(app: &App, call: &Call, who: &Who) -> Result<Response, Error> {
+    let text = call.form.value("token").ok_or_else(|| Error::request("token is missing."))?;
+    let found = match token::inspect(app, &call.realm, text, call.now) {
+        Ok(found) => Some(found).filter(|found| found.live.is_ok()),
+        Err(reason) if matches!(reason.code().status(), 429 | 503) => return Err(answer::cannot(reason)),
+        Err(_) => None,
+    };
+    let issuer = app.issuer(&call.realm.realm);
+    let found = found.filter(|found| who.asker().may_see(&token_of(found), &call.realm.realm.name));
+    let told = found.as_ref().map_or(Answer::Inactive, |found| active(found, &issuer));
+    app.metrics.tokens.introspected(found.is_some());
+    if !wants_jwt(&call.headers) {
+        return Ok(answer::json(&told));
+    }
+    let name = who.name();
+    let signed = Signed { iss: &issuer, aud: &name, iat: call.now, token_introspection: &told };
+    let signed = mint::jwt(app, &call.realm, SIGNED_BY, JWT_TYP, &signed, call.now).await?;
+    Ok(answer::text(JWT_MEDIA_TYPE, signed.expose().to_owned()))
+}
+
+/// Whose an inspected token is and for which API.
+pub fn token_of(found: &Inspected) -> Token<'_> {
+    let Principal { subject, client, standing, .. } = &*found.principal;
+    Token { subject: *subject, client: *client, api: standing.api.as_ref() }
+}
+
+fn active<'t>(found: &'t Inspected, issuer: &'t str) -> Answer<'t> {
+    let principal = &found.principal;
+    let own = match principal.subject {
+        SubjectId::Client(client) => Some(client),
+        SubjectId::User(_) => None,
+    };
+    Answer::Active(Box::new(Active {
+        scope: &principal.standing.scopes,
+        client_id: principal.client.or(own),
+        username: own.is_none().then_some(&*principal.name),
+        token_type: "Bearer",
+        exp: found.expires_at,
+        iat: found.issued_at,
+        nbf: found.issued_at,
+        sub: principal.subject,
+        aud: principal.standing.api.as_ref(),
+        iss: issuer,
+        jti: found.id,
+        roles: &principal.standing.roles,
+    }))
+}
+
+/// True where the answer is wanted as a JWT (RFC 9701 §4), and not refused in the same breath.
+fn wants_jwt(headers: &HeaderMap) -> bool {
+    let ranges =
+        headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).flat_map(|text| text.split(','));
+    ranges.into_iter().any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_it = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(JWT_MEDIA_TYPE));
+        is_it && !parts.any(|parameter| ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(&parameter))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_9701_4_a_signed_answer_is_given_to_who_asks_for_one() {
+        let wants =
+            |accept: &'static str| wants_jwt(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]));
+        for yes in [
+            JWT_MEDIA_TYPE,
+            "application/json, application/token-introspection+jwt;q=0.5",
+            "Application/Token-Introspection+JWT",
+        ] {
+            assert!(wants(yes), "{yes}");
+        }
+        for no in ["", "*/*", "application/jwt", "application/json", "application/token-introspection+jwt; q=0"] {
+            assert!(!wants(no), "{no}");
+        }
+        assert!(!wants_jwt(&HeaderMap::new()));
+    }
+}
