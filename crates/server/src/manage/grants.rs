@@ -47,7 +47,7 @@ pub struct Filter {
 pub struct GrantView {
     #[schema(value_type = String)]
     id: GrantId,
-    /// What made it: `key`, `session`, `site` (a session of one protected host) or `device`.
+    /// What made it: `key`, `session`, `site` (a session of one protected host), `device`, or `client` (what a client does as itself).
     kind: &'static str,
     /// Whose rights it lends.
     subject: String,

@@ -149,6 +149,14 @@ pub struct Permit<S> {
     scope: PhantomData<fn() -> S>,
 }
 
+impl<S> Permit<S> {
+    /// The same without the place in the realm's lane: what is done takes one itself, and who held one while he waits for
+    /// another could wait for ever.
+    pub fn without_lane(self) -> Access {
+        Access { _lane: None, ..self.access }
+    }
+}
+
 impl<S> Deref for Permit<S> {
     type Target = Access;
 

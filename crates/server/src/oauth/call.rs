@@ -66,6 +66,9 @@ impl FromRequest<App> for Call {
         let config = app.config.load();
         let seen = Seen::own(parts.method.clone(), &parts.uri, &parts.headers, peer.0.ip(), &config.trusted_proxies);
         let ip = match seen {
+            Ok(seen) if seen.is_plain_http() => {
+                return Err(refused(Error::request("Secrets are not taken over plain HTTP: use https.")));
+            }
             Ok(seen) => seen.client_ip,
             Err(_) => return Err(refused(Error::request("The request cannot be read."))),
         };

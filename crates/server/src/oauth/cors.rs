@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use admit_core::id::RealmId;
 use axum::body::Body;
@@ -24,9 +25,16 @@ use crate::http::issuer;
 /// The most realms whose origins are remembered; another makes room.
 const REALMS_MAX: usize = 1_000;
 
+/// How long one waits for another who reads the origins of a realm.
+const TURN_WAIT: Duration = Duration::from_millis(50);
+
 /// The origins of the realms in use.
 #[derive(Default)]
-pub struct Origins(Mutex<HashMap<RealmId, Arc<OfRealm>>>);
+pub struct Origins {
+    kept: Mutex<HashMap<RealmId, Arc<OfRealm>>>,
+    /// Held by who reads some; the others wait a moment for what he finds.
+    turn: Mutex<()>,
+}
 
 struct OfRealm {
     origins: HashSet<String>,
@@ -44,9 +52,11 @@ impl OfRealm {
 impl Origins {
     /// Whether an application of the realm registered this origin. Not, where the store cannot be asked.
     fn has(&self, app: &App, realm: RealmId, origin: &str) -> bool {
-        // Held while the store is asked: one reads, the others wait for what he finds.
-        let mut kept = self.0.lock();
-        if let Some(known) = kept.get(&realm).filter(|known| known.is_current(app, realm)) {
+        if let Some(known) = self.current(app, realm) {
+            return known.origins.contains(origin);
+        }
+        let _turn = self.turn.try_lock_for(TURN_WAIT);
+        if let Some(known) = self.current(app, realm) {
             return known.origins.contains(origin);
         }
         let (position, read_at_us) = (app.epochs.position(), app.clock.monotonic_us());
@@ -58,6 +68,7 @@ impl Origins {
             }
         };
         let known = Arc::new(OfRealm { origins, position, read_at_us });
+        let mut kept = self.kept.lock();
         if kept.len() >= REALMS_MAX
             && !kept.contains_key(&realm)
             && let Some(any) = kept.keys().next().copied()
@@ -66,6 +77,11 @@ impl Origins {
         }
         kept.insert(realm, known.clone());
         known.origins.contains(origin)
+    }
+
+    fn current(&self, app: &App, realm: RealmId) -> Option<Arc<OfRealm>> {
+        let known = self.kept.lock().get(&realm).cloned()?;
+        known.is_current(app, realm).then_some(known)
     }
 }
 

@@ -15,7 +15,7 @@ use admit_core::limit::Limit;
 use admit_core::name::ScopeName;
 use admit_core::oauth::Error;
 use admit_core::oauth::introspection::{Active, Answer, Asker, JWT_MEDIA_TYPE, JWT_TYP, Signed, Token};
-use admit_core::principal::Principal;
+use admit_core::principal::{CredentialKind, Principal};
 use admit_core::scope::CHECK;
 use axum::extract::State;
 use axum::response::Response;
@@ -83,6 +83,7 @@ impl Refused {
         let realm = &call.realm.realm;
         let (status, error) = match self {
             Self::Client(error) => return answer::refused(realm, &error),
+            Self::Holder(Reason::SubjectKind) => (StatusCode::UNAUTHORIZED, "invalid_token"),
             Self::Holder(reason) => match reason.code().status() {
                 429 | 503 => return answer::refused(realm, &answer::cannot(reason)),
                 403 => (StatusCode::FORBIDDEN, "insufficient_scope"),
@@ -119,7 +120,7 @@ fn shows_a_credential(headers: &HeaderMap) -> bool {
     headers.contains_key("x-api-key") || headers.get(AUTHORIZATION).and_then(scheme).is_some_and(is_other)
 }
 
-/// The holder of a credential of this realm that may judge others: never a person's, whose token is for something else.
+/// The holder of a credential of this realm that may judge others: never a person's token, which is for something else.
 fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Reason> {
     let config = app.config.load();
     let Call { headers, uri, method, peer, .. } = call;
@@ -141,7 +142,7 @@ fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Reason> {
             return Err(Reason::KeyLimit);
         }
     }
-    if matches!(holder.subject, SubjectId::User(_)) {
+    if holder.credential == CredentialKind::AccessToken && matches!(holder.subject, SubjectId::User(_)) {
         return Err(Reason::SubjectKind);
     }
     let is_check = |scope: &ScopeName| scope.as_str() == CHECK;

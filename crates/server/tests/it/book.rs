@@ -297,6 +297,16 @@ fn signing_keys() {
 }
 
 #[test]
+fn machine_to_machine() {
+    let mut reader = Reader::new();
+    reader.follow(include_str!("../../../../docs/book/src/machine-to-machine.md"));
+    assert_eq!(reader.statuses(), ["200"], "{}", reader.printed);
+    for told in ["\"scope\":\"orders:read\"", "at+jwt", "\"active\":true", "refused", "Nothing was verified"] {
+        assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
+    }
+}
+
+#[test]
 fn take_a_token_back() {
     let mut reader = Reader::new();
     reader.follow(include_str!("../../../../docs/book/src/take-a-token-back.md"));
