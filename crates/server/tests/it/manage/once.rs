@@ -29,6 +29,7 @@ fn doing() -> Vec<(&'static str, Value)> {
         ("/v1/realms/{realm}/clients/{client}/secrets", json!({})),
         ("/v1/realms/{realm}/users", json!({"name": "alice", "email": "alice@example.com"})),
         ("/v1/realms/{realm}/rules", json!({"name": "no", "deny": true, "match": {"path": "/no"}})),
+        ("/v1/realms/{realm}/signing-keys", json!({})),
         ("/v1/realms/{realm}/keys", json!({"name": "ci"})),
         ("/v1/realms/{realm}/keys/{key}/roll", json!({})),
         (
