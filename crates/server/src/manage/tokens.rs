@@ -150,5 +150,5 @@ fn problem(error: Error, client: &Client) -> Problem {
         ErrorCode::UnauthorizedClient => format!("admit client create{} --type service", flag("name", "NAME")),
         _ => format!("admit client enable {}", operand(name)),
     };
-    Problem::new(400, error.code.as_str(), text).with_next(next)
+    Problem::new(400, "token_refused", text).with_next(next)
 }

@@ -81,6 +81,11 @@ pub const MEANINGS: &[Meaning] = &[
         "A change on a page came without the cookie that stands beside the session and that another site cannot make a browser send. Sign in again.",
     ),
     of("target_too_long", 414, "Path and query have more bytes than are read here."),
+    of(
+        "token_refused",
+        400,
+        "The client may not have this token: it would get none itself. The detail says why, and the next command where to look.",
+    ),
     of("too_many", 409, "The realm has as many of these as it may have, or they do not fit into one document."),
     of(
         "too_many_keys",

@@ -32,8 +32,8 @@ async fn an_operator_issues_what_the_client_could_have_itself() {
     assert!(!json!(told).to_string().contains(token));
 
     for (asked, code, next) in [
-        (json!({"client": "billing"}), "invalid_target", "admit client show billing"),
-        (json!({"client": "billing", "api": SHOP, "scopes": ["bills:read"]}), "invalid_scope", "admit client show"),
+        (json!({"client": "billing"}), "token_refused", "admit client show billing"),
+        (json!({"client": "billing", "api": SHOP, "scopes": ["bills:read"]}), "token_refused", "admit client show"),
         (json!({"client": "nobody"}), "invalid_request", "admit client create"),
         (json!({"client": "billing", "aud": SHOP}), "invalid_request", "aud"),
     ] {
