@@ -63,3 +63,6 @@ CREATE TABLE revoked_token (
   expires_at {int} NOT NULL
 ){clustered};
 CREATE INDEX revoked_token_by_end ON revoked_token (expires_at);
+
+-- Clients that run in browsers say where: the few of them are found without looking at the others.
+CREATE INDEX client_with_origins ON client (realm_id, id) WHERE spec LIKE '%"origins":[%';

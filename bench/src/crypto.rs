@@ -12,12 +12,15 @@ use aws_lc_rs::signature::{
     ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
 };
 
+use crate::report::median;
 use crate::{Result, machine};
 
 /// What is signed is as long as the first two parts of a token.
 const MESSAGE: [u8; 640] = [b'x'; 640];
 /// How many at a time.
 const BATCH: u32 = 64;
+/// How long one is made, or verified, over and over.
+const TURN: Duration = Duration::from_secs(1);
 
 /// A key that signs as Admit does, without a token around it.
 enum Pair {
@@ -62,23 +65,28 @@ impl Pair {
 }
 
 /// Microseconds of processor time that one signature takes.
-pub fn sign_us(algorithm: Algorithm, time: Duration) -> Result<f64> {
+pub fn sign_us(algorithm: Algorithm) -> Result<f64> {
     let (pair, random) = (Pair::new(algorithm)?, SystemRandom::new());
-    each_us(time, || pair.sign(&random).map(|made| drop(black_box(made))))
+    each_us(|| pair.sign(&random).map(|made| drop(black_box(made))))
 }
 
 /// The same of verifying one.
-pub fn verify_us(algorithm: Algorithm, time: Duration) -> Result<f64> {
+pub fn verify_us(algorithm: Algorithm) -> Result<f64> {
     let pair = Pair::new(algorithm)?;
     let (made, public) = (pair.sign(&SystemRandom::new())?, pair.public()?);
-    each_us(time, || public.verify_sig(black_box(&MESSAGE), &made).map_err(|_| "a signature is none".to_owned()))
+    each_us(|| public.verify_sig(black_box(&MESSAGE), &made).map_err(|_| "a signature is none".to_owned()))
 }
 
-/// Repeats for so long; what this process uses meanwhile is this.
-fn each_us(time: Duration, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+/// The middle of each column of several turns.
+pub fn medians<const N: usize>(turns: &[[f64; N]]) -> [f64; N] {
+    std::array::from_fn(|column| median(turns.iter().map(|turn| turn[column]).collect()))
+}
+
+/// Repeats for a turn; what this process uses meanwhile is this.
+fn each_us(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     let (own, start) = (std::process::id(), std::time::Instant::now());
     let (before, mut count) = (machine::own_cpu_time(own)?, 0_u32);
-    while start.elapsed() < time {
+    while start.elapsed() < TURN {
         (0..BATCH).try_for_each(|_| work())?;
         count += BATCH;
     }

@@ -70,7 +70,7 @@ impl Question {
     }
 
     /// The same to a server that may end connections.
-    pub fn to_others(self) -> Self {
+    pub fn for_others(self) -> Self {
         Self { is_to_gateway: true, ..self }
     }
 

@@ -22,7 +22,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     let theirs = OidcProvider::serve(plan, Format::Opaque.as_str())?;
     let question = Question::about_token("/token/introspection", theirs.clients.key(0), theirs.tokens.key_len());
     let label = format!("oidc-provider, {} tokens", theirs.tokens.len());
-    let theirs = Contender::new(label, vec![theirs.server], question.to_others(), random(theirs.tokens));
+    let theirs = Contender::new(label, vec![theirs.server], question.for_others(), random(theirs.tokens));
     let mut contenders = [admit(plan)?, theirs];
     compete(plan, &mut contenders)?;
     let (shown, figures) = table(&contenders);

@@ -29,8 +29,8 @@ pub fn run(plan: &Plan) -> Result<()> {
         asked("axum hello", &Arc::new(Server::reference("axum")?), Question::get("/hello")),
         asked("admit, metadata", &admit, Question::get(METADATA)),
         asked("admit, keys", &admit, Question::get(KEYS)),
-        asked("oidc-provider, metadata", &theirs, Question::get(METADATA).to_others()),
-        asked("oidc-provider, keys", &theirs, Question::get("/jwks").to_others()),
+        asked("oidc-provider, metadata", &theirs, Question::get(METADATA).for_others()),
+        asked("oidc-provider, keys", &theirs, Question::get("/jwks").for_others()),
     ];
     compete(plan, &mut contenders)?;
     let (shown, figures) = table(&contenders);

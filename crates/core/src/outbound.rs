@@ -121,7 +121,11 @@ fn class(ip: IpAddr) -> Class {
 /// What clouds tell their machines stands at these, on networks that may be allowed for other reasons.
 const METADATA: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+const METADATA_V6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+];
 
 /// The rest of the registry of special addresses (RFC 6890), as far as it is not everybody's.
 const PRIVATE: [Ipv4Net; 10] = [
@@ -166,7 +170,12 @@ fn class_of_v4(ip: Ipv4Addr) -> Class {
 }
 
 fn class_of_v6(ip: Ipv6Addr) -> Class {
-    if ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local() || ip == METADATA_V6 {
+    if ip.is_loopback()
+        || ip.is_unspecified()
+        || ip.is_multicast()
+        || ip.is_unicast_link_local()
+        || METADATA_V6.contains(&ip)
+    {
         return Class::Never;
     }
     if TRANSLATED.contains(&ip) || COMPATIBLE.contains(&ip) {

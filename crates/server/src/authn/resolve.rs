@@ -89,10 +89,10 @@ pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &
         return Err(Reason::UnknownSecret);
     }
     // Who was known a moment ago costs no unit of the unknown.
-    let is_known = known.is_some();
-    let asked = match shape {
-        Shape::Jwt => token::of_jwt(app, realm, tag, text, ask, is_known),
-        Shape::Secret(kind) => of_secret(app, realm, tag, kind, text, ask, is_known),
+    let asked = match (shape, &known) {
+        (Shape::Jwt, None) => token::of_jwt(app, realm, tag, text, ask),
+        (Shape::Jwt, Some((principal, _))) => token::of_known_jwt(app, realm, tag, text, principal, ask),
+        (Shape::Secret(kind), known) => of_secret(app, realm, tag, kind, text, ask, known.is_some()),
     };
     match (asked, known) {
         (Ok(principal), _) => Ok(principal.into()),

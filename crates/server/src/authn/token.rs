@@ -105,14 +105,13 @@ fn stranger(app: &App, realm: &RealmPolicy, text: &str) -> Reason {
     }
 }
 
-/// A JWT, judged anew. `is_known`: it was known a moment ago, and costs no unit of the unknown.
+/// A JWT that was never seen here, or not lately.
 pub(super) fn of_jwt(
     app: &App,
     realm: &RealmPolicy,
     tag: Tag,
     text: &str,
     ask: &Ask,
-    is_known: bool,
 ) -> Result<Arc<Principal>, Reason> {
     let compact = Compact::parse(text).map_err(token::reason_of)?;
     token::must_be_of_type(|typ| compact.header().is_type(typ))?;
@@ -123,7 +122,7 @@ pub(super) fn of_jwt(
     let Some(key) = signing::verifying(app, realm, Purpose::Issuer, kid, ask.now)? else {
         return Err(stranger(app, realm, text));
     };
-    let claims = verified(app, realm, &compact, &key, ask, is_known)?;
+    let claims = verified(app, realm, &compact, &key, ask)?;
     let said = token::read(&claims, &app.issuer(&realm.realm), ask.now)?;
     must_be_typed(realm, &compact, &said)?;
     let must_ask = freshness::overdue(app).is_some();
@@ -137,6 +136,35 @@ pub(super) fn of_jwt(
     Ok(principal)
 }
 
+/// A JWT whose signature was verified here, while it is not known what others changed since: its key and its grant are asked for
+/// anew, and nothing is computed twice.
+pub(super) fn of_known_jwt(
+    app: &App,
+    realm: &RealmPolicy,
+    tag: Tag,
+    text: &str,
+    known: &Principal,
+    ask: &Ask,
+) -> Result<Arc<Principal>, Reason> {
+    let compact = Compact::parse(text).map_err(token::reason_of)?;
+    let kid = compact.header().kid.as_deref().ok_or(Reason::UnknownSigningKey)?;
+    let (Some(token), Some(grant)) = (known.token.as_deref().copied(), known.grant) else {
+        return Err(Reason::UnknownShape);
+    };
+    let position = app.epochs.settled();
+    let key = signing::verifying(app, realm, Purpose::Issuer, kid, ask.now)?.ok_or(Reason::UnknownSigningKey)?;
+    app.metrics.cache_misses.inc();
+    let asked = app.store.point(|tx| Ok((tx.find_lineage(realm.realm.id, grant)?, tx.is_token_revoked(token.id)?)));
+    let (lineage, is_revoked) = asked.map_err(|error| unread(app, &error))?;
+    let lineage = lineage.ok_or(Reason::ParentEnded)?;
+    let scopes = known.standing.scopes.clone();
+    let share = token::share(&lineage, &scopes);
+    let principal = token::principal(&share, &Said { token, grant, scopes, parties: None }, is_revoked)?;
+    let mut slots = lineage_slots(&lineage);
+    slots.extend([slot(token.id.bytes()), slot(key.id.bytes())]);
+    Ok(resolve::keep_as(app, tag, position, Depends::on(&slots), principal))
+}
+
 /// The claims, if this key signed them. To find that out costs a unit of the budget, given back to who is known.
 fn verified(
     app: &App,
@@ -144,10 +172,9 @@ fn verified(
     compact: &Compact<'_>,
     key: &Published,
     ask: &Ask,
-    is_known: bool,
 ) -> Result<Claims, Reason> {
     let verify = || compact.verify(key).map_err(token::reason_of);
-    let payload = if is_known || !ask.pays {
+    let payload = if !ask.pays {
         verify()?
     } else {
         let (budget, source) = (app.config.load().unknown, ask.client_ip.map(address::network));

@@ -7,7 +7,7 @@ use admit_core::time::Span;
 use serde_json::{Map, Value, json};
 
 use super::choices::{Choices, Group, Tick};
-use super::resource::{Change, Field, Input};
+use super::resource::{Change, Field, Input, choice_text};
 use crate::pages::text::Words;
 
 const DAY_S: i64 = 86_400;
@@ -105,7 +105,7 @@ impl Field {
             Input::Choice(known) => {
                 let text = |word: &str| match word {
                     "" => words.say("console.choice.usual"),
-                    word => words.say(&format!("console.choice.{}.{word}", self.name)),
+                    word => words.say(&choice_text(self.name, word)),
                 };
                 Control::Choice(known.iter().map(|word| option(word, text(word).to_owned())).collect())
             }

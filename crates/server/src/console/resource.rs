@@ -278,7 +278,7 @@ impl Resource {
             keys.extend(field.has_hint.then(|| format!("console.hint.{}", field.name)));
             if let Input::Choice(words) = field.input {
                 let words = words.iter().filter(|word| !word.is_empty());
-                keys.extend(words.map(|word| format!("console.choice.{}.{word}", field.name)));
+                keys.extend(words.map(|word| choice_text(field.name, word)));
             }
         }
         for action in self.actions {
@@ -289,6 +289,11 @@ impl Resource {
         }
         keys
     }
+}
+
+/// The text of a word that can be chosen; names of texts are small letters, so that of `at+jwt` ends in `at-jwt`.
+pub fn choice_text(field: &str, word: &str) -> String {
+    format!("console.choice.{field}.{}", word.to_ascii_lowercase().replace('+', "-"))
 }
 
 fn column_texts<'c>(columns: impl Iterator<Item = &'c Column>, keys: &mut Vec<String>) {

@@ -18,10 +18,10 @@ const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 10] = [
     |tx, now| tx.sweep_shorts(now),
     |tx, now| tx.sweep_sessions(now),
     |tx, now| tx.sweep_access_tokens(now),
-    // A clock that is behind still counts them as good for a moment.
+    // A node whose clock is behind still takes them as good for a while.
     |tx, now| tx.sweep_revoked_tokens(now - Span::hours(1)),
+    |tx, now| tx.sweep_spent_assertions(now - Span::hours(1)),
     |tx, now| tx.sweep_signing_keys(now - LONGEST - LEEWAY),
-    |tx, now| tx.sweep_spent_assertions(now),
 ];
 
 /// Sweeps once.

@@ -88,9 +88,13 @@ pub async fn post(
 ) -> Result<Response, Problem> {
     let position = app.epochs.settled();
     let access = &permit.without_lane();
+    // The permit's is from before the body was read: what is remembered of it must not be older than the position.
+    let read =
+        app.policies.of(&app, access.realm_id()).map_err(|_| Problem::unavailable("the realm cannot be read"))?;
+    let realm = read.ok_or_else(|| Problem::new(404, "not_found", "There is no such realm any more."))?;
     let (client, roles) = find(&app, access, &wanted.client).await?;
     let asked = Asked {
-        realm: &access.realm,
+        realm: &realm,
         client: &client,
         roles: &roles,
         resources: wanted.api.iter().map(ApiUri::as_str).collect(),

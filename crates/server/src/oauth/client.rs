@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use admit_core::check::address;
 use admit_core::client::secret::{ClientSecret, Shown as ShownSecret};
-use admit_core::client::{AuthMethod, ClientSpec};
+use admit_core::client::{AuthMethod, ClientSpec, ClientType};
 use admit_core::form::Form;
 use admit_core::id::ClientId;
 use admit_core::oauth::client_auth::{self, Shown, Unclear};
@@ -74,7 +74,8 @@ pub struct BySecret {
     pub expires_at: Option<Time>,
 }
 
-/// The client whose secret stands in a request that is judged, in whichever way it shows it to the endpoints.
+/// The client whose secret stands in a request that is judged, in whichever way it shows it to the endpoints. One that acts as
+/// itself: what others do they do for people, with tokens.
 pub fn by_secret(
     app: &App,
     realm: &Arc<RealmPolicy>,
@@ -84,7 +85,8 @@ pub fn by_secret(
     now: Time,
 ) -> Result<BySecret, Refused> {
     let attempt = Attempt { app, realm, source: ip.map(address::network), now };
-    attempt.by_secret(id.expose(), secret, ClientSpec::has_secrets)
+    let acts_as_itself = |spec: &ClientSpec| spec.has_secrets() && spec.kind == ClientType::Service;
+    attempt.by_secret(id.expose(), secret, acts_as_itself)
 }
 
 /// Why nobody is known.

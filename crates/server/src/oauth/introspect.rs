@@ -28,6 +28,7 @@ use super::{answer, mint};
 use crate::app::App;
 use crate::authn::resolve::{self, Ask};
 use crate::authn::token::{self, Inspected};
+use crate::check::pipeline::of_key;
 
 /// By what the signed answer is signed: what a reader takes for granted who registered nothing else (RFC 9701 §6).
 const SIGNED_BY: Algorithm = Algorithm::Rs256;
@@ -132,12 +133,8 @@ fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Reason> {
         return Err(Reason::PlainHttp);
     }
     if let Some(rate) = holder.profile.as_ref().and_then(|profile| profile.rate) {
-        let taken = app.limiter.take(
-            call.realm.realm.id,
-            &(holder.grant, "introspect"),
-            &Limit::from(rate),
-            app.clock.monotonic_us(),
-        );
+        let taken =
+            app.limiter.take(call.realm.realm.id, &of_key(&holder), &Limit::from(rate), app.clock.monotonic_us());
         if !taken.admitted {
             return Err(Reason::KeyLimit);
         }

@@ -21,10 +21,13 @@ use super::{Failed, Outbound};
 /// How many addresses of one name are tried.
 const TRIES: usize = 4;
 
+/// The addresses of a name.
+type Resolve = Box<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
+
 /// Other names, addresses and roots than the world's: for tests, which have no host of their own in it.
 pub struct StandIn {
     /// The addresses of a name.
-    pub resolve: Box<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>,
+    pub resolve: Resolve,
     /// Connected to whatever the rule says.
     pub open: HashSet<SocketAddr>,
     /// Whose certificates are good.

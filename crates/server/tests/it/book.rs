@@ -11,6 +11,7 @@ use std::process::Command;
 
 use crate::cluster::Cluster;
 use crate::outside;
+use crate::parties;
 use crate::program::{Program, free_address, tool};
 use crate::story::Desk;
 
@@ -64,7 +65,8 @@ impl Reader {
         let caddy = tool("ADMIT_TEST_CADDY", "target/tools/python/bin/caddy");
         let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path).unwrap().to_owned();
         let own = self.desk.path().join("bin");
-        let path = format!("{}:{}:{}", own.display(), path.display(), caddy.parent().unwrap().display());
+        let [caddy, node] = [caddy, parties::node_file()].map(|file| file.parent().unwrap().display().to_string());
+        let path = format!("{}:{}:{caddy}:{node}", own.display(), path.display());
         command.env("PATH", path).env("HOME", self.desk.path()).env_remove("ADMIT_DATA");
         command
     }
@@ -175,6 +177,17 @@ fn protect_a_web_app_with_a_login() {
     // The form, the sign-in page that knows her now, the app's host with the code, and the page; later twice the page.
     assert_eq!(reader.statuses(), ["303", "303", "303", "200", "200", "403"], "{printed}");
     assert_eq!(printed.matches("Members only").count(), 2, "{printed}");
+}
+
+#[test]
+fn verify_our_tokens() {
+    let mut reader = Reader::new();
+    reader.start("admit serve");
+    let installed = parties::installed("examples/verify-express");
+    reader.places.push(("examples/verify-express", installed.display().to_string()));
+    reader.follow(include_str!("../../../../docs/book/src/verify-our-tokens.md"));
+    assert_eq!(reader.statuses(), ["200", "401"], "{}", reader.printed);
+    assert!(reader.printed.contains("{\"subject\":\"cli_"), "{}", reader.printed);
 }
 
 /// What the machine of a test must not be asked for: nobody is made, nothing is given away, nothing is started for good.

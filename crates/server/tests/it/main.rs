@@ -27,6 +27,7 @@ mod oauth;
 #[path = "../../../store/tests/contract/outside.rs"]
 mod outside;
 mod pages;
+mod parties;
 mod people;
 mod program;
 mod secrecy;

@@ -98,8 +98,14 @@ async fn st_07_a_node_that_is_cut_off_from_the_database_gives_no_stale_yes() {
         "require": {"scopes": ["orders:read"]}, "stale_for": "20s", "priority": 1});
     node.program.manage("POST", "/v1/realms/default/rules", patient).await.expect(201);
     let (_, key) = key(&node, 1).await;
+    let client = json!({"name": "till", "type": "service", "rights": {"https://api.shop.test": ["orders:read"]}});
+    node.program.manage("POST", "/v1/realms/default/clients", client).await.expect(201);
+    let made = node.program.manage("POST", "/v1/realms/default/tokens", json!({"client": "till"})).await.expect(201);
+    let token = made["access_token"].as_str().unwrap().to_owned();
     let ask = async |path: &str| node.program.ask("GET", path, &key).await;
+    let ask_by_token = async |path: &str| node.program.ask("GET", path, &token).await;
     assert_eq!((ask("/orders/1").await.status, ask("/patient/1").await.status), (200, 200));
+    assert_eq!((ask_by_token("/orders/1").await.status, ask_by_token("/patient/1").await.status), (200, 200));
     for (cut, mend) in
         [(Cluster::freeze as fn(&Cluster), Cluster::thaw as fn(&Cluster)), (Cluster::stop, Cluster::start_again)]
     {
@@ -118,6 +124,9 @@ async fn st_07_a_node_that_is_cut_off_from_the_database_gives_no_stale_yes() {
             let age: u64 = patient.header("admit-stale").parse().unwrap();
             assert!((1..=10).contains(&age), "{age}");
             assert!(begun.elapsed() < Duration::from_secs(2), "answered in {:?}", begun.elapsed());
+            let (refused, patient) = (ask_by_token("/orders/1").await, ask_by_token("/patient/1").await);
+            assert_eq!(refused.header("admit-status"), "503", "{}", refused.text);
+            assert_eq!((patient.status, patient.header("admit-stale").is_empty()), (200, false), "{}", patient.text);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         mend(cluster);
@@ -126,6 +135,7 @@ async fn st_07_a_node_that_is_cut_off_from_the_database_gives_no_stale_yes() {
             assert!(mended.elapsed() < Duration::from_secs(3), "not back in time");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        assert_eq!(ask_by_token("/orders/1").await.status, 200);
         let fresh = ask("/patient/1").await;
         assert_eq!((fresh.status, fresh.header("admit-stale").as_str()), (200, ""));
     }

@@ -35,7 +35,7 @@ pub const SIGNING_KEYS: Resource = Resource {
     ],
     related: &[],
     fields: &[
-        Field::new("algorithm", "/algorithm", Input::Line).hinted(),
+        Field::new("algorithm", "/algorithm", Input::Choice(&["", "ES256", "RS256", "PS256", "EdDSA"])).hinted(),
         Field::new("purpose", "/purpose", Input::Choice(&["issuer", "upstream"])),
         Field::new("signs_now", "/now", Input::Box).hinted(),
     ],

@@ -110,7 +110,8 @@ pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) 
             keys
         }
         Err(cause) => {
-            tracing::warn!(uri, cause, "the keys of a client cannot be fetched");
+            let place = uri.split('?').next().unwrap_or_default();
+            tracing::warn!(place, cause, "the keys of a client cannot be fetched");
             known.usable(now_us)
         }
     }

@@ -12,7 +12,7 @@ use admit_core::oauth::assertion::{self, Proved, Unproved};
 use admit_core::secret::Secret;
 use admit_store::End;
 
-use super::{Attempt, Caller, KnownClient, Refused, key_set};
+use super::{Attempt, Caller, KnownClient, Refused, guess, key_set};
 use crate::jobs::sign_in::Why;
 
 impl Attempt<'_> {
@@ -29,6 +29,8 @@ impl Attempt<'_> {
             return Err(self.wrong(named, known.as_deref(), why));
         }
         let Some(client) = known else { return Err(Refused::Unproved) };
+        // A signature is dear to look at, a secret is not: who sent too many wrong ones waits before it is.
+        guess::look(self.app, self.realm.realm.id, named, self.source).map_err(Refused::Later)?;
         let proved = match Compact::parse(text) {
             Ok(compact) => self.judge(&client, &compact).await,
             Err(flaw) => Err(flaw.into()),
@@ -60,6 +62,7 @@ impl Attempt<'_> {
     async fn spend(&self, client: &KnownClient, proved: Proved) -> Result<bool, Refused> {
         let (realm, id) = (self.realm.realm.id, client.client.id);
         let Proved { digest, expires_at } = proved;
+        let Some(_place) = self.app.lanes.enter(realm).await else { return Err(Refused::Unavailable) };
         let spent = self.app.store.write(move |tx| tx.spend_assertion(realm, id, &digest, expires_at).map(End::Commit));
         spent.await.map_err(|error| {
             tracing::warn!(error = %error, "an assertion cannot be spent");

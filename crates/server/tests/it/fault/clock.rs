@@ -26,7 +26,7 @@ fn set(folder: &Path, seconds: i64) {
     std::fs::rename(next, folder.join("clock")).unwrap();
 }
 
-fn library() -> PathBuf {
+pub fn library() -> PathBuf {
     let place = format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
     tool("ADMIT_TEST_FAKETIME", &place)
 }

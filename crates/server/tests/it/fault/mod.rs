@@ -1,7 +1,7 @@
 //! What becomes of the server when machine, disk, clock, database or process fail under it.
 
 mod backup;
-mod clock;
+pub mod clock;
 mod disk;
 mod full;
 mod history;

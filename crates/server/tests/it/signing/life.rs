@@ -203,7 +203,7 @@ async fn a_key_that_somebody_planted_signs_and_verifies_nothing() {
         app.app.store.write(move |tx| tx.insert_signing_key(&row).map(End::Commit)).await.unwrap();
     }
     app.clock.advance(Span::seconds(2));
-    assert_eq!(app.published().await, [kept.term.kid.clone()]);
+    assert_eq!(app.published().await, std::slice::from_ref(&kept.term.kid));
     assert_eq!(app.signing(Algorithm::Es256).await.kid(), kept.term.kid);
 }
 

@@ -83,8 +83,7 @@ async fn what_is_minted_is_for_no_api() {
     let token = desk.token().await;
     assert_eq!(desk.app.ask("GET", "/told", Some(&token)).await.status, 200);
     let made = desk.app.manage("POST", "/v1/realms/default/apis", json!({"uri": AUDIENCE, "scopes": {}})).await;
-    if made.status == 201 {
-        assert_eq!(desk.app.ask("GET", "/told", Some(&token)).await.status, 403);
-        assert_eq!(desk.app.last_reason(), Some(Reason::DenyRule));
-    }
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(desk.app.ask("GET", "/told", Some(&token)).await.status, 403);
+    assert_eq!(desk.app.last_reason(), Some(Reason::DenyRule));
 }

@@ -93,6 +93,26 @@ async fn rfc_8414_a_document_says_what_works_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn rfc_8414_every_endpoint_that_is_named_is_there() {
+    let app = TestApp::new().await;
+    app.manage("POST", "/v1/realms", json!({"name": "acme"})).await.expect(201);
+    for issuer in ["", "/realms/acme"] {
+        let document = get(&app, &format!("{issuer}{OAUTH}")).await;
+        for name in ["token_endpoint", "introspection_endpoint", "revocation_endpoint"] {
+            let path = document[name].as_str().unwrap().strip_prefix(&app.url).unwrap();
+            let form = [("content-type", "application/x-www-form-urlencoded")];
+            let nobody = app.send("POST", path, &form, Some(b"token=x&grant_type=client_credentials".to_vec())).await;
+            assert_eq!(
+                (nobody.status, &nobody.json()["error"]),
+                (401, &json!("invalid_client")),
+                "{path}: {}",
+                nobody.text
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_document_follows_its_realm() {
     let app = TestApp::new().await;
     app.manage("POST", "/v1/realms", json!({"name": "acme"})).await.expect(201);

@@ -3,6 +3,7 @@ JSON, what came of each step."""
 
 import json
 import sys
+import time
 
 import requests
 from authlib.integrations.base_client.errors import OAuthError
@@ -63,8 +64,9 @@ told = {"basic": made["scope"], "subject": verify(made["access_token"])["sub"]}
 told["post"] = token(session(client, secret, "client_secret_post"))["scope"]
 
 signer = session(world["signer"], ECKey.import_key(world["signer"]["key"]), "private_key_jwt")
-headers = {"kid": world["signer"]["key"]["kid"]}
-signer.register_client_auth_method(PrivateKeyJWT(server["token_endpoint"], headers=headers, alg="ES256"))
+# It is for the issuer and ends soon, where the library would say the endpoint and an hour.
+ends, headers = {"exp": int(time.time()) + 60}, {"kid": world["signer"]["key"]["kid"]}
+signer.register_client_auth_method(PrivateKeyJWT(world["issuer"], claims=ends, headers=headers, alg="ES256"))
 told["private_key_jwt"] = token(signer)["scope"]
 
 

@@ -107,8 +107,9 @@ public final class Client {
     private PrivateKeyJWT assertion(JSONObject signer) throws Exception {
         var key = ECKey.parse(JSONObjectUtils.getJSONObject(signer, "key"));
         var id = new ClientID(JSONObjectUtils.getString(signer, "id"));
-        return new PrivateKeyJWT(
-                id, server.getTokenEndpointURI(), JWSAlgorithm.ES256, key.toPrivateKey(), key.getKeyID(), null);
+        // It is for the issuer, and not, as the name of the argument has it, for the endpoint.
+        var issuer = URI.create(server.getIssuer().getValue());
+        return new PrivateKeyJWT(id, issuer, JWSAlgorithm.ES256, key.toPrivateKey(), key.getKeyID(), null);
     }
 
     private boolean isActive(ClientAuthentication proof, AccessToken token) throws Exception {
