@@ -24,6 +24,7 @@ use utoipa_axum::routes;
 
 use super::event::event;
 use super::guard::{Access, KeysWrite, Permit};
+use super::idempotency::{Begun, Once};
 use super::subject;
 use super::work;
 use crate::app::App;
@@ -78,14 +79,15 @@ pub struct NewToken {
 
 /// Issues an access token for a client.
 #[utoipa::path(post, path = "/v1/realms/{realm}/tokens", tag = "tokens", request_body = Wanted,
-    params(("realm" = String, Path, description = "the name of the realm")),
+    params(("realm" = String, Path, description = "the name of the realm"), ("Idempotency-Key" = Option<String>, Header, description = "makes a repetition harmless")),
     responses((status = 201, description = "made; it is shown this once", body = NewToken),
               (status = 400, description = "the client may not have it"), (status = 403, description = "it would exceed the caller's own rights")))]
-pub async fn post(
-    State(app): State<App>,
-    permit: Permit<KeysWrite>,
-    Json(wanted): Json<Wanted>,
-) -> Result<Response, Problem> {
+pub async fn post(State(app): State<App>, permit: Permit<KeysWrite>, once: Once<Wanted>) -> Result<Response, Problem> {
+    let Once { body: wanted, attempt } = once;
+    let pledge = match attempt.begin(&app, &permit).await? {
+        Begun::Earlier(response) => return Ok(*response),
+        Begun::New(pledge) => pledge,
+    };
     let position = app.epochs.settled();
     let access = &permit.without_lane();
     // The permit's is from before the body was read: what is remembered of it must not be older than the position.
@@ -113,6 +115,8 @@ pub async fn post(
     let mut noted = event(access, &app, "token.issued", "");
     noted.detail = json!({ "client": client.id, "name": client.spec.name, "api": api, "scopes": standing.scopes });
     let given = grant::issue(&app, &asked, &own, line.as_deref(), Some(noted)).await.map_err(told)?;
+    let id = given.token.id.to_string();
+    work::write(&app, move |tx| pledge.keep_secret(tx, StatusCode::CREATED, id.clone())).await?;
     let made = NewToken {
         id: given.token.id,
         access_token: given.token.text.expose().to_owned(),

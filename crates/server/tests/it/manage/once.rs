@@ -25,8 +25,12 @@ fn doing() -> Vec<(&'static str, Value)> {
         ("/v1/realms", json!({"name": "acme-live"})),
         ("/v1/realms/{realm}/apis", json!({"uri": "urn:x:1"})),
         ("/v1/realms/{realm}/roles", json!({"name": "clerk"})),
-        ("/v1/realms/{realm}/clients", json!({"name": "shop", "type": "service"})),
+        (
+            "/v1/realms/{realm}/clients",
+            json!({"name": "shop", "type": "service", "rights": {"https://api.shop.test": ["orders:read"]}}),
+        ),
         ("/v1/realms/{realm}/clients/{client}/secrets", json!({})),
+        ("/v1/realms/{realm}/tokens", json!({"client": "shop"})),
         ("/v1/realms/{realm}/users", json!({"name": "alice", "email": "alice@example.com"})),
         ("/v1/realms/{realm}/rules", json!({"name": "no", "deny": true, "match": {"path": "/no"}})),
         ("/v1/realms/{realm}/signing-keys", json!({})),
@@ -78,7 +82,7 @@ async fn every_post_that_does_something_does_it_once() {
         let before = events(&app).await;
         app.clock.advance(admit_core::time::Span::seconds(1));
         let again = post(&app, &path, &body).await;
-        if ["/clients", "/secrets", "/keys", "/roll", "/invite"].iter().any(|end| template.ends_with(end)) {
+        if ["/clients", "/secrets", "/tokens", "/keys", "/roll", "/invite"].iter().any(|end| template.ends_with(end)) {
             assert_eq!((again.status, again.code().as_str()), (409, "secret_already_shown"), "{path}");
         } else {
             let replayed = again.header("idempotency-replayed");
