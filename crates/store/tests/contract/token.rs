@@ -63,7 +63,7 @@ fn a_token_is_found_by_its_secret_with_all_that_it_is_worth() {
     assert_eq!(standing.api.as_ref(), Some(&all.api.spec.uri));
     assert_eq!(
         standing.scopes,
-        scopes(&["orders:read"]),
+        scopes(&["orders:read", "orders:write"]),
         "all that the client may do on the API, nothing was written down"
     );
     let revoked = RevokedToken { id: token.id, realm: home, expires_at: LATER };
