@@ -9,6 +9,7 @@ use crate::id::{ApiId, RealmId};
 use crate::jose::algorithm::Algorithm;
 use crate::metadata;
 use crate::name::{ApiUri, ExternalId, Label, ScopeName};
+use crate::oauth::identity;
 use crate::policy::cors::RawCors;
 use crate::policy::index::{ApiRealm, MAX_HOSTS};
 use crate::policy::rule::Problem;
@@ -177,6 +178,9 @@ impl ApiSpec {
             problem("scopes".into(), format!("an API may define at most {SCOPES_MAX} scopes"));
         }
         for (scope, description) in &self.scopes {
+            if identity::is_reserved(scope) {
+                problem(format!("scopes.{scope}"), "is a scope of OpenID Connect: no API may define it".into());
+            }
             if description.chars().count() > 200 || description.chars().any(crate::name::is_unprintable) {
                 problem(format!("scopes.{scope}"), "the description must be one line of at most 200 letters".into());
             }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub use kind::{AuthMethod, ClientType};
 
-use crate::api::check_metadata;
+use crate::api::{TokenAlg, check_metadata};
 use crate::id::{ClientId, OrgId, RealmId};
 use crate::jose::jwk::KeySet;
 use crate::metadata;
@@ -77,6 +77,36 @@ pub struct ClientSpec {
     /// Where its public keys are to be fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
+    /// Where browsers may be sent after a sign-out, compared byte for byte (OpenID Connect RP-Initiated Logout 1.0 §2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where the application is told of a sign-out (OpenID Connect Back-Channel Logout 1.0 §2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
+    /// What signs its ID tokens (OpenID Connect Registration 1.0 §2); RS256 unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<TokenAlg>,
+    /// False for a confidential client that cannot do PKCE (RFC 7636): then it has to send a `nonce`.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub require_pkce: bool,
+    /// True for one whose requests must be pushed (RFC 9126 §6).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_pushed_authorization_requests: bool,
+    /// Whether a refresh token is good once. Where nothing is said, those of public clients are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_refresh_tokens: Option<bool>,
+    /// After how many seconds a sign-in is too old for it (OpenID Connect Registration 1.0 §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<u32>,
+    /// A page about the application (RFC 7591 §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
+    /// What it does with what it learns (RFC 7591 §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_uri: Option<String>,
+    /// The terms of its service (RFC 7591 §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tos_uri: Option<String>,
     /// True for the operator's own applications.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first_party: bool,
@@ -86,6 +116,15 @@ pub struct ClientSpec {
     /// Free JSON of at most 4 kB.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub metadata: Value,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// The longest set of keys that a client may bring along, in bytes as JSON.
@@ -166,6 +205,16 @@ impl ClientSpec {
             token_endpoint_auth_method: None,
             jwks: Value::Null,
             jwks_uri: None,
+            post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
+            id_token_signed_response_alg: None,
+            require_pkce: true,
+            require_pushed_authorization_requests: false,
+            rotate_refresh_tokens: None,
+            default_max_age: None,
+            client_uri: None,
+            policy_uri: None,
+            tos_uri: None,
             first_party: false,
             external_id: None,
             metadata: Value::Null,

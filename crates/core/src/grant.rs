@@ -31,10 +31,12 @@ pub enum GrantKind {
     Device,
     /// What a client does as itself (RFC 6749 §4.4): lends all that it may do on the API.
     Client,
+    /// What a person lets an application do: one per code or device flow.
+    Authorization,
 }
 
 impl GrantKind {
-    const ALL: [Self; 5] = [Self::Key, Self::Session, Self::Site, Self::Device, Self::Client];
+    const ALL: [Self; 6] = [Self::Key, Self::Session, Self::Site, Self::Device, Self::Client, Self::Authorization];
 
     /// The word in the store and in answers.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +46,7 @@ impl GrantKind {
             Self::Site => "site",
             Self::Device => "device",
             Self::Client => "client",
+            Self::Authorization => "authorization",
         }
     }
 
@@ -86,6 +89,7 @@ pub struct Grant {
 
 /// A subject as it is now.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one is read at a time and none is kept")]
 pub enum Subject {
     /// A person.
     User(User),

@@ -27,6 +27,7 @@ pub(crate) const FILES: &[File] = &[
         text: include_str!("../../../migrations/0006_users_by_external_id.sql"),
     },
     File { name: "0007_tokens.sql", text: include_str!("../../../migrations/0007_tokens.sql") },
+    File { name: "0008_apps.sql", text: include_str!("../../../migrations/0008_apps.sql") },
 ];
 
 /// One migration.

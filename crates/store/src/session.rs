@@ -255,9 +255,7 @@ impl Tx<'_> {
     pub fn touch_sessions(&mut self, uses: &[SessionUse]) -> Result<()> {
         for SessionUse { realm, grant, at, ip, agent } in uses {
             let ip = ip.map(|ip| ip.to_string());
-            if self.execute(TOUCH, named! { realm, grant, at, ip, agent })? > 0 {
-                self.change(ChangeKind::Grant, *realm, grant.bytes(), *at)?;
-            }
+            self.execute(TOUCH, named! { realm, grant, at, ip, agent })?;
         }
         Ok(())
     }
@@ -288,7 +286,9 @@ impl Tx<'_> {
 const fn secret_kind(kind: GrantKind) -> &'static str {
     match kind {
         GrantKind::Device => "device",
-        GrantKind::Session | GrantKind::Site | GrantKind::Key | GrantKind::Client => "session",
+        GrantKind::Session | GrantKind::Site | GrantKind::Key | GrantKind::Client | GrantKind::Authorization => {
+            "session"
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::grant::{Lineage, Subject};
 use crate::principal::{CredentialKind, Principal, Profile};
 use crate::time::{Span, Time};
 
-use super::session::{Factor, Factors, SignIn, profile, standings};
+use super::session::{Factor, Factors, LastUse, SignIn, profile, standings};
 
 /// How long a password that was the right one is believed without being hashed again.
 pub const BELIEVED_FOR: Span = Span::minutes(5);
@@ -67,7 +67,16 @@ fn by_right(somebody: &Person, is_right_kind: bool, factors: Factors, at: Time) 
         rolled: false,
         halted: lineage.halted().or((!is_right_kind).then_some(Reason::OwnerGone)),
         profile: None,
-        sign_in: Some(Box::new(SignIn { root: None, host: None, at, factors, idle: None, last_at: at, standings })),
+        sign_in: Some(Box::new(SignIn {
+            root: None,
+            host: None,
+            at,
+            factors,
+            idle: None,
+            last_use: LastUse::new(at),
+            read_at: at,
+            standings,
+        })),
         token: None,
     }
 }

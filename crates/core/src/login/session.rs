@@ -9,6 +9,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::api::Api;
 use crate::check::code::Reason;
@@ -208,22 +209,62 @@ pub struct SignIn {
     pub factors: Factors,
     /// How long the root lives without being used.
     pub idle: Option<Span>,
-    /// When the root was last used, as far as that is written.
-    pub last_at: Time,
+    /// When the root was last used, as far as that is known here.
+    pub last_use: LastUse,
+    /// When that was read.
+    pub read_at: Time,
     /// What may be done where: one for each API on which he may do anything.
     pub standings: Arc<[Arc<Standing>]>,
+}
+
+/// When something was last used: what was read, moved on by the uses that are noted here. Those of others are in the store.
+#[derive(Debug)]
+pub struct LastUse(AtomicI64);
+
+impl LastUse {
+    /// As it was read.
+    pub const fn new(at: Time) -> Self {
+        Self(AtomicI64::new(at.unix_ms()))
+    }
+
+    /// When.
+    pub fn at(&self) -> Time {
+        Time::from_unix_ms(self.0.load(Ordering::Relaxed))
+    }
+
+    /// It is used now.
+    pub fn note(&self, now: Time) {
+        self.0.fetch_max(now.unix_ms(), Ordering::Relaxed);
+    }
+}
+
+impl Clone for LastUse {
+    fn clone(&self) -> Self {
+        Self::new(self.at())
+    }
+}
+
+impl PartialEq for LastUse {
+    fn eq(&self, other: &Self) -> bool {
+        self.at() == other.at()
+    }
 }
 
 impl SignIn {
     /// True where nothing was done with it for too long.
     pub fn is_idle(&self, now: Time) -> bool {
-        self.idle.is_some_and(|idle| self.last_at + idle <= now)
+        self.idle.is_some_and(|idle| self.last_use.at() + idle <= now)
+    }
+
+    /// True where it has become idle since it was read: another node may know of a later use.
+    pub fn is_to_be_read_again(&self, now: Time) -> bool {
+        self.is_idle(now) && !self.is_idle(self.read_at)
     }
 
     /// True once a use is worth being written: not each, and often enough that a loss of what is not written yet ends
     /// nothing early by more than a small part of the idle time.
     pub fn is_due(&self, now: Time) -> bool {
-        self.idle.is_some_and(|idle| now >= self.last_at + Span::ms(idle.as_ms() / WRITES).max(WRITE_MIN))
+        self.idle.is_some_and(|idle| now >= self.last_use.at() + Span::ms(idle.as_ms() / WRITES).max(WRITE_MIN))
     }
 
     /// True while nothing more needs to be proved even for what a session alone does not suffice for.
@@ -238,7 +279,7 @@ impl SignIn {
 }
 
 /// What a presented session resolves to: facts only.
-pub fn principal(line: &Line) -> Principal {
+pub fn principal(line: &Line, now: Time) -> Principal {
     let Line { session, root, lineage, apis } = line;
     let is_pending = !(session.pending.is_empty() && root.pending.is_empty());
     let is_session = matches!(lineage.grant.kind, GrantKind::Session | GrantKind::Site);
@@ -265,7 +306,8 @@ pub fn principal(line: &Line) -> Principal {
             at: session.signed_in_at,
             factors: session.factors,
             idle: root.idle,
-            last_at: root.last_at,
+            last_use: LastUse::new(root.last_at),
+            read_at: now,
             standings,
         })),
         token: None,

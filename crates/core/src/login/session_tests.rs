@@ -12,6 +12,10 @@ use proptest::prelude::*;
 const NOW: Time = Time::from_unix_ms(1_796_083_200_000);
 const USER: UserId = UserId::from_bytes([5; 16]);
 
+fn principal(line: &Line) -> Principal {
+    super::principal(line, NOW)
+}
+
 fn realm() -> Realm {
     lineage().realm
 }
@@ -118,7 +122,7 @@ fn a_session_may_what_its_person_may_now_on_each_api() {
     let mut without = line();
     without.apis = vec![Api { id: ApiId::from_bytes([8; 16]), ..api() }];
     without.lineage.roles.clear();
-    assert!(super::principal(&without).sign_in.unwrap().standings.is_empty());
+    assert!(super::principal(&without, NOW).sign_in.unwrap().standings.is_empty());
 }
 
 #[test]
@@ -170,6 +174,20 @@ fn a_use_is_written_now_and_then() {
     assert_eq!(due_after(Span::hours(1)), Span::minutes(3));
     assert_eq!(due_after(Span::minutes(10)), Span::minutes(1), "at most once a minute");
     assert_eq!(due_after(Span::days(7)), Span::minutes(504));
+}
+
+#[test]
+fn a_use_that_is_noted_counts_at_once_and_one_elsewhere_is_asked_for() {
+    let sign_in = principal(&line()).sign_in.unwrap();
+    let (idle, used) = (Span::days(7), NOW + Span::days(6));
+    assert!(sign_in.is_due(used) && !sign_in.is_to_be_read_again(used), "neither idle nor forgotten");
+    sign_in.last_use.note(used);
+    sign_in.last_use.note(NOW);
+    assert!(!sign_in.is_due(used), "an older use takes nothing back");
+    assert!(!sign_in.is_idle(NOW + idle));
+    assert!(sign_in.is_to_be_read_again(used + idle), "idle by what was read before it was");
+    let read = super::principal(&line(), NOW + idle).sign_in.unwrap();
+    assert!(read.is_idle(NOW + idle) && !read.is_to_be_read_again(NOW + idle), "nothing new can be there");
 }
 
 #[test]

@@ -4,10 +4,12 @@
 //! and signs nothing itself.
 
 pub mod access_token;
+pub mod approved;
 pub mod assertion;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod error;
+pub mod identity;
 pub mod introspection;
 pub mod scope;
 

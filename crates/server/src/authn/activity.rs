@@ -1,5 +1,8 @@
 //! Last uses of sessions on their way to the store. Most uses are not worth a write (`SignIn::is_due`): they touch nothing here.
 //!
+//! Nobody has to hear of a use that is written: here it counts from when it is noted, and who thinks a session idle asks the
+//! store before he says so.
+//!
 //! What waits is lost by a kill; then the session ends as if the use had not been, earlier by a small part of its idle time.
 
 use std::collections::HashMap;
@@ -43,6 +46,7 @@ impl Activity {
             }
             waiting.insert(grant, SessionUse { realm, grant, at: now, ip, agent: agent.clone() });
         }
+        sign_in.last_use.note(now);
         true
     }
 

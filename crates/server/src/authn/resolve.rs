@@ -80,7 +80,9 @@ pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &
     };
     let tag = app.tagger.tag(realm.realm.id, kind, text);
     let (kept, overdue) = (app.principals.get(&tag, &app.epochs), freshness::overdue(app));
+    let is_known = kept.is_some();
     let known = match (kept, overdue) {
+        (Some(principal), None) if may_be_in_use(&principal, ask.now) => None,
         (Some(principal), None) => return Ok(principal.into()),
         (kept, Some(overdue)) => kept.zip(Some(overdue)),
         (None, None) => None,
@@ -92,7 +94,7 @@ pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &
     let asked = match (shape, &known) {
         (Shape::Jwt, None) => token::of_jwt(app, realm, tag, text, ask),
         (Shape::Jwt, Some((principal, _))) => token::of_known_jwt(app, realm, tag, text, principal, ask),
-        (Shape::Secret(kind), known) => of_secret(app, realm, tag, kind, text, ask, known.is_some()),
+        (Shape::Secret(kind), _) => of_secret(app, realm, tag, kind, text, ask, is_known),
     };
     match (asked, known) {
         (Ok(principal), _) => Ok(principal.into()),
@@ -102,6 +104,11 @@ pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &
         }
         (Err(reason), _) => Err(reason),
     }
+}
+
+/// Idle by what is known here, and perhaps in use elsewhere.
+fn may_be_in_use(principal: &Principal, now: Time) -> bool {
+    principal.sign_in.as_ref().is_some_and(|sign_in| sign_in.is_to_be_read_again(now))
 }
 
 /// What the store knows of a secret, kept: who it is, or that it is nobody's.
@@ -129,7 +136,7 @@ fn of_secret(
     if may_move && found.hash() != shown.active() {
         app.master.note_move(&shown.keys, realm.realm.id, found.hash(), shown.active());
     }
-    keep(app, tag, position, &found)
+    keep(app, tag, position, &found, ask.now)
 }
 
 /// What a text is by its looks, where such a one may stand in that place.
@@ -289,10 +296,10 @@ fn read(app: &App, realm: &RealmPolicy, kind: SecretKind, text: &str) -> Result<
     Ok(Answer { position, shown, found })
 }
 
-fn keep(app: &App, tag: Tag, position: i64, found: &Found) -> Result<Arc<Principal>, Reason> {
+fn keep(app: &App, tag: Tag, position: i64, found: &Found, now: Time) -> Result<Arc<Principal>, Reason> {
     let principal = match found {
         Found::Key(found) => key::principal(&found.key, &found.secret, &found.lineage),
-        Found::Session(found) => session::principal(&found.line),
+        Found::Session(found) => session::principal(&found.line, now),
         Found::Token(found) => token::of_row(found)?,
     };
     Ok(keep_as(app, tag, position, Depends::on(&found.slots()), principal))

@@ -1,4 +1,4 @@
-//! Writes last uses of sessions. A use that is written is news to every cache: what it may be believed for begins anew.
+//! Writes last uses of sessions.
 
 use admit_store::End;
 

@@ -47,9 +47,7 @@ impl NewClient {
         let Self { id: _, name, kind, rights, roles, redirect_uris, origins, .. } = self;
         let Self { token_endpoint_auth_method, jwks, jwks_uri, first_party, external_id, metadata, .. } = self;
         let spec = ClientSpec {
-            name,
             kind,
-            rights,
             roles,
             redirect_uris,
             origins,
@@ -59,6 +57,7 @@ impl NewClient {
             first_party,
             external_id,
             metadata,
+            ..ClientSpec::service(name, rights)
         };
         spec.resolve().map_err(Problem::invalid)
     }

@@ -4,6 +4,7 @@ use admit::login::session::{self, Entry, Seen, Why};
 use admit_core::check::code::Reason;
 use admit_core::login::session::{Factor, Factors};
 use admit_core::time::Span;
+use admit_store::{End, SessionUse};
 use serde_json::{Value, json};
 
 use super::{REALM, Shop, admitted, cookie_of, nobody};
@@ -125,6 +126,22 @@ async fn se_08_a_session_ends_idle_and_at_last_whatever_is_done() {
     shop.app.clock.advance(Span::days(1));
     assert_eq!(shop.opens(&used).await, nobody(), "30 days are over");
     assert_eq!(shop.passed(), Some(Reason::Expired));
+}
+
+#[tokio::test]
+async fn a_use_elsewhere_counts_though_no_change_tells_of_it() {
+    let shop = Shop::new().await;
+    let begun = shop.begin(None).await;
+    assert_eq!(shop.opens(&begun).await, admitted());
+    let (app, grant, realm) = (&shop.app.app, begun.grant, shop.app.app.default_realm);
+    let elsewhere = SessionUse { realm, grant, at: app.now() + Span::days(6), ip: None, agent: None };
+    let written = app.store.write(move |tx| tx.touch_sessions(std::slice::from_ref(&elsewhere)).map(End::Commit));
+    written.await.unwrap();
+    shop.app.clock.advance(Span::days(8));
+    assert_eq!(shop.opens(&begun).await, admitted(), "idle by what was read a week ago only");
+    shop.app.clock.advance(Span::days(7));
+    assert_eq!(shop.opens(&begun).await, nobody());
+    assert_eq!(shop.passed(), Some(Reason::Idle));
 }
 
 #[tokio::test]

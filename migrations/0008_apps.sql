@@ -1,0 +1,45 @@
+-- Sign-in to applications: what people let them do, and the tokens that renew it.
+
+-- What somebody lets an application do: a decision that is remembered, not a grant. `spec` is JSON.
+CREATE TABLE consent (
+  realm_id {id} NOT NULL REFERENCES realm (id),
+  user_id {id} NOT NULL,
+  client_id {id} NOT NULL,
+  spec {text} NOT NULL,
+  created_at {int} NOT NULL,
+  updated_at {int} NOT NULL,
+  PRIMARY KEY (realm_id, user_id, client_id)
+){clustered};
+
+-- What a grant of the kind `authorization` knows beside the grant; `session_id` is the sign-in behind it, `spec` JSON.
+CREATE TABLE client_authorization (
+  grant_id {id} NOT NULL PRIMARY KEY REFERENCES access_grant (id),
+  realm_id {id} NOT NULL,
+  user_id {id} NOT NULL,
+  client_id {id} NOT NULL,
+  session_id {id},
+  spec {text} NOT NULL,
+  last_at {int} NOT NULL,
+  last_ip {text},
+  last_agent {text}
+){clustered};
+CREATE INDEX client_authorization_by_user ON client_authorization (realm_id, user_id, grant_id);
+CREATE INDEX client_authorization_by_session ON client_authorization (session_id) WHERE session_id IS NOT NULL;
+
+-- Refresh tokens. No index mentions a column that a rotation updates. `reply` is what the one before was answered, sealed under
+-- that one's text.
+CREATE TABLE refresh_token (
+  hash {bytes} NOT NULL PRIMARY KEY,
+  lookup_key {int} NOT NULL,
+  realm_id {id} NOT NULL,
+  grant_id {id} NOT NULL,
+  created_at {int} NOT NULL,
+  expires_at {int} NOT NULL,
+  last_at {int} NOT NULL,
+  spent_at {int},
+  successor {bytes},
+  reply {bytes}
+){clustered};
+CREATE INDEX refresh_token_by_grant ON refresh_token (grant_id);
+CREATE INDEX refresh_token_by_start ON refresh_token (created_at);
+CREATE INDEX refresh_token_by_end ON refresh_token (expires_at);
