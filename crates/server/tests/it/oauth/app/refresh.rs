@@ -100,7 +100,10 @@ async fn tk_06_its_person_is_told() {
     assert_eq!(apps.refresh(&apps.spa, &first.refresh).await.status, 400);
     let mails = apps.app.send("GET", "/dev/mail", &[("accept", "application/json")], None).await.expect(200);
     let mail = &mails["items"][0];
-    assert_eq!((&mail["to"], &mail["subject"]), (&json!("alice@example.com"), &json!("The access of an app was ended")));
+    assert_eq!(
+        (&mail["to"], &mail["subject"]),
+        (&json!("alice@example.com"), &json!("The access of an app was ended"))
+    );
     assert!(mail["text"].as_str().unwrap().contains("“shop in a browser”"), "{mail}");
 }
 
@@ -200,7 +203,8 @@ async fn the_answer_is_forgotten_when_the_moment_is_over() {
     Tokens::of(apps.refresh(&apps.spa, &first.refresh).await);
     let kept = async || {
         let realm = apps.app.app.default_realm;
-        let hashes = apps.app.app.master.keys().hashes(realm, admit_core::secret::SecretKind::RefreshToken, &first.refresh);
+        let hashes =
+            apps.app.app.master.keys().hashes(realm, admit_core::secret::SecretKind::RefreshToken, &first.refresh);
         let shown = apps.app.app.store.point(|tx| tx.find_refresh_token(realm, &hashes)).unwrap().unwrap();
         shown.successor.unwrap().reply
     };
@@ -245,5 +249,9 @@ async fn floods_of_unknown_refresh_tokens_are_bounded_where_nobody_proved_who_he
         last = error(&apps.post(&apps.spa, &unknown(number)).await);
     }
     assert_eq!(last, "429 slow_down");
-    assert_eq!(error(&apps.post(&apps.web, &unknown(0)).await), "400 invalid_grant", "who proves who he is answers for it");
+    assert_eq!(
+        error(&apps.post(&apps.web, &unknown(0)).await),
+        "400 invalid_grant",
+        "who proves who he is answers for it"
+    );
 }
