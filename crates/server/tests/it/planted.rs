@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use admit::app::Clock;
 use admit_core::grant::{Grant, GrantKind};
 use admit_core::id::{ApiId, ClientId, GrantId, Id, SubjectId, UserId};
 use admit_core::login::session::{Factor, Factors};
@@ -50,16 +51,12 @@ impl Planted {
 
     /// A refresh token of an authorization that does not depend on a session, in a store made with these master keys.
     pub fn authorization(&self, store: &Store, master_keys: &str) -> String {
-        let now = Time::from_unix_ms(
-            i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis())
-                .unwrap(),
-        );
-        let random = |_| admit::app::random();
+        let now = Clock::default().now();
         let keys = Ring::parse(master_keys).unwrap().derive();
         let active = keys.iter().max_by_key(|key| key.number).unwrap();
         let realm = store.point(|tx| tx.find_realm_named("default")).unwrap().unwrap().id;
         let id: GrantId = Id::new(now, admit::app::random());
-        let text = secret::write("admit_rt", &random(()));
+        let text = secret::write("admit_rt", &admit::app::random());
         let grant = Grant {
             id,
             realm,
