@@ -11,6 +11,7 @@ pub mod client_credentials;
 pub mod error;
 pub mod identity;
 pub mod introspection;
+pub mod logout;
 pub mod scope;
 
 pub use error::{Error, ErrorCode};

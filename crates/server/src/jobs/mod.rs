@@ -1,4 +1,4 @@
-//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals of all kinds, sealing the audit,
+//! What goes on beside requests: sending mails, telling applications of sign-outs, flushing counters, last uses, notices, refusals of all kinds, sealing the audit,
 //! sweeping old rows, announcing the end of keys, making the next signing keys, reading the counters now and then.
 
 pub mod activity;
@@ -7,6 +7,7 @@ pub mod expiry;
 pub mod flush;
 pub mod forget;
 pub mod history;
+pub mod logout;
 pub mod minute;
 pub mod notice;
 pub mod refusal;
@@ -74,6 +75,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         sign_in::write(app).await;
         token::write(app).await;
     }));
+    jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| logout::run(app).await));
     jobs.spawn(every(SIGNING_EVERY, app.clone(), stop.clone(), async |app| signing::run(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     let told = AtomicI64::new(0);
