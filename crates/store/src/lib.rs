@@ -63,7 +63,7 @@ pub use grant::GrantFilter;
 pub use guard::Guesses;
 pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, KeyPlace, RollEnds};
-pub use logout_notice::LogoutNotice;
+pub use logout_notice::{LogoutNotice, SessionApp};
 pub use password::SealedPassword;
 pub use revoked_token::RevokedToken;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};

@@ -32,6 +32,10 @@ statements! {
         WHERE next_at <= $now ORDER BY next_at LIMIT $limit";
     PUT_OFF = "UPDATE logout_notice SET next_at = $next_at, tries = $tries
         WHERE session_id = $session AND client_id = $client AND next_at = $seen";
+    LIST_APPS = "SELECT c.id, c.name, MAX(CASE WHEN g.parent_id IS NULL THEN 1 ELSE 0 END) FROM client_authorization AS a
+        JOIN access_grant AS g ON g.id = a.grant_id JOIN client AS c ON c.id = a.client_id AND c.realm_id = a.realm_id
+        WHERE a.realm_id = $realm AND a.session_id = $session AND g.revoked_at IS NULL
+        AND (g.expires_at IS NULL OR g.expires_at > $now) GROUP BY c.id, c.name ORDER BY c.name LIMIT 100";
     DELETE = "DELETE FROM logout_notice WHERE session_id = $session AND client_id = $client";
 }
 
@@ -54,7 +58,23 @@ pub struct LogoutNotice {
     pub tries: u32,
 }
 
+/// An application that a session signed its person in to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionApp {
+    /// Which.
+    pub client: ClientId,
+    /// What people call it.
+    pub name: String,
+    /// Whether it goes on when the session is over.
+    pub is_offline: bool,
+}
+
 impl Tx<'_> {
+    /// The applications that a session signed its person in to, by name; at most 100.
+    pub fn list_apps_of_session(&mut self, realm: RealmId, session: GrantId, now: Time) -> Result<Vec<SessionApp>> {
+        self.list(LIST_APPS, named! { realm, session, now })
+    }
+
     /// The applications that one session signed its person in to are to be told that it is over.
     pub fn insert_logout_notices(&mut self, realm: RealmId, session: GrantId, now: Time) -> Result<usize> {
         self.execute(INSERT_OF_SESSION, named! { realm, session, now })
@@ -80,6 +100,12 @@ impl Tx<'_> {
     pub fn delete_logout_notice(&mut self, notice: &LogoutNotice) -> Result<()> {
         let LogoutNotice { session, client, .. } = notice;
         self.execute(DELETE, named! { session, client }).map(drop)
+    }
+}
+
+impl FromRow for SessionApp {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        Ok(Self { client: row.id(0)?, name: row.string(1)?, is_offline: row.int(2)? == 1 })
     }
 }
 

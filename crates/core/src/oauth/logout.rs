@@ -131,6 +131,15 @@ impl<'r> LogoutRequest<'r> {
     }
 }
 
+/// Where an address is, for a policy that lets a form lead there: its origin, or its scheme where that is the application's own.
+pub fn source_of(uri: &str) -> &str {
+    let Some((scheme, rest)) = uri.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")) else {
+        return uri.split_inclusive(':').next().unwrap_or_default();
+    };
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    &uri[..scheme.len() + 3 + authority]
+}
+
 /// What an application is told (Back-Channel Logout §2.4): that this session of this person is over.
 #[derive(Debug, Clone, Serialize)]
 pub struct LogoutToken<'t> {

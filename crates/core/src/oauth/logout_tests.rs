@@ -128,3 +128,11 @@ fn lg_03_an_application_is_told_again_ever_more_seldom() {
     assert_eq!(seconds, [10, 30, 90, 270, 810, 2430, 3600, 3600]);
     assert_eq!(pause(u32::MAX), LAST_PAUSE);
 }
+
+#[test]
+fn a_form_may_lead_to_the_origin_of_the_application() {
+    assert_eq!(source_of("https://wiki.test/bye?a=b"), "https://wiki.test");
+    assert_eq!(source_of("http://localhost:3000?a=/b"), "http://localhost:3000");
+    assert_eq!(source_of("https://wiki.test"), "https://wiki.test");
+    assert_eq!(source_of("com.example.app:/bye"), "com.example.app:");
+}
