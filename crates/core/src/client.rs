@@ -213,11 +213,6 @@ impl ClientSpec {
         problems
     }
 
-    /// Whether a refresh token of its is good once.
-    pub fn rotates_refresh_tokens(&self) -> bool {
-        self.rotate_refresh_tokens.unwrap_or(!self.kind.is_confidential())
-    }
-
     /// Whether this is a way in which it proves who it is.
     pub fn proves_by(&self, method: AuthMethod) -> bool {
         match self.token_endpoint_auth_method {

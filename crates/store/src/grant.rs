@@ -11,6 +11,7 @@ use admit_core::realm::Realm;
 use admit_core::time::Time;
 
 use crate::change::ChangeKind;
+use crate::client_authorization::Delegation;
 use crate::engine::Tx;
 use crate::error::{Error, Result};
 use crate::value::{FromRow, Row};
@@ -210,7 +211,8 @@ impl Tx<'_> {
             None => {}
         }
         let ancestors = self.ancestors(&grant)?;
-        Ok(Lineage { realm, grant, ancestors, subject, roles, api })
+        let Delegation { delegate, authorized, session } = self.find_delegation(&grant)?;
+        Ok(Lineage { realm, grant, ancestors, subject, roles, api, delegate, authorized, session })
     }
 
     /// What a grant grew from, nearest first. A line that is broken or too long is no line: the store is not to be trusted.

@@ -14,6 +14,7 @@ mod access_token;
 mod api;
 mod change;
 mod client;
+mod client_authorization;
 mod client_secret;
 mod credential;
 mod engine;
@@ -31,6 +32,7 @@ mod origin;
 mod password;
 mod person;
 mod realm;
+mod refresh_token;
 mod revoked_token;
 mod role;
 mod rule;
@@ -51,6 +53,7 @@ mod cluster;
 
 pub use access_token::{AccessToken, FoundToken};
 pub use change::{Change, ChangeKind};
+pub use client_authorization::{AuthorizationUse, IssuedAuthorization, LIVE_MAX as AUTHORIZATIONS_MAX};
 pub use client_secret::ClientSecretUse;
 pub use credential::{Found, OfMasterKey};
 pub use engine::{

@@ -163,7 +163,6 @@ fn rfc_7636_only_what_proves_itself_may_do_without_a_challenge() {
         assert_eq!(without.is_empty(), kind == ClientType::Web, "{kind:?}: {without:?}");
         let kept = refused(ClientSpec { rotate_refresh_tokens: Some(false), ..signing_in(kind) });
         assert_eq!(kept.is_empty(), kind.is_confidential(), "{kind:?}: {kept:?}");
-        assert_eq!(signing_in(kind).rotates_refresh_tokens(), !kind.is_confidential());
         assert_eq!(refused(ClientSpec { rotate_refresh_tokens: Some(true), ..signing_in(kind) }), [""; 0]);
     }
     let aged = |seconds: u32| refused(ClientSpec { default_max_age: Some(seconds), ..signing_in(ClientType::Web) });

@@ -1,7 +1,7 @@
-//! `POST /v1/leaked`: whoever finds a key, an access token or a client's secret hands it in, and it is revoked.
+//! `POST /v1/leaked`: whoever finds a key, a token or a client's secret hands it in, and it is revoked.
 //!
-//! Needs no credential: holding the thing is enough to end it. Of a token only itself ends, not its grant. The answer is the same whatever was sent; each call takes a
-//! unit of the budget of unknown credentials of its source, so that nobody guesses here faster than elsewhere. Imported
+//! Needs no credential: holding the thing is enough to end it. Of an access token only itself ends, not its grant; of a
+//! refresh token all that it renews. The answer is the same whatever was sent; each call takes a unit of the budget of unknown credentials of its source, so that nobody guesses here faster than elsewhere. Imported
 //! keys carry no prefix that says whose they are and are not found here.
 
 use admit_core::audit::Event;
@@ -75,6 +75,7 @@ pub async fn post(State(app): State<App>, _: Paid, Json(leak): Json<Leak>) -> Re
     match locate(&app, leaked.expose().trim(), now).await? {
         Some(Leaked::Key(realm, hashes)) => revoke_key(&app, realm, hashes, now).await?,
         Some(Leaked::Token(token, grant)) => revoke_token(&app, token, grant, now).await?,
+        Some(Leaked::Renewal(realm, grant)) => end_authorization(&app, realm, grant, now).await?,
         Some(Leaked::Secret(secret)) => delete_secret(&app, *secret, now).await?,
         None => {}
     }
@@ -87,6 +88,8 @@ enum Leaked {
     Key(RealmId, Vec<SecretHash>),
     /// An access token that is real.
     Token(RevokedToken, GrantId),
+    /// A refresh token that is real, used or not: what it renews.
+    Renewal(RealmId, GrantId),
     /// A client's secret that is real.
     Secret(Box<ClientSecret>),
 }
@@ -101,7 +104,9 @@ async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Prob
             let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
             Ok(realm.map(|realm| Leaked::Key(realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
         }
-        kind @ (SecretKind::AccessToken | SecretKind::ClientSecret) => stored(app, kind, text).await,
+        kind @ (SecretKind::AccessToken | SecretKind::RefreshToken | SecretKind::ClientSecret) => {
+            stored(app, kind, text).await
+        }
         _ => Ok(None),
     }
 }
@@ -132,6 +137,10 @@ async fn stored(app: &App, kind: SecretKind, text: &str) -> Result<Option<Leaked
         for (realm, hashes) in &places {
             let found = match kind {
                 SecretKind::AccessToken => tx.find_access_token(*realm, hashes)?.map(|found| token_of(&found.token)),
+                SecretKind::RefreshToken => {
+                    let found = tx.find_refresh_token(*realm, hashes)?;
+                    found.map(|found| Leaked::Renewal(*realm, found.token.grant))
+                }
                 _ => tx.find_client_secret(*realm, hashes)?.map(|secret| Leaked::Secret(Box::new(secret))),
             };
             if found.is_some() {
@@ -165,6 +174,17 @@ async fn revoke_token(app: &App, token: RevokedToken, grant: GrantId, now: Time)
     let event = event(app, token.realm, "token.leaked", token.id.to_string(), json!({ "grant": grant }), now);
     work::write(app, move |tx| {
         if tx.revoke_token(&token, now)? {
+            tx.insert_event(&event)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn end_authorization(app: &App, realm: RealmId, grant: GrantId, now: Time) -> Result<(), Problem> {
+    let event = event(app, realm, "refresh_token.leaked", grant.to_string(), json!({}), now);
+    work::write(app, move |tx| {
+        if tx.revoke_grant(realm, grant, now)? {
             tx.insert_event(&event)?;
         }
         Ok(())

@@ -3,12 +3,14 @@
 //!
 //! Its endpoints stand at the root for the realm `default`, below `/realms/<name>` for the others, and on a realm's own host.
 //! [`call`] reads a request, [`client`] settles who sent it, [`token`] answers for tokens by grant type ([`grants`]); [`mint`] is
-//! the only place that makes one. Nothing here asks who a person is: that is `pages`' and `login`'s.
+//! the only place that makes one, and [`authorization`] where all of a person's begins. Nothing here asks who a person is: that is `pages`' and `login`'s.
 //!
 //! What the server says of itself is public and the same for everybody: [`well_known`] answers with ready bytes, before the
 //! router. [`metadata`], [`jwks`] and [`resource`] write them.
 
 pub mod answer;
+pub mod authorization;
+pub mod budget;
 pub mod call;
 pub mod client;
 pub mod cors;
@@ -22,13 +24,14 @@ pub mod own;
 pub mod resource;
 pub mod revoke;
 pub mod token;
+pub mod userinfo;
 pub mod well_known;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::header::ALLOW;
 
 use crate::app::App;
@@ -49,6 +52,7 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/oauth/token"), post(token::post).options(cors::preflight))
         .route(&at("/oauth/revoke"), post(revoke::post).options(cors::preflight))
         .route(&at("/oauth/introspect"), post(introspect::post))
+        .route(&at("/oauth/userinfo"), get(userinfo::get).post(userinfo::post).options(cors::preflight))
 }
 
 /// Fills in the problems that are not OAuth's: that there is no such realm, that the body broke off. The methods that the
