@@ -27,7 +27,8 @@ macro_rules! insert {
 
 statements! {
     pub INSERT_OF_SESSION = insert!("a.session_id = $session");
-    INSERT_OF_USER = insert!("a.user_id = $user AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > $now)");
+    INSERT_OF_USER = insert!("a.user_id = $user AND s.revoked_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > $now)
+        AND NOT EXISTS (SELECT u.id FROM user_account AS u WHERE u.id = a.user_id AND u.valid_after > s.created_at)");
     LIST_DUE = "SELECT session_id, client_id, realm_id, user_id, created_at, next_at, tries FROM logout_notice
         WHERE next_at <= $now ORDER BY next_at LIMIT $limit";
     PUT_OFF = "UPDATE logout_notice SET next_at = $next_at, tries = $tries
