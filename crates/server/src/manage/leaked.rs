@@ -1,15 +1,9 @@
 //! `POST /v1/leaked`: whoever finds a key, a token or a client's secret hands it in, and it is revoked.
 //!
-<<<<<<< HEAD
 //! Needs no credential: holding the thing is enough to end it. Of an access token only itself ends, not its grant; of a
-//! refresh token all that it renews. The answer is the same whatever was sent; each call takes a unit of the budget of unknown credentials of its source, so that nobody guesses here faster than elsewhere. Imported
-//! keys carry no prefix that says whose they are and are not found here.
-=======
-//! Needs no credential: holding the thing is enough to end it. Of a token only itself ends, not its grant. The answer is the
-//! same whatever was sent. Each look takes a unit of the budget of unknown credentials of its source, so that nobody guesses
-//! here faster than elsewhere: what does not say whose it is takes one for each realm that it is looked for in. Imported keys
-//! carry no prefix that says whose they are and are not found here.
->>>>>>> main
+//! refresh token all that it renews. The answer is the same whatever was sent. Each look takes a unit of the budget of unknown
+//! credentials of its source, so that nobody guesses here faster than elsewhere: what does not say whose it is takes one for
+//! each realm that it is looked for in. Imported keys carry no prefix that says whose they are and are not found here.
 
 use admit_core::audit::Event;
 use admit_core::check::address;
@@ -124,19 +118,13 @@ async fn locate(app: &App, paid: &Paid, text: &str, realm: Option<&str>, now: Ti
             let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
             Ok(realm.map(|realm| Leaked::Key(realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
         }
-<<<<<<< HEAD
-        kind @ (SecretKind::AccessToken | SecretKind::RefreshToken | SecretKind::ClientSecret) => {
-            stored(app, kind, text).await
-        }
-=======
-        kind @ (SecretKind::AccessToken | SecretKind::ClientSecret) => match realm {
+        kind @ (SecretKind::AccessToken | SecretKind::RefreshToken | SecretKind::ClientSecret) => match realm {
             Some(name) => match app.directory.named(name, &app.store)? {
                 Some(realm) => stored(app, kind, text, &[realm]).await,
                 None => Ok(None),
             },
             None => anywhere(app, paid, kind, text).await,
         },
->>>>>>> main
         _ => Ok(None),
     }
 }

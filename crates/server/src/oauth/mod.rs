@@ -31,12 +31,8 @@ use axum::Router;
 use axum::extract::{FromRequest, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-<<<<<<< HEAD
 use axum::routing::{get, post};
-=======
-use axum::routing::post;
 use http::Method;
->>>>>>> main
 use http::header::ALLOW;
 
 use crate::app::App;
