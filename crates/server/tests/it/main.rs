@@ -20,6 +20,7 @@ mod hand;
 mod input;
 mod keys;
 mod login;
+mod logout;
 mod mail;
 mod manage;
 mod nodes;
