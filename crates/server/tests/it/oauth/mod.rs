@@ -1,5 +1,6 @@
 //! The endpoints of OAuth, as an application sees them.
 
+mod app;
 mod client_credentials;
 mod cors;
 mod introspect;
