@@ -46,3 +46,16 @@ CREATE TABLE refresh_token (
 CREATE INDEX refresh_token_by_grant ON refresh_token (grant_id);
 CREATE INDEX refresh_token_by_start ON refresh_token (created_at);
 CREATE INDEX refresh_token_by_end ON refresh_token (expires_at);
+
+-- Which applications are still to be told that somebody signed out; written along with what ends the session.
+CREATE TABLE logout_notice (
+  session_id {id} NOT NULL,
+  client_id {id} NOT NULL,
+  realm_id {id} NOT NULL,
+  user_id {id} NOT NULL,
+  created_at {int} NOT NULL,
+  next_at {int} NOT NULL,
+  tries {int} NOT NULL,
+  PRIMARY KEY (session_id, client_id)
+){clustered};
+CREATE INDEX logout_notice_by_turn ON logout_notice (next_at);

@@ -211,6 +211,7 @@ mod tests {
         ("guard", crate::guard::SQL),
         ("idempotency", crate::idempotency::SQL),
         ("key", crate::key::SQL),
+        ("logout_notice", crate::logout_notice::SQL),
         ("meta", crate::meta::SQL),
         ("origin", crate::origin::SQL),
         ("password", crate::password::SQL),

@@ -181,11 +181,13 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Ends a grant. False: it was ended before, or there is none.
+    /// Ends a grant. Where it is a session, the applications that it signed somebody in to are to be told. False: it was ended
+    /// before, or there is none.
     pub fn revoke_grant(&mut self, realm: RealmId, id: GrantId, now: Time) -> Result<bool> {
         if self.execute(REVOKE, named! { realm, id, now })? == 0 {
             return Ok(false);
         }
+        self.insert_logout_notices(realm, id, now)?;
         self.change(ChangeKind::Grant, realm, id.bytes(), now)?;
         Ok(true)
     }

@@ -13,6 +13,7 @@ pub mod error;
 pub mod id_token;
 pub mod identity;
 pub mod introspection;
+pub mod logout;
 pub mod redeem;
 pub mod refresh;
 pub mod scope;

@@ -1,5 +1,6 @@
-//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals of all kinds, sealing the audit,
-//! sweeping old rows, forgetting answers, announcing the end of keys, making the next signing keys, reading the counters now and then.
+//! What goes on beside requests: sending mails, telling applications of sign-outs, flushing counters, last uses, notices, refusals
+//! of all kinds, sealing the audit, sweeping old rows, forgetting answers, announcing the end of keys, making the next signing
+//! keys, reading the counters now and then.
 
 pub mod activity;
 pub mod checkpoint;
@@ -7,6 +8,7 @@ pub mod expiry;
 pub mod flush;
 pub mod forget;
 pub mod history;
+pub mod logout;
 pub mod minute;
 pub mod notice;
 pub mod refusal;
@@ -77,6 +79,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         sign_in::write(app).await;
         token::write(app).await;
     }));
+    jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| logout::run(app).await));
     jobs.spawn(every(SIGNING_EVERY, app.clone(), stop.clone(), async |app| signing::run(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
     let looked = reply::Looked::default();

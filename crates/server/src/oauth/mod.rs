@@ -17,6 +17,7 @@ pub mod cors;
 pub mod grants;
 pub mod introspect;
 pub mod jwks;
+pub mod logout;
 pub mod metadata;
 pub mod mint;
 pub mod own;
