@@ -1,6 +1,6 @@
 //! How a client is refused: a registered code, and a sentence for who reads the log of the client.
 //!
-//! The codes are those of RFC 6749 §5.2, RFC 8707 §2 and RFC 7009 §2.2.1. What a sentence says is in printable ASCII
+//! The codes are those of RFC 6749 §5.2, RFC 8707 §2, RFC 7009 §2.2.1, RFC 8628 §3.5 and RFC 7591 §3.2.2. What a sentence says is in printable ASCII
 //! without `"` and `\` (RFC 6749 §5.2), whatever the client had sent.
 
 use std::borrow::Cow;
@@ -45,6 +45,18 @@ codes! {
     InvalidScope = "invalid_scope" 400,
     /// The resource is not known, malformed, or none that one token could be for (RFC 8707).
     InvalidTarget = "invalid_target" 400,
+    /// The person, or the server for him, said no.
+    AccessDenied = "access_denied" 400,
+    /// Nobody has confirmed the device yet (RFC 8628).
+    AuthorizationPending = "authorization_pending" 400,
+    /// The same, and the device did not wait for so long as it was told to.
+    PollingTooFast = "slow_down" 400,
+    /// Nobody confirmed the device in time (RFC 8628).
+    ExpiredToken = "expired_token" 400,
+    /// Where browsers are to be sent back to is no place for that (RFC 7591).
+    InvalidRedirectUri = "invalid_redirect_uri" 400,
+    /// Something else that a client says of itself cannot be (RFC 7591).
+    InvalidClientMetadata = "invalid_client_metadata" 400,
     /// Tokens of this type cannot be revoked here (RFC 7009).
     UnsupportedTokenType = "unsupported_token_type" 400,
     /// Too many wrong secrets.

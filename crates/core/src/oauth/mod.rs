@@ -9,6 +9,7 @@ pub mod assertion;
 pub mod authorized;
 pub mod client_auth;
 pub mod client_credentials;
+pub mod device;
 pub mod error;
 pub mod id_token;
 pub mod identity;
@@ -16,6 +17,7 @@ pub mod introspection;
 pub mod logout;
 pub mod redeem;
 pub mod refresh;
+pub mod registration;
 pub mod scope;
 pub mod userinfo;
 
