@@ -3,6 +3,7 @@
 mod app;
 mod client_credentials;
 mod cors;
+mod device;
 mod introspect;
 mod issue;
 mod revoke;
