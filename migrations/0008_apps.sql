@@ -17,17 +17,19 @@ CREATE TABLE client_authorization (
   realm_id {id} NOT NULL,
   user_id {id} NOT NULL,
   client_id {id} NOT NULL,
-  session_id {id},
+  session_id {id} NOT NULL,
   spec {text} NOT NULL,
+  expires_at {int} NOT NULL,
   last_at {int} NOT NULL,
   last_ip {text},
   last_agent {text}
 ){clustered};
 CREATE INDEX client_authorization_by_user ON client_authorization (realm_id, user_id, grant_id);
-CREATE INDEX client_authorization_by_session ON client_authorization (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX client_authorization_by_session ON client_authorization (session_id);
+CREATE INDEX client_authorization_by_end ON client_authorization (expires_at);
 
 -- Refresh tokens. No index mentions a column that a rotation updates. `reply` is what the one before was answered, sealed under
--- that one's text.
+-- that one's text; it is forgotten at `reply_ends`, or with the first use.
 CREATE TABLE refresh_token (
   hash {bytes} NOT NULL PRIMARY KEY,
   lookup_key {int} NOT NULL,
@@ -38,8 +40,22 @@ CREATE TABLE refresh_token (
   last_at {int} NOT NULL,
   spent_at {int},
   successor {bytes},
-  reply {bytes}
+  reply {bytes},
+  reply_ends {int}
 ){clustered};
 CREATE INDEX refresh_token_by_grant ON refresh_token (grant_id);
 CREATE INDEX refresh_token_by_start ON refresh_token (created_at);
 CREATE INDEX refresh_token_by_end ON refresh_token (expires_at);
+
+-- Which applications are still to be told that somebody signed out; written along with what ends the session.
+CREATE TABLE logout_notice (
+  session_id {id} NOT NULL,
+  client_id {id} NOT NULL,
+  realm_id {id} NOT NULL,
+  user_id {id} NOT NULL,
+  created_at {int} NOT NULL,
+  next_at {int} NOT NULL,
+  tries {int} NOT NULL,
+  PRIMARY KEY (session_id, client_id)
+){clustered};
+CREATE INDEX logout_notice_by_turn ON logout_notice (next_at);

@@ -127,6 +127,8 @@ const fn is_yes(value: &bool) -> bool {
     *value
 }
 
+/// The longest time that an application may call a sign-in recent enough, in seconds: a year.
+pub const MAX_AGE_MAX_S: u32 = 31_536_000;
 /// The longest set of keys that a client may bring along, in bytes as JSON.
 pub const JWKS_MAX: usize = 16 << 10;
 /// The most keys of it.
@@ -146,9 +148,10 @@ impl ClientSpec {
                 problems.push(problem);
             }
         }
-        problems.extend(address::redirects(self.kind, &self.redirect_uris));
+        problems.extend(address::redirects(self.kind, "redirect_uris", &self.redirect_uris));
         problems.extend(address::origins(self.kind, &self.origins));
         problems.extend(self.proof());
+        problems.extend(self.sign_in());
         if let Err(message) = check_metadata(&self.metadata) {
             problems.push(Problem::new("metadata", message));
         }
@@ -180,6 +183,36 @@ impl ClientSpec {
             Some(_) if has_keys => problem("jwks_uri", "jwks and jwks_uri exclude each other (RFC 7591 §2)"),
             Some(uri) => outbound::Target::parse(uri).err().map_or_else(Vec::new, |bad| problem("jwks_uri", bad.must)),
         }
+    }
+
+    /// What is wrong with how people sign in to it and out of it.
+    fn sign_in(&self) -> Vec<Problem> {
+        let after = &self.post_logout_redirect_uris;
+        let mut problems = address::redirects(self.kind, "post_logout_redirect_uris", after);
+        if let Some(uri) = &self.backchannel_logout_uri {
+            problems.extend(match outbound::Target::parse(uri) {
+                _ if self.kind == ClientType::Service => Some(Problem::new(
+                    "backchannel_logout_uri",
+                    "must be left out: nobody signs in to a service client",
+                )),
+                Ok(_) => None,
+                Err(bad) => Some(Problem::new("backchannel_logout_uri", bad.must)),
+            });
+        }
+        if !self.require_pkce && self.kind != ClientType::Web {
+            let message = "may be false for web clients only: what cannot keep a secret has nothing else to show";
+            problems.push(Problem::new("require_pkce", message));
+        }
+        if self.rotate_refresh_tokens == Some(false) && !self.kind.is_confidential() {
+            let message = "may be false for clients that prove who they are: those of others are good once";
+            problems.push(Problem::new("rotate_refresh_tokens", message));
+        }
+        if self.default_max_age.is_some_and(|seconds| seconds > MAX_AGE_MAX_S) {
+            problems.push(Problem::new("default_max_age", format!("must be at most {MAX_AGE_MAX_S} seconds")));
+        }
+        let pages = [("client_uri", &self.client_uri), ("policy_uri", &self.policy_uri), ("tos_uri", &self.tos_uri)];
+        problems.extend(pages.iter().filter_map(|(path, uri)| address::page(path, uri.as_deref())));
+        problems
     }
 
     /// Whether this is a way in which it proves who it is.

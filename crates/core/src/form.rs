@@ -23,7 +23,7 @@ pub const PARAMETER_MAX: usize = 4 << 10;
 pub const RESOURCE: &str = "resource";
 
 /// The fields of a form.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Form {
     fields: BTreeMap<String, Secret>,
     resources: Vec<Secret>,

@@ -1,13 +1,17 @@
 //! Grants: everything that can act. What grew out of an ended grant dies by evaluation, never by cascade.
 //!
-//! Effective scopes = granted ∩ parents' ∩ the subject's rights *now* ∩ what the API still defines. Rights that come back,
-//! come back.
+//! Effective scopes = granted ∩ parents' ∩ the subject's rights *now* ∩ what the API still defines; of what a person lets an
+//! application do, also ∩ what that may ask for *now*. A session that something grew from narrows it by no scope, and ends it.
+//! Rights that come back, come back.
 
 use crate::api::Api;
 use crate::check::code::Reason;
 use crate::client::Client;
 use crate::id::{ApiId, ClientId, GrantId, OrgId, RealmId, SubjectId};
+use crate::login::session::Session;
 use crate::name::{ApiUri, RoleName, ScopeName};
+use crate::oauth::authorized::Authorized;
+use crate::oauth::identity::IdentityScope;
 use crate::principal::Standing;
 use crate::realm::Realm;
 use crate::role::{self, Role};
@@ -154,6 +158,12 @@ pub struct Lineage {
     pub roles: Vec<Role>,
     /// The API it is for; none where it names none, or the API is gone.
     pub api: Option<Api>,
+    /// The application that holds it, where it names one; none where that is gone.
+    pub delegate: Option<Client>,
+    /// What an authorization knows besides.
+    pub authorized: Option<Authorized>,
+    /// The session that it grew from, where it is an authorization that ends with one.
+    pub session: Option<Session>,
 }
 
 impl Lineage {
@@ -176,13 +186,27 @@ impl Lineage {
             expires_at: None,
             revoked_at: None,
         };
-        Self { realm, grant, ancestors: Vec::new(), subject: Some(subject), roles, api: None }
+        Self {
+            realm,
+            grant,
+            ancestors: Vec::new(),
+            subject: Some(subject),
+            roles,
+            api: None,
+            delegate: None,
+            authorized: None,
+            session: None,
+        }
     }
 
     /// Why nothing may be done with the grant whatever its scopes, judged without a clock: expiry is looked at per request.
     pub fn halted(&self) -> Option<Reason> {
         let Some(subject) = &self.subject else { return Some(Reason::OwnerGone) };
-        let cutoff = self.realm.valid_after.max(subject.valid_after());
+        let holder = self.delegate.as_ref();
+        if self.grant.client.is_some() && holder.is_none() {
+            return Some(Reason::ClientGone);
+        }
+        let cutoff = self.realm.valid_after.max(subject.valid_after()).max(holder.and_then(|it| it.valid_after));
         let api_is_gone = self.grant.api.is_some() && self.api.is_none();
         if self.realm.disabled_at.is_some() {
             Some(Reason::RealmDisabled)
@@ -194,6 +218,8 @@ impl Lineage {
             Some(Reason::IssuedBeforeCutoff)
         } else if subject.disabled_at().is_some() {
             Some(Reason::OwnerDisabled)
+        } else if holder.is_some_and(|client| client.disabled_at.is_some()) {
+            Some(Reason::ClientDisabled)
         } else {
             None
         }
@@ -207,24 +233,54 @@ impl Lineage {
     /// What may be done with it now.
     pub fn standing(&self) -> Standing {
         let Some(subject) = &self.subject else { return Standing::default() };
-        let Some(api) = &self.api else { return Standing { roles: self.roles_of(None, &[]), ..Standing::default() } };
+        let Some(api) = &self.api else { return self.standing_on_none() };
         if self.grant.kind == GrantKind::Client {
             return self.standing_on(api);
         }
         let rights = subject.rights(&self.roles);
         let own = rights.get(&api.spec.uri);
         let is_defined = |scope: &ScopeName| scope.as_str() == CHECK || api.spec.scopes.contains_key(scope);
-        let is_inherited = |scope: &ScopeName| self.ancestors.iter().all(|ancestor| ancestor.scopes.contains(scope));
-        let mut scopes: Vec<_> = self
-            .grant
-            .scopes
-            .iter()
-            .filter(|scope| own.is_some_and(|own| own.contains(*scope)) && is_defined(scope) && is_inherited(scope))
-            .cloned()
-            .collect();
+        let is_held = |scope: &ScopeName| own.is_some_and(|own| own.contains(scope));
+        let is_given = |scope: &ScopeName| {
+            is_held(scope) && is_defined(scope) && self.is_inherited(scope) && self.is_for_client(api, scope)
+        };
+        let is_of_person = |scope: &ScopeName| self.is_identity(scope);
+        let given = self.grant.scopes.iter().filter(|scope| is_of_person(scope) || is_given(scope));
+        let mut scopes: Vec<_> = given.cloned().collect();
         scopes.sort();
         scopes.dedup();
         Standing { roles: self.roles_of(Some(api), &scopes), api: Some(api.spec.uri.clone()), scopes }
+    }
+
+    /// What may be done on no API. An application that was told who somebody is does not speak with the weight of his roles.
+    fn standing_on_none(&self) -> Standing {
+        if self.grant.kind != GrantKind::Authorization {
+            return Standing { roles: self.roles_of(None, &[]), ..Standing::default() };
+        }
+        let mut scopes: Vec<_> = self.grant.scopes.iter().filter(|scope| self.is_identity(scope)).cloned().collect();
+        scopes.sort();
+        scopes.dedup();
+        Standing { scopes, ..Standing::default() }
+    }
+
+    /// Whether what it grew from has a scope too; sessions have none, and give all that their person may do.
+    fn is_inherited(&self, scope: &ScopeName) -> bool {
+        let narrows = |ancestor: &&Grant| !matches!(ancestor.kind, GrantKind::Session | GrantKind::Site);
+        self.ancestors.iter().filter(narrows).all(|ancestor| ancestor.scopes.contains(scope))
+    }
+
+    /// Whether the application that holds it may ask for a scope.
+    fn is_for_client(&self, api: &Api, scope: &ScopeName) -> bool {
+        if self.grant.client.is_none() {
+            return true;
+        }
+        let rights = self.delegate.as_ref().and_then(|client| client.spec.rights.get(&api.spec.uri));
+        rights.is_some_and(|rights| rights.contains(scope))
+    }
+
+    /// Scopes about who somebody is are the person's to give, to applications only.
+    fn is_identity(&self, scope: &ScopeName) -> bool {
+        self.grant.kind == GrantKind::Authorization && IdentityScope::of(scope).is_some()
     }
 
     /// What a grant that lends all of its subject's rights may do on an API now.

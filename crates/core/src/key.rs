@@ -401,7 +401,17 @@ pub(crate) mod tests {
         let (name, prefix) = (RealmName::parse("default").unwrap(), Prefix::parse("admit").unwrap());
         let realm = Realm::new(REALM, name, prefix, Time::default());
         let subject = Some(client(&["orders:read"]));
-        Lineage { realm, grant: grant(), ancestors: Vec::new(), subject, roles: Vec::new(), api: Some(api()) }
+        Lineage {
+            realm,
+            grant: grant(),
+            ancestors: Vec::new(),
+            subject,
+            roles: Vec::new(),
+            api: Some(api()),
+            delegate: None,
+            authorized: None,
+            session: None,
+        }
     }
 
     #[test]

@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use crate::audit::seal;
 use crate::id::RealmId;
 use crate::login::guard::NobodyKey;
-use crate::seal::{self as sealing, NotOpened, Place, SealKey};
-use crate::secret::{LookupKey, MasterKey, SecretHash, SecretKind};
+use crate::seal::{self as sealing, NotOpened, Place, SealKey, TextSeal};
+use crate::secret::{LookupKey, MasterKey, Secret, SecretHash, SecretKind};
 use crate::time::{Span, Time};
 
 /// The most keys of a source: each unknown credential is looked for under every one.
@@ -123,6 +123,8 @@ pub struct Derived {
     pub audit: seal::Keys,
     /// Seals what is kept and must not be read.
     pub seal: SealKey,
+    /// Seals what only who presents a secret may read.
+    pub text_seal: TextSeal,
     /// Counts guesses at names that are nobody's.
     pub nobody: NobodyKey,
     check: [u8; 32],
@@ -139,6 +141,7 @@ impl Derived {
             handle: key.handle_key(),
             audit: seal::Keys::new(key, number),
             seal: SealKey::new(key, number),
+            text_seal: TextSeal::new(key, number),
             nobody: NobodyKey::new(key),
             check: key.check_value(),
         }
@@ -332,6 +335,12 @@ impl Keys {
     /// Opens a sealed value, whichever of the keys that count it was sealed with.
     pub fn open(&self, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
         sealing::open(self.usable.iter().map(|key| &key.seal), place, sealed)
+    }
+
+    /// Opens a value that was sealed under a text, likewise.
+    pub fn open_with(&self, text: &Secret, place: &Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+        let keys: Vec<_> = self.usable.iter().map(|key| key.text_seal.of(text)).collect();
+        sealing::open(&keys, place, sealed)
     }
 
     /// What verifies the seals of the audit.

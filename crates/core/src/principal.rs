@@ -151,6 +151,11 @@ impl Principal {
         }
     }
 
+    /// The sign-in of who is himself there and may what he may on every API; a token is good for its own only.
+    pub fn everywhere(&self) -> Option<&SignIn> {
+        self.sign_in.as_deref().filter(|_| self.credential != CredentialKind::AccessToken)
+    }
+
     /// `user` or `client`.
     pub fn subject_kind(&self) -> SubjectKind {
         match self.subject {

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf;
 use zeroize::Zeroizing;
 
 use crate::id::RealmId;
-use crate::secret::MasterKey;
+use crate::secret::{MasterKey, Secret};
 
 /// How many random octets a seal needs.
 pub const NONCE_BYTES: usize = 12;
@@ -50,7 +51,10 @@ pub struct SealKey {
 impl SealKey {
     /// That of the master key of this number.
     pub fn new(master: &MasterKey, number: i64) -> Self {
-        let bytes = master.derive(b"sealed value");
+        Self::of(&master.derive(b"sealed value"), number)
+    }
+
+    fn of(bytes: &Zeroizing<[u8; 32]>, number: i64) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, bytes.as_slice()).map(LessSafeKey::new);
         let Ok(key) = key else { unreachable!("32 octets are a key of AES-256") };
         Self { number: u32::try_from(number).unwrap_or_default(), key: Arc::new(key) }
@@ -80,6 +84,29 @@ impl SealKey {
         let length = self.key.open_in_place(nonce, Aad::from(context(before, place)), &mut text).ok()?.len();
         text.truncate(length);
         Some(text)
+    }
+}
+
+/// Makes a sealing key of its own for each secret text: what it seals is read by who has that text and a master key, both.
+#[derive(Clone)]
+pub struct TextSeal {
+    number: i64,
+    master: Arc<Zeroizing<[u8; 32]>>,
+}
+
+impl TextSeal {
+    /// That of the master key of this number.
+    pub fn new(master: &MasterKey, number: i64) -> Self {
+        Self { number, master: Arc::new(master.derive(b"sealed under a text")) }
+    }
+
+    /// The key of a text (HKDF-SHA256, RFC 5869).
+    pub fn of(&self, text: &Secret) -> SealKey {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let key = hkdf::Salt::new(hkdf::HKDF_SHA256, self.master.as_slice()).extract(text.expose().as_bytes());
+        let filled = key.expand(&[b"reply"], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(bytes.as_mut_slice()));
+        assert!(filled.is_ok(), "32 bytes are within the reach of HKDF-SHA256");
+        SealKey::of(&bytes, self.number)
     }
 }
 
@@ -152,6 +179,17 @@ mod tests {
             let mut changed = sealed.clone();
             changed[place] ^= 1;
             assert!(open([&own], &PLACE, &changed).is_err(), "octet {place}");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_under_a_text_needs_that_text_and_the_master_key() {
+        let (own, other) = (TextSeal::new(&MasterKey::new([1; 32]), 1), TextSeal::new(&MasterKey::new([2; 32]), 1));
+        let (text, wrong) = (Secret::new("admit_rt_1"), Secret::new("admit_rt_2"));
+        let sealed = own.of(&text).seal(&PLACE, [9; 12], b"a reply");
+        assert_eq!(open([&own.of(&text)], &PLACE, &sealed).unwrap().as_slice(), b"a reply");
+        for key in [own.of(&wrong), other.of(&text), key(1, 1)] {
+            assert_eq!(open([&key], &PLACE, &sealed), Err(NotOpened::Forged));
         }
     }
 

@@ -36,6 +36,12 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.tag() == tag)
     }
 
+    /// The first that a list of tags with spaces between names (`ui_locales`, OpenID Connect Core §3.1.2.1).
+    pub fn first_of(tags: &str) -> Option<Self> {
+        let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+        tags.split(' ').take(RANGES_MAX).find_map(|tag| Self::of_tag(&primary(tag)))
+    }
+
     /// The one that `Accept-Language` wants most; what cannot be read wants nothing.
     pub fn choose(accept_language: &str) -> Self {
         let ranges: Vec<_> = accept_language.split(',').take(RANGES_MAX).filter_map(range).collect();

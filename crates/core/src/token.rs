@@ -9,11 +9,14 @@
 use std::sync::Arc;
 
 use crate::check::code::Reason;
-use crate::grant::{Lineage, Subject};
+use crate::grant::{GrantKind, Lineage, Subject};
 use crate::id::{ClientId, GrantId, SubjectId};
 use crate::jose::Flaw;
 use crate::jose::claims::{Claims, LEEWAY};
+use crate::login::session::{LastUse, SignIn};
 use crate::name::{ApiUri, ScopeName};
+use crate::oauth::approved::ShownAt;
+use crate::oauth::authorized::Authorized;
 use crate::oauth::scope;
 use crate::principal::{CredentialKind, Principal, Profile, Standing, Token};
 use crate::secret;
@@ -123,12 +126,12 @@ pub const fn reason_of(flaw: Flaw) -> Reason {
 pub fn share(lineage: &Lineage, scopes: &[ScopeName]) -> Principal {
     let gives = lineage.standing();
     let is_less = scopes.iter().any(|scope| !gives.has_scope(scope));
-    let halted = lineage
-        .halted()
-        .or(lineage.api.is_none().then_some(Reason::ParentEnded))
-        .or(is_less.then_some(Reason::RightsShrunk));
-    let standing =
-        Standing { roles: lineage.roles_of(lineage.api.as_ref(), scopes), api: gives.api, scopes: scopes.to_vec() };
+    let is_for_none = lineage.api.is_none();
+    let is_astray = is_for_none && lineage.grant.kind != GrantKind::Authorization;
+    let halted =
+        lineage.halted().or(is_astray.then_some(Reason::ParentEnded)).or(is_less.then_some(Reason::RightsShrunk));
+    let roles = if is_for_none { gives.roles } else { lineage.roles_of(lineage.api.as_ref(), scopes) };
+    let standing = Standing { roles, api: gives.api, scopes: scopes.to_vec() };
     Principal {
         subject: lineage.grant.subject,
         client: lineage.grant.client,
@@ -142,9 +145,16 @@ pub fn share(lineage: &Lineage, scopes: &[ScopeName]) -> Principal {
         rolled: false,
         halted,
         profile: profile(lineage),
-        sign_in: None,
+        sign_in: lineage.authorized.as_ref().map(|authorized| Box::new(sign_in(authorized))),
         token: None,
     }
+}
+
+/// The sign-in behind what a person let an application do. A token lends what it says: nothing besides on any API.
+fn sign_in(authorized: &Authorized) -> SignIn {
+    let ShownAt { at, factors } = authorized.spec.sign_in;
+    let last_use = LastUse::new(at);
+    SignIn { root: None, host: None, at, factors, idle: None, last_use, read_at: at, standings: Arc::default() }
 }
 
 fn profile(lineage: &Lineage) -> Option<Arc<Profile>> {
@@ -187,6 +197,7 @@ fn agree(share: &Principal, parties: &Parties) -> Result<(), Reason> {
     }
     match &share.standing.api {
         Some(api) if *api != parties.audience => Err(Reason::OtherAudience),
+        None if share.halted.is_none() => Err(Reason::OtherAudience),
         _ => Ok(()),
     }
 }

@@ -11,6 +11,7 @@ use admit_core::realm::Realm;
 use admit_core::time::Time;
 
 use crate::change::ChangeKind;
+use crate::client_authorization::Delegation;
 use crate::engine::Tx;
 use crate::error::{Error, Result};
 use crate::value::{FromRow, Row};
@@ -180,11 +181,13 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Ends a grant. False: it was ended before, or there is none.
+    /// Ends a grant. Where it is a session, the applications that it signed somebody in to are to be told. False: it was ended
+    /// before, or there is none.
     pub fn revoke_grant(&mut self, realm: RealmId, id: GrantId, now: Time) -> Result<bool> {
         if self.execute(REVOKE, named! { realm, id, now })? == 0 {
             return Ok(false);
         }
+        self.insert_logout_notices(realm, id, now)?;
         self.change(ChangeKind::Grant, realm, id.bytes(), now)?;
         Ok(true)
     }
@@ -208,7 +211,8 @@ impl Tx<'_> {
             None => {}
         }
         let ancestors = self.ancestors(&grant)?;
-        Ok(Lineage { realm, grant, ancestors, subject, roles, api })
+        let Delegation { delegate, authorized, session } = self.find_delegation(&grant)?;
+        Ok(Lineage { realm, grant, ancestors, subject, roles, api, delegate, authorized, session })
     }
 
     /// What a grant grew from, nearest first. A line that is broken or too long is no line: the store is not to be trusted.

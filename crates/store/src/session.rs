@@ -47,6 +47,8 @@ macro_rules! session_columns {
     };
 }
 
+pub(crate) use session_columns;
+
 /// How many columns that is.
 const WIDTH: usize = 11;
 

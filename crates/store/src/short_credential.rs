@@ -1,4 +1,4 @@
-//! What is good once and not for long: links in mails, hand-offs. Found by the keyed hash of its text.
+//! What is good once and not for long: links in mails, hand-offs, authorization codes. Found by the keyed hash of its text.
 
 use admit_core::id::{GrantId, RealmId, UserId};
 use admit_core::secret::SecretHash;
@@ -22,6 +22,9 @@ statements! {
         AND used_at IS NULL AND expires_at > $now");
     TAKE = concat!("UPDATE short_credential SET used_at = $now WHERE hash = $hash AND kind = $kind AND realm_id = $realm
         AND used_at IS NULL AND expires_at > $now RETURNING ", columns!());
+    FIND_USED = concat!("SELECT ", columns!(), " FROM short_credential WHERE hash = $hash AND kind = $kind AND realm_id = $realm");
+    SPEND = "UPDATE short_credential SET used_at = $now, grant_id = $led_to, expires_at = $until WHERE hash = $hash AND kind = $kind
+        AND realm_id = $realm AND used_at IS NULL AND expires_at > $now";
     DELETE_OF = "DELETE FROM short_credential WHERE user_id = $user AND kind = $kind AND realm_id = $realm";
     DELETE_ALL_OF = "DELETE FROM short_credential WHERE user_id = $user AND realm_id = $realm";
     DELETE_OF_KIND = "DELETE FROM short_credential WHERE kind = $kind AND realm_id = $realm";
@@ -44,16 +47,19 @@ pub enum ShortKind {
     Registration,
     /// To show that an address is one's own: a link to that address.
     AddressProof,
+    /// For an application: what a person approved (RFC 6749 §4.1.2).
+    Code,
 }
 
 impl ShortKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::PasswordReset,
         Self::HandOff,
         Self::FirstOperator,
         Self::Invitation,
         Self::Registration,
         Self::AddressProof,
+        Self::Code,
     ];
 
     /// The word in the store.
@@ -65,6 +71,7 @@ impl ShortKind {
             Self::Invitation => "invitation",
             Self::Registration => "registration",
             Self::AddressProof => "address_proof",
+            Self::Code => "code",
         }
     }
 }
@@ -133,6 +140,28 @@ impl Tx<'_> {
         now: Time,
     ) -> Result<Option<ShortCredential>> {
         self.find(TAKE, named! { realm, kind: kind.as_str(), hash, now })
+    }
+
+    /// The one that is stored under one of these hashes, used and ended ones too, for as long as they are kept.
+    pub fn find_used_short(
+        &mut self,
+        realm: RealmId,
+        kind: ShortKind,
+        hashes: &[SecretHash],
+    ) -> Result<Option<ShortCredential>> {
+        for hash in hashes {
+            if let Some(found) = self.find(FIND_USED, named! { realm, kind: kind.as_str(), hash })? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Uses it up for a grant, and keeps it until then, so that a second use is known for one. False: somebody was first, or it
+    /// is past its end.
+    pub fn spend_short(&mut self, short: &ShortCredential, led_to: GrantId, until: Time, now: Time) -> Result<bool> {
+        let ShortCredential { hash, realm, kind, .. } = short;
+        Ok(self.execute(SPEND, named! { hash, kind: kind.as_str(), realm, led_to, until, now })? > 0)
     }
 
     /// Ends those of a kind that a person has: only the newest is good.

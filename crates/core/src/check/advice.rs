@@ -98,6 +98,9 @@ fn for_token(case: &Case<'_>, reason: Reason) -> Option<Vec<String>> {
     let principal = case.decision.principal.as_ref().filter(|it| it.credential == CredentialKind::AccessToken)?;
     let client = answer::acting_client(principal)?.to_string();
     let issue = format!("token issue{}", flag("client", &client));
+    if matches!(principal.subject_kind(), SubjectKind::User) {
+        return for_person(reason, &client);
+    }
     match reason {
         Reason::Expired
         | Reason::Revoked
@@ -114,6 +117,21 @@ fn for_token(case: &Case<'_>, reason: Reason) -> Option<Vec<String>> {
             let api = principal.standing.api.as_ref().map(api_flag).unwrap_or_default();
             Some(vec![format!("client update {client}{api}{scopes}"), issue])
         }
+        _ => None,
+    }
+}
+
+/// What somebody let an application do is given anew by himself only; what the application may ask for is an operator's.
+fn for_person(reason: Reason, client: &str) -> Option<Vec<String>> {
+    match reason {
+        Reason::ClientDisabled => Some(vec![format!("client enable {client}")]),
+        Reason::Expired
+        | Reason::Revoked
+        | Reason::IssuedBeforeCutoff
+        | Reason::ParentEnded
+        | Reason::ClientGone
+        | Reason::OtherAudience => Some(vec![format!("client show {client}   # its person signs in there again")]),
+        Reason::RightsShrunk => Some(vec![format!("client show {client}   # what it may ask for")]),
         _ => None,
     }
 }

@@ -270,6 +270,10 @@ words! {
         OwnerDisabled = "owner_disabled",
         /// The owner is gone.
         OwnerGone = "owner_gone",
+        /// The application that holds it is disabled.
+        ClientDisabled = "client_disabled",
+        /// The application that held it is gone.
+        ClientGone = "client_gone",
         /// The realm is disabled.
         RealmDisabled = "realm_disabled",
         /// The grant names another API than the rule.
@@ -375,7 +379,9 @@ impl Reason {
             Self::Revoked | Self::KeyDisabled | Self::IssuedBeforeCutoff | Self::ParentEnded | Self::RightsShrunk => {
                 Code::RevokedCredential
             }
-            Self::OwnerDisabled | Self::OwnerGone | Self::RealmDisabled => Code::SubjectDisabled,
+            Self::OwnerDisabled | Self::OwnerGone | Self::ClientDisabled | Self::ClientGone | Self::RealmDisabled => {
+                Code::SubjectDisabled
+            }
             Self::OtherAudience | Self::OtherHost => Code::WrongAudience,
             Self::Assurance | Self::FactorsPending => Code::InsufficientAuthentication,
             Self::ScopeMissing => Code::InsufficientScope,

@@ -344,6 +344,8 @@ pub const fn sentence(reason: Reason) -> &'static str {
         Reason::ParentEnded => "what it grew from, or its API, is gone",
         Reason::OwnerDisabled => "its owner is disabled",
         Reason::OwnerGone => "its owner is gone",
+        Reason::ClientDisabled => "the application that holds it is disabled",
+        Reason::ClientGone => "the application that held it is gone",
         Reason::RealmDisabled => "the realm is disabled",
         Reason::OtherAudience => "the credential was made for another API",
         Reason::ScopeMissing => "the credential lacks a scope",

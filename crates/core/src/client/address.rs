@@ -19,14 +19,22 @@ pub const ORIGINS_MAX: usize = 50;
 /// The longest origin, in bytes: a scheme, a host and a port.
 const ORIGIN_MAX: usize = 270;
 
-/// What is wrong with the places that browsers are sent back to (RFC 6749 §3.1.2).
-pub fn redirects(kind: ClientType, uris: &[String]) -> Vec<Problem> {
+/// What is wrong with the places that browsers are sent back to (RFC 6749 §3.1.2), or sent after a sign-out (OpenID Connect
+/// RP-Initiated Logout 1.0 §3.1); `path` is the member that they stand in.
+pub fn redirects(kind: ClientType, path: &str, uris: &[String]) -> Vec<Problem> {
     if matches!(kind, ClientType::Service | ClientType::Device) && !uris.is_empty() {
         let message = format!("must be left out: nobody's browser is sent back to a {} client", kind.as_str());
-        return vec![Problem::new("redirect_uris", message)];
+        return vec![Problem::new(path, message)];
     }
     let judge = |uri: &str| judge_redirect(kind, uri).err().map(str::to_owned);
-    several("redirect_uris", uris, REDIRECTS_MAX, judge)
+    several(path, uris, REDIRECTS_MAX, judge)
+}
+
+/// What is wrong with a page that people are shown a link to.
+pub fn page(path: &str, uri: Option<&str>) -> Option<Problem> {
+    let is_web = |uri: &&str| uri.starts_with("https://") && judge_redirect(ClientType::Web, uri).is_ok();
+    let must = "must be an https:// address of at most 2048 bytes, without user name and fragment";
+    uri.filter(|uri| !is_web(uri)).map(|_| Problem::new(path, must))
 }
 
 /// What is wrong with the origins of an application in browsers.
@@ -179,16 +187,43 @@ mod tests {
             assert!(judge_redirect(other, "com.example.app:/cb").unwrap_err().contains("https://"), "{other:?}");
         }
         for none in [ClientType::Service, ClientType::Device] {
-            assert_eq!(redirects(none, &["https://app.test/cb".to_owned()])[0].path, "redirect_uris");
-            assert!(redirects(none, &[]).is_empty());
+            assert_eq!(redirects(none, "uris", &["https://app.test/cb".to_owned()])[0].path, "uris");
+            assert!(redirects(none, "uris", &[]).is_empty());
         }
+    }
+
+    #[test]
+    fn ir_12_a_page_is_on_the_web_and_nowhere_else() {
+        let refused = |uri: &str| page("tos_uri", Some(uri)).map(|problem| problem.path);
+        assert_eq!(page("tos_uri", None), None);
+        assert_eq!(refused("https://app.test/terms?lang=en"), None);
+        for bad in [
+            "",
+            "javascript:alert(1)",
+            "JaVaScRiPt:alert(1)",
+            "data:text/html,x",
+            "http://app.test/",
+            "http://localhost/",
+            "https://u@app.test/",
+            "https://app.test/#x",
+            "https://app.test/\"><script>",
+            "com.example.app:/terms",
+            "//app.test/",
+        ] {
+            assert_eq!(refused(bad).as_deref(), Some("tos_uri"), "{bad}");
+        }
+        let long = |length: usize| refused(&format!("https://a/{}", "a".repeat(length - 10)));
+        assert_eq!((long(REDIRECT_MAX), long(REDIRECT_MAX + 1).as_deref()), (None, Some("tos_uri")));
     }
 
     #[test]
     fn limits_hold_at_their_edge() {
         let with = |count: usize, length: usize| {
             let uri = format!("https://a/{}", "a".repeat(length - 10));
-            redirects(ClientType::Web, &vec![uri; count]).into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+            redirects(ClientType::Web, "redirect_uris", &vec![uri; count])
+                .into_iter()
+                .map(|problem| problem.path)
+                .collect::<Vec<_>>()
         };
         assert_eq!(with(REDIRECTS_MAX, REDIRECT_MAX), [""; 0]);
         assert_eq!(with(REDIRECTS_MAX + 1, 20), ["redirect_uris"]);

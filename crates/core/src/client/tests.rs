@@ -114,3 +114,86 @@ fn jwt_20_keys_that_verify_nothing_are_not_registered() {
         assert_eq!(refused(signing(bad, None)), ["jwks"], "{shown}");
     }
 }
+
+/// What an application that people sign in to may say beside where browsers come back.
+fn signing_in(kind: ClientType) -> ClientSpec {
+    ClientSpec { kind, ..client() }
+}
+
+#[test]
+fn az_02_az_05_a_browser_goes_nowhere_else_after_a_sign_out_either() {
+    let after = |kind: ClientType, uri: &str| {
+        refused(ClientSpec { post_logout_redirect_uris: vec![uri.to_owned()], ..signing_in(kind) })
+    };
+    for good in ["https://app.test/bye", "http://localhost:3000/", "https://app.test/bye?a=b"] {
+        assert_eq!(after(ClientType::Web, good), [""; 0], "{good}");
+    }
+    assert_eq!(after(ClientType::Native, "com.example.app:/bye"), [""; 0]);
+    for bad in [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "http://app.test/",
+        "https://a@evil.test/",
+        "https://app.test/#x",
+        "https://*.app.test/",
+        "//app.test/",
+        "",
+    ] {
+        assert_eq!(after(ClientType::Web, bad), ["post_logout_redirect_uris[0]"], "{bad}");
+    }
+    assert_eq!(after(ClientType::Service, "https://app.test/"), ["post_logout_redirect_uris"]);
+}
+
+#[test]
+fn ir_10_nobody_else_is_told_of_a_sign_out() {
+    let told = |kind: ClientType, uri: &str| {
+        refused(ClientSpec { backchannel_logout_uri: Some(uri.to_owned()), ..signing_in(kind) })
+    };
+    assert_eq!(told(ClientType::Web, "https://app.test/backchannel?realm=1"), [""; 0]);
+    for bad in [
+        "http://app.test/",
+        "https://localhost/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://169.254.169.254/latest",
+        "https://u@app.test/",
+        "https://app.test/#x",
+        "gopher://app.test/",
+        "",
+    ] {
+        assert_eq!(told(ClientType::Web, bad), ["backchannel_logout_uri"], "{bad}");
+    }
+    assert_eq!(told(ClientType::Service, "https://app.test/"), ["backchannel_logout_uri"]);
+}
+
+#[test]
+fn rfc_7636_only_what_proves_itself_may_do_without_a_challenge() {
+    for kind in ClientType::ALL {
+        let without = refused(ClientSpec { require_pkce: false, ..signing_in(kind) });
+        assert_eq!(without.is_empty(), kind == ClientType::Web, "{kind:?}: {without:?}");
+        let kept = refused(ClientSpec { rotate_refresh_tokens: Some(false), ..signing_in(kind) });
+        assert_eq!(kept.is_empty(), kind.is_confidential(), "{kind:?}: {kept:?}");
+        assert_eq!(refused(ClientSpec { rotate_refresh_tokens: Some(true), ..signing_in(kind) }), [""; 0]);
+    }
+    let aged = |seconds: u32| refused(ClientSpec { default_max_age: Some(seconds), ..signing_in(ClientType::Web) });
+    assert_eq!((aged(0), aged(MAX_AGE_MAX_S)), (vec![], vec![]));
+    assert_eq!(aged(MAX_AGE_MAX_S + 1), ["default_max_age"]);
+}
+
+#[test]
+fn ir_12_links_that_people_follow_lead_to_pages() {
+    let uri = || Some("javascript:alert(1)".to_owned());
+    let spec = ClientSpec { client_uri: uri(), policy_uri: uri(), tos_uri: uri(), ..signing_in(ClientType::Web) };
+    assert_eq!(refused(spec), ["client_uri", "policy_uri", "tos_uri"]);
+}
+
+#[test]
+fn what_was_said_of_a_sign_in_is_read_as_it_was_written_and_what_was_not_takes_no_room() {
+    let row = json!({"name": "shop", "type": "web", "post_logout_redirect_uris": ["https://a.test/"],
+        "backchannel_logout_uri": "https://a.test/out", "id_token_signed_response_alg": "ES256", "require_pkce": false,
+        "require_pushed_authorization_requests": true, "rotate_refresh_tokens": true, "default_max_age": 0,
+        "client_uri": "https://a.test/", "policy_uri": "https://a.test/p", "tos_uri": "https://a.test/t"});
+    let spec: ClientSpec = serde_json::from_value(row.clone()).unwrap();
+    assert_eq!(serde_json::to_value(spec.resolve().unwrap()).unwrap(), row);
+    assert_eq!(serde_json::to_value(client()).unwrap(), json!({"name": "shop", "type": "service"}));
+}

@@ -163,8 +163,21 @@ fn loosens_client(before: Option<&ClientSpec>, after: &ClientSpec) -> Option<&'s
     if holds_more(before.map(|spec| spec.roles.as_slice()), &after.roles) {
         return Some("holds more roles");
     }
-    let known = |uri: &String| before.is_some_and(|before| before.redirect_uris.contains(uri));
-    (!after.redirect_uris.iter().all(known)).then_some("may send browsers to more places")
+    let more = |uris: fn(&ClientSpec) -> &Vec<String>| {
+        uris(after).iter().any(|uri| !before.is_some_and(|before| uris(before).contains(uri)))
+    };
+    if more(|spec| &spec.redirect_uris) || more(|spec| &spec.post_logout_redirect_uris) {
+        return Some("may send browsers to more places");
+    }
+    let newly = |is_so: fn(&ClientSpec) -> bool| is_so(after) && !before.is_some_and(is_so);
+    if newly(|spec| spec.first_party) {
+        return Some("asks nobody whether it may");
+    }
+    if newly(|spec| !spec.require_pkce) {
+        return Some("needs no proof that a code is its own");
+    }
+    let was_pushed = before.is_some_and(|before| before.require_pushed_authorization_requests);
+    (was_pushed && !after.require_pushed_authorization_requests).then_some("may send its requests through browsers")
 }
 
 fn loosens_user(before: Option<&UserSpec>, after: &UserSpec) -> Option<&'static str> {

@@ -12,6 +12,7 @@ use crate::check::host::Host;
 use crate::check::request::Request;
 use crate::policy::cors::Cors;
 
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static SEC_WEBSOCKET_KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
@@ -36,6 +37,12 @@ pub fn is_navigation(request: &Request<'_>) -> bool {
             types.map(|part| part.split(';').next().unwrap_or_default().trim()).any(|part| part == "text/html")
         }),
     }
+}
+
+/// Whether a person may be on the way to a page of its own: not a picture, a frame or a script, as far as the browser says.
+pub fn may_be_navigation(headers: &HeaderMap) -> bool {
+    let is = |name: &HeaderName, wanted: &str| headers.get(name).is_none_or(|said| said == wanted);
+    is(&SEC_FETCH_MODE, "navigate") && is(&SEC_FETCH_DEST, "document")
 }
 
 /// Whether the page behind the request is of the same origin, or there is none: an address that was typed. Of an `Origin` the

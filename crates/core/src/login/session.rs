@@ -104,6 +104,11 @@ impl Factors {
         })
     }
 
+    /// The `amr` of a sign-in by these factors (RFC 8176).
+    pub fn amr(self) -> Vec<&'static str> {
+        self.iter().map(Factor::as_str).collect()
+    }
+
     /// The `acr` of a sign-in by these factors: the assurance level that they reach together. None without any.
     pub const fn acr(self) -> Option<&'static str> {
         match self.0.count_ones() {

@@ -92,6 +92,9 @@ fn line() -> Line {
         subject: Some(Subject::User(user)),
         roles: vec![role("buyer", rights), role("staff", crate::scope::Rights::new())],
         api: None,
+        delegate: None,
+        authorized: None,
+        session: None,
     };
     Line { root: session.clone(), session, lineage, apis: vec![api()] }
 }

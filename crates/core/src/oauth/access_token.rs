@@ -49,6 +49,15 @@ pub struct Claims<'t> {
     /// The customer that owns it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org_id: Option<OrgId>,
+    /// When the person signed in who acts (RFC 9068 §2.2.1).
+    #[serde(serialize_with = "optional_date", skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Time>,
+    /// How much that is worth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'static str>,
+    /// What he showed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub amr: Vec<&'static str>,
     /// What it lends.
     pub grant_id: GrantId,
     /// Handles of whatever else ends it.
@@ -63,6 +72,13 @@ pub(super) fn text<S: Serializer>(subject: &SubjectId, serializer: S) -> Result<
 /// A whole number of seconds (RFC 7519 §2, NumericDate).
 pub(super) fn date<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_i64(at.unix_ms().div_euclid(1000))
+}
+
+fn optional_date<S: Serializer>(at: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => date(at, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// Scopes as one text.
@@ -124,6 +140,9 @@ mod tests {
             scope,
             roles,
             org_id,
+            auth_time: None,
+            acr: None,
+            amr: Vec::new(),
             grant_id: GrantId::from_bytes([6; 16]),
             rvk: vec!["a".to_owned()],
         };

@@ -87,7 +87,7 @@ pub struct Active<'t> {
     /// What people call who acts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<&'t str>,
-    /// How it is shown.
+    /// How it is shown; of a refresh token, that it is one.
     pub token_type: &'static str,
     /// When it ends.
     #[serde(serialize_with = "date")]
@@ -106,8 +106,9 @@ pub struct Active<'t> {
     pub aud: Option<&'t ApiUri>,
     /// Whose it is.
     pub iss: &'t str,
-    /// Its name.
-    pub jti: TokenId,
+    /// Its name; refresh tokens have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<TokenId>,
     /// The roles that go along with it.
     #[serde(skip_serializing_if = "<[RoleName]>::is_empty")]
     pub roles: &'t [RoleName],
@@ -207,7 +208,7 @@ mod tests {
             sub: SubjectId::Client(client(1)),
             aud: Some(&api),
             iss: "https://auth",
-            jti: TokenId::from_bytes([9; 16]),
+            jti: Some(TokenId::from_bytes([9; 16])),
             roles: &[],
         };
         let answer = Answer::Active(Box::new(active));

@@ -6,11 +6,17 @@
 pub mod access_token;
 pub mod approved;
 pub mod assertion;
+pub mod authorized;
 pub mod client_auth;
 pub mod client_credentials;
 pub mod error;
+pub mod id_token;
 pub mod identity;
 pub mod introspection;
+pub mod logout;
+pub mod redeem;
+pub mod refresh;
 pub mod scope;
+pub mod userinfo;
 
 pub use error::{Error, ErrorCode};

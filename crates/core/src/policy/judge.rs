@@ -7,7 +7,7 @@
 use crate::check::code::Reason;
 use crate::id::{ClientId, UserId};
 use crate::name::{RoleName, ScopeName};
-use crate::principal::{Principal, Standing, SubjectKind};
+use crate::principal::{CredentialKind, Principal, Standing, SubjectKind};
 
 use super::index::Target;
 use super::rule::{Audience, Demand, Require, Rule};
@@ -79,7 +79,9 @@ pub fn judge_caller(rule: &Rule, path: &str, caller: Option<Caller<'_>>) -> Resu
     if !require.credentials.is_empty() && !require.credentials.contains(&principal.credential) {
         return Err(Reason::CredentialKind.into());
     }
-    if !is_audience(&rule.audience, require.is_api_demanded, standing) {
+    // A token without API was issued for what its issuer says of its person, and is no API's.
+    let is_demanded = require.is_api_demanded || principal.credential == CredentialKind::AccessToken;
+    if !is_audience(&rule.audience, is_demanded, standing) {
         return Err(Reason::OtherAudience.into());
     }
     judge_rights(require, standing)?;
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
     use crate::id::SubjectId;
     use crate::policy::rule::RawRule;
-    use crate::principal::{CredentialKind, Profile};
+    use crate::principal::Profile;
     use proptest::prelude::*;
 
     const API: &str = "https://api.shop.test";

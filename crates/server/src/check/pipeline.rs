@@ -299,7 +299,7 @@ impl<'c> Case<'c> {
             browser::judge(self.request, self.realm.policy.cors(self.rule, &target_of(self.request)))?;
         }
         let principal = self.decision.principal.as_deref();
-        let Some((principal, sign_in)) = principal.and_then(|it| Some((it, it.sign_in.as_deref()?))) else {
+        let Some((principal, sign_in)) = principal.and_then(|it| Some((it, it.everywhere()?))) else {
             return Ok(());
         };
         let standing = ambient::standing(self.app, self.realm, self.request, self.rule, principal, sign_in);

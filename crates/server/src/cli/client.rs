@@ -31,6 +31,7 @@ pub enum Command {
     #[command(before_help = "Examples:
   admit client create --name billing --type service --api https://api.example.com --scope orders:read
   admit client create --name shop --type web --redirect-uri https://shop.test/callback --first-party
+  admit client create --name wiki --type web --redirect-uri https://wiki.test/cb --backchannel-logout-uri https://wiki.test/out
   admit client create --name signer --type service --jwks-file public-keys.json")]
     Create(Create),
     /// List the clients
@@ -41,10 +42,11 @@ pub enum Command {
     /// Show one client
     #[command(before_help = "Examples:\n  admit client show billing")]
     Show(Which),
-    /// Add rights and roles to a client, or take them away
+    /// Add rights, roles and addresses to a client, take them away, and change how people sign in to it
     #[command(before_help = "Examples:
   admit client update billing --api https://api.example.com --scope orders:write
-  admit client update billing --remove-role viewer")]
+  admit client update billing --remove-role viewer
+  admit client update wiki --require-par true --default-max-age 12h")]
     Update(Update),
     /// Switch a client off: nothing it owns is admitted
     #[command(before_help = "Examples:\n  admit client disable billing")]
@@ -120,6 +122,57 @@ impl Proof {
     }
 }
 
+/// How people sign in to it and out of it. An empty text takes an address away.
+#[derive(Debug, clap::Args)]
+pub struct SignIn {
+    /// Where it is told of sign-outs
+    #[arg(long, value_name = "URI")]
+    backchannel_logout_uri: Option<String>,
+    /// What signs its ID tokens [default: RS256]
+    #[arg(long, value_name = "ALG", value_parser = ["RS256", "ES256", "PS256", "EdDSA"])]
+    id_token_alg: Option<String>,
+    /// Whether it must send a code challenge; only a web client may do without
+    #[arg(long, value_name = "BOOL")]
+    require_pkce: Option<bool>,
+    /// Whether its authorization requests must be pushed
+    #[arg(long, value_name = "BOOL")]
+    require_par: Option<bool>,
+    /// Whether its refresh tokens are good once [default: those of public clients are]
+    #[arg(long, value_name = "BOOL")]
+    rotate_refresh_tokens: Option<bool>,
+    /// After which time a sign-in is too old for it
+    #[arg(long, value_name = "TIME", value_parser = input::seconds)]
+    default_max_age: Option<i64>,
+    /// A page about it
+    #[arg(long, value_name = "URI")]
+    client_uri: Option<String>,
+    /// The page that says what it does with what it learns
+    #[arg(long, value_name = "URI")]
+    policy_uri: Option<String>,
+    /// The page with the terms of its service
+    #[arg(long, value_name = "URI")]
+    tos_uri: Option<String>,
+}
+
+impl SignIn {
+    /// What is said of it; null where an address is taken away.
+    fn body(&self) -> Map<String, Value> {
+        let word = |text: &Option<String>| text.as_ref().map(|text| Value::from(text.as_str()));
+        let address = |text: &Option<String>| word(text).map(|text| if text == "" { Value::Null } else { text });
+        fields([
+            ("backchannel_logout_uri", address(&self.backchannel_logout_uri)),
+            ("id_token_signed_response_alg", word(&self.id_token_alg)),
+            ("require_pkce", self.require_pkce.map(Value::Bool)),
+            ("require_pushed_authorization_requests", self.require_par.map(Value::Bool)),
+            ("rotate_refresh_tokens", self.rotate_refresh_tokens.map(Value::Bool)),
+            ("default_max_age", self.default_max_age.map(Value::from)),
+            ("client_uri", address(&self.client_uri)),
+            ("policy_uri", address(&self.policy_uri)),
+            ("tos_uri", address(&self.tos_uri)),
+        ])
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Create {
     /// What people call it; unique in the realm
@@ -139,11 +192,16 @@ pub struct Create {
     /// Where browsers may be sent back to; may be repeated
     #[arg(long = "redirect-uri", value_name = "URI")]
     redirect_uris: Vec<String>,
+    /// Where browsers may be sent after a sign-out; may be repeated
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
     /// Where scripts run that may read answers, for spa; may be repeated
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
     #[command(flatten)]
     proof: Proof,
+    #[command(flatten)]
+    sign_in: SignIn,
     /// It is the operator's own
     #[arg(long)]
     first_party: bool,
@@ -179,6 +237,12 @@ pub struct Update {
     /// An address to take away; may be repeated
     #[arg(long = "remove-redirect-uri", value_name = "URI")]
     remove_redirect_uris: Vec<String>,
+    /// An address to add where browsers may be sent after a sign-out; may be repeated
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
+    /// One of those to take away; may be repeated
+    #[arg(long = "remove-post-logout-redirect-uri", value_name = "URI")]
+    remove_post_logout_redirect_uris: Vec<String>,
     /// An origin to add, for spa; may be repeated
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
@@ -187,6 +251,11 @@ pub struct Update {
     remove_origins: Vec<String>,
     #[command(flatten)]
     proof: Proof,
+    #[command(flatten)]
+    sign_in: SignIn,
+    /// Whether it is the operator's own
+    #[arg(long, value_name = "BOOL")]
+    first_party: Option<bool>,
     #[command(flatten)]
     extras: Extras,
 }
@@ -249,10 +318,12 @@ impl Create {
             ("rights", self.rights.body()),
             ("roles", some_list(&self.roles)),
             ("redirect_uris", some_list(&self.redirect_uris)),
+            ("post_logout_redirect_uris", some_list(&self.post_logout_redirect_uris)),
             ("origins", some_list(&self.origins)),
             ("first_party", self.first_party.then_some(Value::Bool(true))),
         ]);
         self.proof.add_to(context, &mut body)?;
+        body.extend(self.sign_in.body());
         self.extras.add_to(&mut body, None);
         Ok(body.into())
     }
@@ -261,14 +332,18 @@ impl Create {
 impl Update {
     fn patch(&self, now: &Value, proof: &Map<String, Value>) -> Value {
         let redirects = changed_list(now.get("redirect_uris"), &self.redirect_uris, &self.remove_redirect_uris);
+        let (add, remove) = (&self.post_logout_redirect_uris, &self.remove_post_logout_redirect_uris);
         let mut body = fields([
             ("name", self.name.as_deref().map(Value::from)),
+            ("post_logout_redirect_uris", changed_list(now.get("post_logout_redirect_uris"), add, remove)),
+            ("first_party", self.first_party.map(Value::Bool)),
             ("rights", changed_rights(now, self.api.as_deref(), &self.scopes, &self.remove_scopes)),
             ("roles", changed_list(now.get("roles"), &self.roles, &self.remove_roles)),
             ("redirect_uris", redirects),
             ("origins", changed_list(now.get("origins"), &self.origins, &self.remove_origins)),
         ]);
         body.extend(proof.clone());
+        body.extend(self.sign_in.body());
         self.extras.add_to(&mut body, Some(now));
         body.into()
     }
@@ -333,6 +408,28 @@ mod tests {
         console.run_words(&["client", "update", "c", "--jwks-file", file.to_str().unwrap()]).await;
         let said = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}, "jwks_uri": null});
         assert_eq!(console.requests()[4].json(), said);
+    }
+
+    #[tokio::test]
+    async fn how_people_sign_in_is_said_and_taken_back() {
+        let now = json!({"name": "c", "post_logout_redirect_uris": ["https://c.test/a"]});
+        let console =
+            Console::new([Reply::json(201, json!({})), Reply::json(200, now), Reply::json(200, json!({}))]).await;
+        let words = "client create --name c --type web --post-logout-redirect-uri https://c.test/a \
+            --backchannel-logout-uri https://c.test/out --id-token-alg ES256 --require-pkce false --require-par true \
+            --rotate-refresh-tokens true --default-max-age 12h --client-uri https://c.test/";
+        assert_eq!(console.run(words).await.exit, 0);
+        let said = json!({"name": "c", "type": "web", "post_logout_redirect_uris": ["https://c.test/a"],
+            "backchannel_logout_uri": "https://c.test/out", "id_token_signed_response_alg": "ES256",
+            "require_pkce": false, "require_pushed_authorization_requests": true, "rotate_refresh_tokens": true,
+            "default_max_age": 43_200, "client_uri": "https://c.test/"});
+        assert_eq!(console.requests()[0].json(), said);
+        let uri = "--remove-post-logout-redirect-uri";
+        let words =
+            ["client", "update", "c", uri, "https://c.test/a", "--backchannel-logout-uri", "", "--first-party", "true"];
+        assert_eq!(console.run_words(&words).await.exit, 0);
+        let said = json!({"post_logout_redirect_uris": [], "backchannel_logout_uri": null, "first_party": true});
+        assert_eq!(console.requests()[2].json(), said);
     }
 
     #[tokio::test]

@@ -254,6 +254,7 @@ const COLUMNS: &[Column] = &[
     Column("STATE", "/state"),
     Column("SECRETS", "/secrets"),
     Column("OF CLIENTS", "/client_secrets"),
+    Column("REFRESH", "/refresh_tokens"),
     Column("PASSWORDS", "/passwords"),
     Column("SIGNING", "/signing_keys"),
     Column("SEALS", "/seals"),
@@ -284,10 +285,15 @@ fn advice(status: &Value, key: &Value) -> Option<String> {
             )
         }
         "old" => format!(
-            "master key {number} is needed by {} secrets of API keys and {} of clients, which move on when they are used, by {} \
-             passwords, which move on when their owners sign in, by {} signing keys, which move on by themselves, and by {} seals of \
+            "master key {number} is needed by {} secrets of API keys, {} of clients and {} refresh tokens, which move on when they \
+             are used, by {} passwords, which move on when their owners sign in, by {} signing keys, which move on by themselves, and by {} seals of \
              the audit",
-            key["secrets"], key["client_secrets"], key["passwords"], key["signing_keys"], key["seals"]
+            key["secrets"],
+            key["client_secrets"],
+            key["refresh_tokens"],
+            key["passwords"],
+            key["signing_keys"],
+            key["seals"]
         ),
         "missing" => {
             format!("master key {number} counts, and the master key {source} does not have it. Put its line back")
@@ -329,11 +335,11 @@ mod tests {
 
     fn status() -> Value {
         json!({"source": "/run/master.key", "active": 2, "last": 4, "rotated_at": "2026-11-22T08:00:00Z", "keys": [
-            {"number": 1, "state": "old", "secrets": 3, "client_secrets": 4, "passwords": 7, "signing_keys": 2, "seals": 5,
+            {"number": 1, "state": "old", "secrets": 3, "client_secrets": 4, "refresh_tokens": 6, "passwords": 7, "signing_keys": 2, "seals": 5,
              "removable": false},
-            {"number": 2, "state": "active", "secrets": 9, "client_secrets": 5, "passwords": 9, "signing_keys": 0, "seals": 1,
+            {"number": 2, "state": "active", "secrets": 9, "client_secrets": 5, "refresh_tokens": 8, "passwords": 9, "signing_keys": 0, "seals": 1,
              "removable": false},
-            {"number": 3, "state": "new", "secrets": 0, "client_secrets": 0, "passwords": 0, "signing_keys": 0, "seals": 0,
+            {"number": 3, "state": "new", "secrets": 0, "client_secrets": 0, "refresh_tokens": 0, "passwords": 0, "signing_keys": 0, "seals": 0,
              "removable": true}]})
     }
 
@@ -343,10 +349,10 @@ mod tests {
         assert_eq!(ran.exit, 0, "{}", ran.err);
         assert_eq!(
             ran.out.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>(),
-            ["1", "old", "3", "4", "7", "2", "5"]
+            ["1", "old", "3", "4", "6", "7", "2", "5"]
         );
         for part in [
-            "needed by 3 secrets of API keys and 4 of clients",
+            "needed by 3 secrets of API keys, 4 of clients and 6 refresh tokens",
             "by 7 passwords",
             "by 2 signing keys",
             "5 seals",

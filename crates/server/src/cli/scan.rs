@@ -33,7 +33,7 @@ pub struct Scan {
     /// Files and folders; - is stdin
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Tell the server of each API key, which revokes it
+    /// Tell the server of each API key and token, which revokes it
     #[arg(long)]
     revoke: bool,
 }
@@ -74,7 +74,7 @@ pub async fn run(context: &Context, command: Scan) -> Result<(), Failure> {
             return Err(Failure::usage(format!("there is no {}", path.display())));
         }
     }
-    let next = if command.revoke { "" } else { ". Revoke API keys: admit scan PATH --revoke" };
+    let next = if command.revoke { "" } else { ". Revoke API keys and tokens: admit scan PATH --revoke" };
     if command.revoke {
         revoke(context, &tally.keys).await?;
     }
@@ -163,7 +163,7 @@ fn look(context: &Context, tally: &mut Tally, path: &Path, bytes: &[u8]) {
             context.output.line(&format!("{shown}:{line}:{column} {hint} {kind_word}"));
         }
         tally.found.push(json!({"path": shown, "line": line, "column": column, "hint": hint, "kind": kind_word}));
-        if kind == SecretKind::ApiKey {
+        if matches!(kind, SecretKind::ApiKey | SecretKind::AccessToken | SecretKind::RefreshToken) {
             tally.keys.push(secret::Secret::new(text));
         }
     }
@@ -177,7 +177,7 @@ async fn revoke(context: &Context, keys: &[secret::Secret]) -> Result<(), Failur
     for key in keys {
         server.post(&path(&["leaked"])?, &json!({ "credential": key.expose() })).await?;
     }
-    context.output.note(&format!("{} key(s) reported: those of this server are revoked", keys.len()));
+    context.output.note(&format!("{} key(s) and token(s) reported: those of this server are revoked", keys.len()));
     Ok(())
 }
 

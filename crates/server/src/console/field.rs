@@ -109,6 +109,12 @@ impl Field {
                 };
                 Control::Choice(known.iter().map(|word| option(word, text(word).to_owned())).collect())
             }
+            Input::Whether => {
+                let (usual, yes, no) =
+                    (words.say("console.choice.usual"), words.say("console.yes"), words.say("console.no"));
+                let known = [("", usual), ("true", yes), ("false", no)];
+                Control::Choice(known.map(|(value, text)| option(value, text.to_owned())).to_vec())
+            }
             Input::Pick { from, called } => {
                 let listed = item.pointer(from).and_then(Value::as_array).into_iter().flatten();
                 let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
@@ -172,7 +178,7 @@ impl Field {
             (Input::Rights, Some(value)) => lines(value, |scopes| texts_of(scopes).collect::<Vec<_>>().join(" ")),
             (Input::Json, Some(value)) if value.as_object().is_some_and(Map::is_empty) => String::new(),
             (Input::Json, Some(value)) => serde_json::to_string_pretty(value).unwrap_or_default(),
-            (Input::Line | Input::Number | Input::Choice(_) | Input::Seconds(_), Some(value)) => {
+            (Input::Line | Input::Number | Input::Choice(_) | Input::Seconds(_) | Input::Whether, Some(value)) => {
                 value.as_str().map_or_else(|| value.to_string(), str::to_owned)
             }
         }
@@ -208,6 +214,7 @@ impl Field {
             Input::Number if text.is_empty() => set(None),
             Input::Number => set(Some(number(text).ok_or(Unreadable(self.name, "console.wrong.number"))?.into())),
             Input::Box => set(Some(form.has(self.name)).filter(|is_on| *is_on || patches).map(Value::Bool)),
+            Input::Whether => set(text.parse().ok().map(Value::Bool)),
             Input::Word(word) => set(form.has(self.name).then(|| word.into())),
             Input::Members => set(Some(read_members(text, item.pointer(self.at).filter(|_| patches)))),
             Input::Json if text.is_empty() => set(None),

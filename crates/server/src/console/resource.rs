@@ -156,6 +156,8 @@ pub enum Input {
     Seconds(&'static [i64]),
     /// A box.
     Box,
+    /// Yes, no, or what is usual.
+    Whether,
     /// A box that stands for this word.
     Word(&'static str),
     /// Members with their texts, one to a line.

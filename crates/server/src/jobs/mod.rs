@@ -1,5 +1,6 @@
-//! What goes on beside requests: sending mails, flushing counters, last uses, notices, refusals of all kinds, sealing the audit,
-//! sweeping old rows, announcing the end of keys, making the next signing keys, reading the counters now and then.
+//! What goes on beside requests: sending mails, telling applications of sign-outs, flushing counters, last uses, notices, refusals
+//! of all kinds, sealing the audit, sweeping old rows, forgetting answers, announcing the end of keys, making the next signing
+//! keys, reading the counters now and then.
 
 pub mod activity;
 pub mod checkpoint;
@@ -7,9 +8,11 @@ pub mod expiry;
 pub mod flush;
 pub mod forget;
 pub mod history;
+pub mod logout;
 pub mod minute;
 pub mod notice;
 pub mod refusal;
+pub mod reply;
 pub mod retention;
 pub mod revoked;
 pub mod seal;
@@ -39,6 +42,8 @@ const NOTICE_EVERY: Duration = Duration::from_secs(1);
 /// How often new events are sealed, and how far that went is noted down.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often answers to refresh tokens are forgotten.
+const REPLY_EVERY: Duration = Duration::from_secs(5);
 /// How soon it is written down how far the feed was seen.
 const SEEN_EVERY: Duration = Duration::from_millis(250);
 /// How often the store and the source are asked which master keys count, and secrets follow the active one.
@@ -74,8 +79,11 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         sign_in::write(app).await;
         token::write(app).await;
     }));
+    jobs.spawn(every(NOTICE_EVERY, app.clone(), stop.clone(), async |app| logout::run(app).await));
     jobs.spawn(every(SIGNING_EVERY, app.clone(), stop.clone(), async |app| signing::run(app).await));
     jobs.spawn(every(SEAL_EVERY, app.clone(), stop.clone(), async |app| seal::run(app).await));
+    let looked = reply::Looked::default();
+    jobs.spawn(every(REPLY_EVERY, app.clone(), stop.clone(), async move |app| reply::run(app, &looked).await));
     let told = AtomicI64::new(0);
     // Other nodes seal too: each of them notes what all of them did.
     jobs.spawn(every(CHECKPOINT_EVERY, app.clone(), stop.clone(), async move |app| {
@@ -98,6 +106,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     });
     jobs.spawn(every(SWEEP_EVERY, app.clone(), stop.clone(), async |app| {
         sweep::run(app).await;
+        reply::run_long(app).await;
         app.revoked.sweep(app.now());
         retention::run(app).await;
         expiry::announce(app).await;

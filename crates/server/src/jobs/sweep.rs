@@ -10,12 +10,15 @@ use crate::app::App;
 /// The most batches of one kind in one sweep; the next one goes on.
 const BATCHES_MAX: usize = 1000;
 
-const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 10] = [
+const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 12] = [
     |tx, now| tx.sweep_changes(now),
     |tx, now| tx.sweep_usage(now),
     |tx, now| tx.sweep_idempotency(now),
     |tx, now| tx.sweep_guesses(now),
     |tx, now| tx.sweep_shorts(now),
+    |tx, now| tx.sweep_refresh_tokens(now),
+    // Before the sessions that they grew from.
+    |tx, now| tx.sweep_authorizations(now),
     |tx, now| tx.sweep_sessions(now),
     |tx, now| tx.sweep_access_tokens(now),
     // A node whose clock is behind still takes them as good for a while.

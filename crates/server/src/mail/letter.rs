@@ -103,6 +103,7 @@ mod tests {
             Mail::PasswordChanged,
             Mail::KeyCreated { name: "ci" },
             Mail::KeyRolled { name: "ci" },
+            Mail::AppEnded { name: "ci" },
         ];
         assert_eq!(mails.map(|mail| (mail.key(), mail.link().is_some())), Mail::KEYS);
         for (mail, language) in mails.iter().flat_map(|mail| Language::ALL.map(|language| (mail, language))) {

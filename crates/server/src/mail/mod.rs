@@ -54,6 +54,11 @@ pub enum Mail<'m> {
         /// What its person called it.
         name: &'m str,
     },
+    /// An application's access was ended: somebody else had what renews it.
+    AppEnded {
+        /// What the application is called.
+        name: &'m str,
+    },
 }
 
 /// A link, and for how long it is good from now on.
@@ -70,7 +75,7 @@ const NOTICE_LIFE: Span = Span::hours(24);
 
 impl<'m> Mail<'m> {
     /// Under which the catalogues keep the words of each, and whether these stand around a link.
-    pub const KEYS: [(&'static str, bool); 9] = [
+    pub const KEYS: [(&'static str, bool); 10] = [
         ("password-reset", true),
         ("invitation", true),
         ("registration", true),
@@ -80,6 +85,7 @@ impl<'m> Mail<'m> {
         ("password-changed", false),
         ("key-created", false),
         ("key-rolled", false),
+        ("app-ended", false),
     ];
 
     /// Its key among those.
@@ -94,6 +100,7 @@ impl<'m> Mail<'m> {
             Self::PasswordChanged => 6,
             Self::KeyCreated { .. } => 7,
             Self::KeyRolled { .. } => 8,
+            Self::AppEnded { .. } => 9,
         };
         Self::KEYS[place].0
     }
@@ -106,14 +113,18 @@ impl<'m> Mail<'m> {
             | Self::Registration(link)
             | Self::AddressInUse(link)
             | Self::AddressProof(link) => Some(link),
-            Self::AddressChanged | Self::PasswordChanged | Self::KeyCreated { .. } | Self::KeyRolled { .. } => None,
+            Self::AddressChanged
+            | Self::PasswordChanged
+            | Self::KeyCreated { .. }
+            | Self::KeyRolled { .. }
+            | Self::AppEnded { .. } => None,
         }
     }
 
     /// The name in it.
     const fn name(&self) -> &'m str {
         match *self {
-            Self::KeyCreated { name } | Self::KeyRolled { name } => name,
+            Self::KeyCreated { name } | Self::KeyRolled { name } | Self::AppEnded { name } => name,
             _ => "",
         }
     }

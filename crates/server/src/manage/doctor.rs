@@ -24,6 +24,10 @@ use crate::mail;
 const REALMS: u32 = 200;
 /// How many keys of a realm are looked at.
 const KEYS: u32 = 2_000;
+/// How many clients of a realm are looked at.
+const CLIENTS: u32 = 2_000;
+/// How many things of one kind and realm are told one by one.
+const TOLD: usize = 20;
 /// How soon an end is worth a word.
 const SOON: Span = Span::days(7);
 /// How far the clock may be behind what is stored.
@@ -85,6 +89,7 @@ pub async fn get(State(app): State<App>, permit: ServerPermit<ServerRead>) -> Re
             found.extend(of_settings(realm, has_mail));
             found.extend(of_rules(tx, realm)?);
             found.extend(of_keys(tx, realm, now)?);
+            found.extend(of_clients(tx, realm)?);
             found.extend(of_clock(tx, realm, now)?);
         }
         Ok(found)
@@ -233,11 +238,23 @@ fn of_keys(tx: &mut Tx<'_>, realm: &Realm, now: Time) -> Result<Vec<Finding>, St
         let fix = format!("admit key list --expiring 7d --realm {name}");
         found.push(warning(format!("Realm {name}: {} with an end within 7 days{more}.", keys_of(ending)), fix));
     }
-    for key in seen.iter().take(20) {
+    for key in seen.iter().take(TOLD) {
         let what = format!("Realm {name}: {key} was sent by a browser: whoever opens that page can read it.");
         found.push(warning(what, format!("admit key roll {key} --realm {name}")));
     }
     Ok(found)
+}
+
+/// What may come with a code that is not its own.
+fn of_clients(tx: &mut Tx<'_>, realm: &Realm) -> Result<Vec<Finding>, Stop> {
+    let clients = tx.list_clients(realm.id, &Page::first(CLIENTS))?;
+    let lax = clients.iter().filter(|client| !client.spec.require_pkce && client.disabled_at.is_none());
+    let told = lax.take(TOLD).map(|client| {
+        let (name, id) = (&client.spec.name, client.id);
+        let what = format!("Realm {}: client \"{name}\" sends no code challenge (PKCE), only a nonce.", realm.name);
+        warning(what, format!("admit client update {id} --require-pkce true --realm {}", realm.name))
+    });
+    Ok(told.collect())
 }
 
 fn keys_of(count: usize) -> String {

@@ -134,7 +134,7 @@ impl Access {
 
 /// What a caller may do himself: a person who signed in on every API, everybody else on the one of his credential.
 fn own_rights(caller: &Principal) -> Rights {
-    let on_each = caller.sign_in.iter().flat_map(|sign_in| sign_in.standings.iter());
+    let on_each = caller.everywhere().into_iter().flat_map(|sign_in| sign_in.standings.iter());
     let mut rights = Rights::new();
     for standing in on_each.chain([&caller.standing]) {
         let Some(api) = &standing.api else { continue };
@@ -421,7 +421,7 @@ pub fn judge(
         return Err(Reason::OtherRealm);
     }
     let judge = |standing: &Standing| judge_standing(standing, is_operator, own_realm, realm, scope);
-    let Some(sign_in) = &caller.sign_in else { return judge(&caller.standing).map(|()| None) };
+    let Some(sign_in) = caller.everywhere() else { return judge(&caller.standing).map(|()| None) };
     let of_realm = realm.map(|realm| name::management_api(&realm.name));
     let apis = [Some(name::server_api()), of_realm].into_iter().flatten();
     let sufficing = apis.filter_map(|api| sign_in.standing_on(&api)).find(|standing| judge(standing).is_ok());

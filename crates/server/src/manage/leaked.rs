@@ -1,9 +1,9 @@
-//! `POST /v1/leaked`: whoever finds a key, an access token or a client's secret hands it in, and it is revoked.
+//! `POST /v1/leaked`: whoever finds a key, a token or a client's secret hands it in, and it is revoked.
 //!
-//! Needs no credential: holding the thing is enough to end it. Of a token only itself ends, not its grant. The answer is the
-//! same whatever was sent. Each look takes a unit of the budget of unknown credentials of its source, so that nobody guesses
-//! here faster than elsewhere: what does not say whose it is takes one for each realm that it is looked for in. Imported keys
-//! carry no prefix that says whose they are and are not found here.
+//! Needs no credential: holding the thing is enough to end it. Of an access token only itself ends, not its grant; of a
+//! refresh token all that it renews. The answer is the same whatever was sent. Each look takes a unit of the budget of
+//! unknown credentials of its source, so that nobody guesses here faster than elsewhere: what does not say whose it is takes
+//! one for each realm that it is looked for in. Imported keys carry no prefix that says whose they are and are not found here.
 
 use admit_core::audit::Event;
 use admit_core::check::address;
@@ -89,6 +89,7 @@ pub async fn post(State(app): State<App>, paid: Paid, Json(leak): Json<Leak>) ->
     match locate(&app, &paid, leaked.expose().trim(), leak.realm.as_deref(), now).await? {
         Some(Leaked::Key(realm, hashes)) => revoke_key(&app, realm, hashes, now).await?,
         Some(Leaked::Token(token, grant)) => revoke_token(&app, token, grant, now).await?,
+        Some(Leaked::Renewal(realm, grant)) => end_authorization(&app, realm, grant, now).await?,
         Some(Leaked::Secret(secret)) => delete_secret(&app, *secret, now).await?,
         None => {}
     }
@@ -101,6 +102,8 @@ enum Leaked {
     Key(RealmId, Vec<SecretHash>),
     /// An access token that is real.
     Token(RevokedToken, GrantId),
+    /// A refresh token that is real, used or not: what it renews.
+    Renewal(RealmId, GrantId),
     /// A client's secret that is real.
     Secret(Box<ClientSecret>),
 }
@@ -115,7 +118,7 @@ async fn locate(app: &App, paid: &Paid, text: &str, realm: Option<&str>, now: Ti
             let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
             Ok(realm.map(|realm| Leaked::Key(realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
         }
-        kind @ (SecretKind::AccessToken | SecretKind::ClientSecret) => match realm {
+        kind @ (SecretKind::AccessToken | SecretKind::RefreshToken | SecretKind::ClientSecret) => match realm {
             Some(name) => match app.directory.named(name, &app.store)? {
                 Some(realm) => stored(app, kind, text, &[realm]).await,
                 None => Ok(None),
@@ -173,6 +176,10 @@ async fn stored(app: &App, kind: SecretKind, text: &str, realms: &[RealmId]) -> 
         for (realm, hashes) in &places {
             let found = match kind {
                 SecretKind::AccessToken => tx.find_access_token(*realm, hashes)?.map(|found| token_of(&found.token)),
+                SecretKind::RefreshToken => {
+                    let found = tx.find_refresh_token(*realm, hashes)?;
+                    found.map(|found| Leaked::Renewal(*realm, found.token.grant))
+                }
                 _ => tx.find_client_secret(*realm, hashes)?.map(|secret| Leaked::Secret(Box::new(secret))),
             };
             if found.is_some() {
@@ -206,6 +213,17 @@ async fn revoke_token(app: &App, token: RevokedToken, grant: GrantId, now: Time)
     let event = event(app, token.realm, "token.leaked", token.id.to_string(), json!({ "grant": grant }), now);
     work::write(app, move |tx| {
         if tx.revoke_token(&token, now)? {
+            tx.insert_event(&event)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn end_authorization(app: &App, realm: RealmId, grant: GrantId, now: Time) -> Result<(), Problem> {
+    let event = event(app, realm, "refresh_token.leaked", grant.to_string(), json!({}), now);
+    work::write(app, move |tx| {
+        if tx.revoke_grant(realm, grant, now)? {
             tx.insert_event(&event)?;
         }
         Ok(())

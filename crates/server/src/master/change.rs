@@ -45,6 +45,8 @@ pub struct KeyStatus {
     pub secrets: i64,
     /// How many secrets of clients that have not ended.
     pub client_secrets: i64,
+    /// How many refresh tokens that still renew something.
+    pub refresh_tokens: i64,
     /// How many seals of the audit were made with it.
     pub seals: i64,
     /// How many passwords are sealed with it.
@@ -97,9 +99,9 @@ pub fn status(tx: &mut Tx<'_>, held: &Held, now: Time) -> Result<Option<Status>>
             Ordering::Greater => State::New,
             Ordering::Less => State::Old,
         };
-        let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needs.of(number);
+        let Needed { secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys } = needs.of(number);
         let removable = number != known.active() && needs.of(number) == Needed::default();
-        KeyStatus { number, state, secrets, client_secrets, seals, passwords, signing_keys, removable }
+        KeyStatus { number, state, secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys, removable }
     });
     let (active, last, rotated_at) = (known.active(), known.last(), known.rotated_at());
     Ok(Some(Status { source: source::name(&held.source), active, last, rotated_at, keys: keys.collect() }))
@@ -148,10 +150,10 @@ pub fn remove(
         begin_audit_after(tx, number, keys)?;
     }
     tx.update_meta(KNOWN, &known.octets())?;
-    let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needed;
+    let Needed { secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys } = needed;
     let detail = json!({
-        "secrets": secrets, "client_secrets": client_secrets, "seals": seals, "passwords": passwords,
-        "signing_keys": signing_keys,
+        "secrets": secrets, "client_secrets": client_secrets, "refresh_tokens": refresh_tokens, "seals": seals,
+        "passwords": passwords, "signing_keys": signing_keys,
     });
     record(tx, event, "master_key.removed", number, detail)?;
     Ok(Ok(known))
@@ -207,10 +209,10 @@ fn no_removal(why: NoRemoval, number: i64) -> Problem {
 }
 
 fn still_needed(number: i64, needed: Needed) -> Problem {
-    let Needed { secrets, client_secrets, seals, passwords, signing_keys } = needed;
+    let Needed { secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys } = needed;
     let detail = format!(
-        "Master key {number} is still needed: by {secrets} secrets of API keys and {client_secrets} secrets of clients that were \
-         not used since the rotation, by {passwords} passwords of people who did not sign in since, by {signing_keys} signing keys \
+        "Master key {number} is still needed: by {secrets} secrets of API keys, {client_secrets} secrets of clients and \
+         {refresh_tokens} refresh tokens that were not used since the rotation, by {passwords} passwords of people who did not sign in since, by {signing_keys} signing keys \
          that a server seals anew within seconds, and by {seals} seals of the audit. Wait for the keys and clients to be used or \
          to end, and for the people to sign in; or let their secrets and passwords end now, and the audit begin after those seals."
     );
@@ -222,6 +224,7 @@ fn still_needed(number: i64, needed: Needed) -> Problem {
 struct Needs {
     secrets: Vec<OfMasterKey>,
     client_secrets: Vec<OfMasterKey>,
+    refresh_tokens: Vec<OfMasterKey>,
     seals: Vec<OfMasterKey>,
     passwords: Vec<OfMasterKey>,
     signing_keys: Vec<OfMasterKey>,
@@ -232,6 +235,7 @@ struct Needs {
 struct Needed {
     secrets: i64,
     client_secrets: i64,
+    refresh_tokens: i64,
     seals: i64,
     passwords: i64,
     signing_keys: i64,
@@ -245,14 +249,15 @@ impl Needs {
         seals.extend(begins.map(|begins| OfMasterKey { number: begins.key, count: 1 }));
         let (secrets, client_secrets) = (tx.count_live_secrets(now)?, tx.count_client_secrets(now)?);
         let (passwords, signing_keys) = (tx.count_passwords()?, tx.count_signing_keys()?);
-        Ok(Self { secrets, client_secrets, seals, passwords, signing_keys })
+        let refresh_tokens = tx.count_live_refresh_tokens(now)?;
+        Ok(Self { secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys })
     }
 
     fn of(&self, number: i64) -> Needed {
-        let Self { secrets, client_secrets, seals, passwords, signing_keys } = self;
-        let [secrets, client_secrets, seals, passwords, signing_keys] =
-            [secrets, client_secrets, seals, passwords, signing_keys].map(|counts| sum(counts, number));
-        Needed { secrets, client_secrets, seals, passwords, signing_keys }
+        let Self { secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys } = self;
+        let [secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys] =
+            [secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys].map(|counts| sum(counts, number));
+        Needed { secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys }
     }
 }
 

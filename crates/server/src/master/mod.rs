@@ -226,10 +226,9 @@ pub async fn write_moves(app: &App) {
             // Locked: no key is taken away between this look and the end of this work.
             let active = lock_known(tx)?.map(|known| known.active());
             for Move { realm, old, new, number } in batch.iter().filter(|moved| Some(moved.number) == active) {
-                let moved = tx.update_secret_hash(*realm, old, new, *number, now)?;
-                if !moved {
-                    tx.update_client_secret_hash(*realm, old, new, *number, now)?;
-                }
+                let _is_moved = tx.update_secret_hash(*realm, old, new, *number, now)?
+                    || tx.update_client_secret_hash(*realm, old, new, *number, now)?
+                    || tx.update_refresh_token_hash(*realm, old, new, *number)?;
             }
             Ok(End::Commit(()))
         });

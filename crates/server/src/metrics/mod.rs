@@ -3,6 +3,7 @@
 pub mod busiest;
 pub mod history;
 pub mod latency;
+mod logout;
 mod mail;
 mod process;
 mod sign_in;
@@ -28,6 +29,7 @@ use crate::http::Cut;
 use busiest::Busiest;
 use history::{Counts, History, Levels};
 use latency::Latency;
+use logout::Logouts;
 use mail::Mails;
 use sign_in::SignIns;
 use token::Tokens;
@@ -66,6 +68,8 @@ pub struct Metrics {
     pub overloaded: Counter,
     /// Mails.
     pub mail: Mails,
+    /// What became of telling applications of sign-outs.
+    pub logout: Logouts,
     /// Sign-ins.
     pub sign_ins: SignIns,
     /// Access tokens.
@@ -116,6 +120,7 @@ impl Metrics {
         let cuts = Cut::ALL.map(|why| cut.get_or_create(&[("why", why.as_str())]).clone()).to_vec();
         registry.register("connections_cut", "Connections ended because a time ran out", cut);
         let mail = Mails::register(registry);
+        let logout = Logouts::register(registry);
         let sign_ins = SignIns::register(registry);
         let tokens = Tokens::register(registry);
         let mut counter = |name, help| {
@@ -160,6 +165,7 @@ impl Metrics {
         Self {
             registry: root,
             mail,
+            logout,
             sign_ins,
             tokens,
             history: History::default(),

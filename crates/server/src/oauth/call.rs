@@ -53,13 +53,31 @@ impl FromRequest<App> for Call {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        Self::read(request, app, true).await
+    }
+}
+
+/// The same where a form may be missing: of who asks with a credential in a header.
+pub struct Plain(pub Call);
+
+impl FromRequest<App> for Plain {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let has_form = is_form(request.headers()) && request.method() == Method::POST;
+        Call::read(request, app, has_form).await.map(Self)
+    }
+}
+
+impl Call {
+    async fn read(request: Request, app: &App, has_form: bool) -> Result<Self, Response> {
         let position = app.epochs.settled();
         let (mut parts, body) = request.into_parts();
         let named = issuer::named(&mut parts, app).await.map_err(IntoResponse::into_response)?;
         let realm =
             issuer::settle(app, named.as_deref(), &parts.uri, &parts.headers).map_err(IntoResponse::into_response)?;
         let refused = |error| cors::open(app, &realm, &parts.headers, answer::refused(&realm.realm, &error));
-        let form = read(&parts.headers, body).await;
+        let form = if has_form { read(&parts.headers, body).await } else { Ok(Form::default()) };
         let form = form.map_err(|bad| bad.told(refused))?;
         let peer = parts.extensions.get::<Peer>().copied();
         let peer = peer.ok_or_else(|| Problem::unavailable("the peer of a connection is not known").into_response())?;

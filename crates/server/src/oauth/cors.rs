@@ -114,7 +114,7 @@ pub async fn preflight(State(app): State<App>, request: Request) -> Response {
     let mut response = open(&app, &realm, &parts.headers, response);
     let headers = response.headers_mut();
     if headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS).is_some() {
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }

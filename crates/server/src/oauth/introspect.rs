@@ -9,12 +9,14 @@ use admit_core::check::code::Reason;
 use admit_core::check::request::Request;
 use admit_core::client::AuthMethod;
 use admit_core::credential::{self, Accept};
+use admit_core::grant::Subject;
 use admit_core::id::SubjectId;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::limit::Limit;
 use admit_core::name::ScopeName;
 use admit_core::oauth::Error;
 use admit_core::oauth::introspection::{Active, Answer, Asker, JWT_MEDIA_TYPE, JWT_TYP, Signed, Token};
+use admit_core::oauth::refresh::{Ruling, Shown, judge};
 use admit_core::principal::{CredentialKind, Principal};
 use admit_core::scope::CHECK;
 use axum::extract::State;
@@ -24,6 +26,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::call::Call;
 use super::client::{self, Caller};
+use super::grants::refresh;
 use super::{answer, mint};
 use crate::app::App;
 use crate::authn::resolve::{self, Ask};
@@ -148,20 +151,29 @@ fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Reason> {
 
 async fn tell(app: &App, call: &Call, who: &Who) -> Result<Response, Error> {
     let text = call.form.value("token").ok_or_else(|| Error::request("token is missing."))?;
+    let issuer = app.issuer(&call.realm.realm);
+    if refresh::looks_like(text) {
+        let shown = renewing(app, call, who, text)?;
+        let told = shown.as_ref().map_or(Answer::Inactive, |shown| active_renewal(shown, &issuer));
+        return write(app, call, who, &issuer, &told).await;
+    }
     let found = match token::inspect(app, &call.realm, text, call.now) {
         Ok(found) => Some(found).filter(|found| found.live.is_ok()),
         Err(reason) if matches!(reason.code().status(), 429 | 503) => return Err(answer::cannot(reason)),
         Err(_) => None,
     };
-    let issuer = app.issuer(&call.realm.realm);
     let found = found.filter(|found| who.asker().may_see(&token_of(found), &call.realm.realm.name));
     let told = found.as_ref().map_or(Answer::Inactive, |found| active(found, &issuer));
-    app.metrics.tokens.introspected(found.is_some());
+    write(app, call, who, &issuer, &told).await
+}
+
+async fn write(app: &App, call: &Call, who: &Who, issuer: &str, told: &Answer<'_>) -> Result<Response, Error> {
+    app.metrics.tokens.introspected(matches!(told, Answer::Active(_)));
     if !wants_jwt(&call.headers) {
-        return Ok(answer::json(&told));
+        return Ok(answer::json(told));
     }
     let name = who.name();
-    let signed = Signed { iss: &issuer, aud: &name, iat: call.now, token_introspection: &told };
+    let signed = Signed { iss: issuer, aud: &name, iat: call.now, token_introspection: told };
     let signed = mint::jwt(app, &call.realm, SIGNED_BY, JWT_TYP, &signed, call.now).await?;
     Ok(answer::text(JWT_MEDIA_TYPE, signed.expose().to_owned()))
 }
@@ -189,8 +201,35 @@ fn active<'t>(found: &'t Inspected, issuer: &'t str) -> Answer<'t> {
         sub: principal.subject,
         aud: principal.standing.api.as_ref(),
         iss: issuer,
-        jti: found.id,
+        jti: Some(found.id),
         roles: &principal.standing.roles,
+    }))
+}
+
+/// A refresh token that would be taken: its client's to know, and nobody else's.
+fn renewing(app: &App, call: &Call, who: &Who, text: &str) -> Result<Option<Shown>, Error> {
+    let Who::Client(caller) = who else { return Ok(None) };
+    let shown = refresh::look_up(app, call, caller, text)?;
+    let is_live =
+        |shown: &Shown| matches!(judge(shown, &caller.client.client, call.now), Ruling::Rotate | Ruling::Keep { .. });
+    Ok(shown.filter(is_live))
+}
+
+fn active_renewal<'t>(shown: &'t Shown, issuer: &'t str) -> Answer<'t> {
+    let Shown { token, lineage, .. } = shown;
+    Answer::Active(Box::new(Active {
+        scope: &lineage.grant.scopes,
+        client_id: lineage.grant.client,
+        username: lineage.subject.as_ref().map(Subject::name),
+        token_type: "refresh_token",
+        exp: token.expires_at,
+        iat: token.created_at,
+        nbf: token.created_at,
+        sub: lineage.grant.subject,
+        aud: None,
+        iss: issuer,
+        jti: None,
+        roles: &[],
     }))
 }
 

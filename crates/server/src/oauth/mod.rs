@@ -3,31 +3,35 @@
 //!
 //! Its endpoints stand at the root for the realm `default`, below `/realms/<name>` for the others, and on a realm's own host.
 //! [`call`] reads a request, [`client`] settles who sent it, [`token`] answers for tokens by grant type ([`grants`]); [`mint`] is
-//! the only place that makes one. Nothing here asks who a person is: that is `pages`' and `login`'s.
+//! the only place that makes one, and [`authorization`] where all of a person's begins. Nothing here asks who a person is: that is `pages`' and `login`'s.
 //!
 //! What the server says of itself is public and the same for everybody: [`well_known`] answers with ready bytes, before the
 //! router. [`metadata`], [`jwks`] and [`resource`] write them.
 
 pub mod answer;
+pub mod authorization;
+pub mod budget;
 pub mod call;
 pub mod client;
 pub mod cors;
 pub mod grants;
 pub mod introspect;
 pub mod jwks;
+pub mod logout;
 pub mod metadata;
 pub mod mint;
 pub mod own;
 pub mod resource;
 pub mod revoke;
 pub mod token;
+pub mod userinfo;
 pub mod well_known;
 
 use axum::Router;
 use axum::extract::{FromRequest, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::Method;
 use http::header::ALLOW;
 
@@ -50,6 +54,7 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/oauth/token"), post(token::post).options(cors::preflight))
         .route(&at("/oauth/revoke"), post(revoke::post).options(cors::preflight))
         .route(&at("/oauth/introspect"), post(introspect::post))
+        .route(&at("/oauth/userinfo"), get(userinfo::get).post(userinfo::post).options(cors::preflight))
 }
 
 /// What applications ask most, at an issuer without a path: dispatched before the router, whose layers cost as much as a

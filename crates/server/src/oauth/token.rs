@@ -3,14 +3,16 @@
 //! Issued tokens are counted; refusals of clients that showed who they are reach the audit, bounded (see
 //! [`crate::jobs::token`]).
 
+use admit_core::client::ClientType;
 use admit_core::oauth::{Error, ErrorCode};
+use admit_core::secret::Secret;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 
 use super::call::Call;
 use super::client::{self, Caller};
-use super::grants::{self, client_credentials};
+use super::grants::{self, authorization_code, client_credentials, refresh};
 use super::mint::Issued;
 use super::{answer, cors};
 use crate::app::App;
@@ -23,6 +25,10 @@ struct Told<'t> {
     token_type: &'static str,
     expires_in: i64,
     scope: &'t str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'t str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'t str>,
 }
 
 /// What a kind of grant gave.
@@ -32,6 +38,10 @@ pub struct Given {
     pub token: Issued,
     /// What it is for, as it is told.
     pub scope: String,
+    /// What renews it.
+    pub refresh_token: Option<Secret>,
+    /// Who signed in.
+    pub id_token: Option<Secret>,
 }
 
 /// Answers for tokens.
@@ -42,6 +52,8 @@ pub async fn post(State(app): State<App>, call: Call) -> Response {
             token_type: "Bearer",
             expires_in: given.token.expires_in_s,
             scope: &given.scope,
+            refresh_token: given.refresh_token.as_ref().map(Secret::expose),
+            id_token: given.id_token.as_ref().map(Secret::expose),
         }),
         Err(error) => {
             app.metrics.tokens.refused(error.code);
@@ -58,7 +70,11 @@ async fn answer(app: &App, call: &Call) -> Result<Given, Error> {
         return Err(Error::new(ErrorCode::UnsupportedGrantType, told));
     }
     let caller = client::authenticate(app, &call.realm, &call.headers, &call.form, call.ip, call.now).await?;
-    let given = client_credentials::post(app, call, &caller).await;
+    let given = match grant_type {
+        authorization_code::GRANT_TYPE => authorization_code::post(app, call, &caller).await,
+        refresh::GRANT_TYPE => refresh::post(app, call, &caller).await,
+        _ => client_credentials::post(app, call, &caller).await,
+    };
     given.map_err(|refused| note(app, call, &caller, refused))
 }
 
@@ -76,6 +92,27 @@ impl From<Error> for Refused {
         let is_its_own = !matches!(error.code, ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError);
         Self { why: is_its_own.then(|| error.code.as_str()), error }
     }
+}
+
+impl Refused {
+    /// With a word of its own.
+    pub fn because(why: &'static str, error: Error) -> Self {
+        Self { error, why: Some(why) }
+    }
+
+    /// What was presented for tokens is not good.
+    pub fn grant(why: &'static str, told: impl std::fmt::Display) -> Self {
+        Self::because(why, Error::new(ErrorCode::InvalidGrant, told.to_string()))
+    }
+}
+
+/// Refuses clients that act as themselves and for nobody.
+pub fn must_act_for_people(caller: &Caller) -> Result<(), Refused> {
+    if caller.client.client.spec.kind != ClientType::Service {
+        return Ok(());
+    }
+    let told = "Clients of type service act as themselves only: use client_credentials.";
+    Err(Refused::because("client_type", Error::new(ErrorCode::UnauthorizedClient, told)))
 }
 
 fn note(app: &App, call: &Call, caller: &Caller, refused: Refused) -> Error {

@@ -3,7 +3,8 @@
 //! Whose addresses it asks, operators of realms say, and strangers may make it ask them. So: `https` only, never this machine
 //! or its link, private networks only where `[outbound] allow` names them, judged by the address that is connected to
 //! ([`admit_core::outbound`]); no redirects, no cookies, no compression; at most 64 kB in at most 3 seconds, so many at a
-//! time and fewer for each realm. What came back goes to whoever asked for it and into no answer.
+//! time and fewer for each realm. What came back goes to whoever asked for it and into no answer. What is sent to others has
+//! places of its own and 5 seconds, and of the answer only the status is looked at.
 
 mod line;
 
@@ -14,14 +15,16 @@ use admit_core::id::RealmId;
 use admit_core::outbound::{Barred, Target};
 use admit_core::time::Span;
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, HOST, USER_AGENT};
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, USER_AGENT};
+use http::request::Builder;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use rustls::ClientConfig;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use line::StandIn;
 
@@ -34,23 +37,46 @@ const PLACES: usize = 32;
 /// How many of realms whose ids fall into one of so many parts.
 const PARTS: usize = 64;
 const PLACES_OF_PART: usize = 4;
+/// How long it may take to tell somebody something.
+const TELL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The client.
 pub struct Outbound {
-    places: Semaphore,
-    parts: Box<[Semaphore]>,
+    asking: Places,
+    telling: Places,
     tls: OnceLock<Option<Arc<ClientConfig>>>,
     stand_in: OnceLock<StandIn>,
 }
 
 impl Default for Outbound {
     fn default() -> Self {
+        Self { asking: Places::default(), telling: Places::default(), tls: OnceLock::new(), stand_in: OnceLock::new() }
+    }
+}
+
+/// How many requests may be under way, in all and of each part.
+struct Places {
+    all: Arc<Semaphore>,
+    parts: Box<[Arc<Semaphore>]>,
+}
+
+/// Room for one of them.
+pub struct Place(#[expect(dead_code, reason = "held, and given back when it goes")] [OwnedSemaphorePermit; 2]);
+
+impl Default for Places {
+    fn default() -> Self {
         Self {
-            places: Semaphore::new(PLACES),
-            parts: (0..PARTS).map(|_| Semaphore::new(PLACES_OF_PART)).collect(),
-            tls: OnceLock::new(),
-            stand_in: OnceLock::new(),
+            all: Arc::new(Semaphore::new(PLACES)),
+            parts: (0..PARTS).map(|_| Arc::new(Semaphore::new(PLACES_OF_PART))).collect(),
         }
+    }
+}
+
+impl Places {
+    fn take(&self, realm: RealmId) -> Result<Place, Failed> {
+        let part = self.parts[usize::from(realm.bytes()[15]) % PARTS].clone();
+        let part = part.try_acquire_owned().map_err(|_| Failed::Full)?;
+        Ok(Place([part, self.all.clone().try_acquire_owned().map_err(|_| Failed::Full)?]))
     }
 }
 
@@ -74,7 +100,7 @@ pub enum Failed {
     Barred(Barred),
     /// Nobody answers there, or not over TLS with a certificate that is good for this name.
     NotReached,
-    /// Another status than 200; redirects are not followed.
+    /// Another status than one that was hoped for; redirects are not followed.
     Status(StatusCode),
     /// More than [`ANSWER_MAX`], or it broke off.
     NotRead,
@@ -91,7 +117,7 @@ impl std::fmt::Display for Failed {
             Self::NotReached => f.write_str("no connection over TLS with a good certificate"),
             Self::Status(status) => write!(f, "the answer is {}", status.as_u16()),
             Self::NotRead => write!(f, "the answer broke off or has more than {ANSWER_MAX} bytes"),
-            Self::TooSlow => write!(f, "no answer within {} s", PATIENCE.as_secs()),
+            Self::TooSlow => f.write_str("no answer in time"),
         }
     }
 }
@@ -99,41 +125,61 @@ impl std::fmt::Display for Failed {
 impl Outbound {
     /// Asks for JSON.
     pub async fn get_json(&self, realm: RealmId, target: &Target, allowed: &[IpNet]) -> Result<Fetched, Failed> {
-        let part = &self.parts[usize::from(realm.bytes()[15]) % PARTS];
-        let _places =
-            (part.try_acquire().map_err(|_| Failed::Full)?, self.places.try_acquire().map_err(|_| Failed::Full)?);
-        let asked = tokio::time::timeout(PATIENCE, self.ask(target, allowed));
-        asked.await.unwrap_or(Err(Failed::TooSlow))
-    }
-
-    async fn ask(&self, target: &Target, allowed: &[IpNet]) -> Result<Fetched, Failed> {
-        let stream = TokioIo::new(self.connect(target, allowed).await?);
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(|_| Failed::NotReached)?;
-        let host = match target.port() {
-            443 => target.host().to_owned(),
-            port => format!("{}:{port}", target.host()),
-        };
-        let request = Request::get(target.path())
-            .header(HOST, host)
-            .header(ACCEPT, "application/json, application/jwk-set+json")
-            .header(USER_AGENT, concat!("admit/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
-            .map_err(|_| Failed::NotReached)?;
-        let read = async {
-            let response = sender.send_request(request).await.map_err(|_| Failed::NotReached)?;
+        let _place = self.asking.take(realm)?;
+        let request = to(Method::GET, target).header(ACCEPT, "application/json, application/jwk-set+json");
+        let asked = self.exchange(target, allowed, request, Bytes::new(), async |response| {
             let (head, body) = response.into_parts();
             if head.status != StatusCode::OK {
                 return Err(Failed::Status(head.status));
             }
             let body = Limited::new(body, ANSWER_MAX).collect().await.map_err(|_| Failed::NotRead)?;
             Ok(Fetched { body: body.to_bytes(), max_age: max_age(&head.headers) })
+        });
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or(Err(Failed::TooSlow))
+    }
+
+    /// Room to tell somebody something, where there is any.
+    pub fn place_to_tell(&self, realm: RealmId) -> Option<Place> {
+        self.telling.take(realm).ok()
+    }
+
+    /// Sends a form. Taken is what is answered 200 or 204; whatever else is said stays unread.
+    pub async fn post_form(
+        &self,
+        _place: &Place,
+        target: &Target,
+        allowed: &[IpNet],
+        form: String,
+    ) -> Result<(), Failed> {
+        let request = to(Method::POST, target).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let told = self.exchange(target, allowed, request, form.into(), async |response| match response.status() {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+            status => Err(Failed::Status(status)),
+        });
+        tokio::time::timeout(TELL_PATIENCE, told).await.unwrap_or(Err(Failed::TooSlow))
+    }
+
+    async fn exchange<T>(
+        &self,
+        target: &Target,
+        allowed: &[IpNet],
+        request: Builder,
+        body: Bytes,
+        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let stream = TokioIo::new(self.connect(target, allowed).await?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(|_| Failed::NotReached)?;
+        let request = request.body(Full::new(body)).map_err(|_| Failed::NotReached)?;
+        let answered = async {
+            let response = sender.send_request(request).await.map_err(|_| Failed::NotReached)?;
+            read(response).await
         };
         // The connection is driven here and ends here, whatever the other side still has to say.
         tokio::pin!(connection);
-        tokio::pin!(read);
+        tokio::pin!(answered);
         tokio::select! {
-            fetched = &mut read => fetched,
-            _ = &mut connection => read.await,
+            answered = &mut answered => answered,
+            _ = &mut connection => answered.await,
         }
     }
 
@@ -142,6 +188,16 @@ impl Outbound {
     pub fn stand_in(&self, stand_in: StandIn) {
         let _ = self.stand_in.set(stand_in);
     }
+}
+
+/// The head of every request.
+fn to(method: Method, target: &Target) -> Builder {
+    let host = match target.port() {
+        443 => target.host().to_owned(),
+        port => format!("{}:{port}", target.host()),
+    };
+    let request = Request::builder().method(method).uri(target.path()).header(HOST, host);
+    request.header(USER_AGENT, concat!("admit/", env!("CARGO_PKG_VERSION")))
 }
 
 /// `max-age`, unless the answer may not be kept at all. Not a number is not said.

@@ -34,7 +34,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
 }
 
 /// What stands in the address after `?`, read as strictly as a form.
-pub struct Query(Form);
+pub struct Query(pub Form);
 
 impl Query {
     /// The value of a parameter; empty where it is absent.

@@ -35,6 +35,7 @@ use http::{HeaderValue, StatusCode};
 use crate::app::App;
 use crate::console;
 use crate::http::problem::{self, Problem};
+use crate::oauth;
 use text::Words;
 use visit::Visit;
 
@@ -152,6 +153,7 @@ fn of_issuer(base: &str) -> Router<App> {
     Router::new()
         .route(&at("/login"), get(login::get).post(login::post))
         .route(&at("/logout"), get(logout::get).post(logout::post))
+        .route(&at("/oauth/logout"), get(oauth::logout::get).post(oauth::logout::post))
         .route(&at("/invite"), get(invite::get).post(invite::post))
         .route(&at("/confirm"), get(confirm::get).post(confirm::post))
         .route(&at("/register"), get(register::get).post(register::post))

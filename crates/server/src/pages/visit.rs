@@ -227,6 +227,11 @@ impl Visit {
         Err(Problem::new(403, "stale_session", detail))
     }
 
+    /// Whether a person is on the way here, and this is no part of another page, as far as the browser says.
+    pub fn is_navigation(&self) -> bool {
+        browser::may_be_navigation(&self.headers)
+    }
+
     /// Whether the browser says that a page of ours, or nobody, sent it here.
     pub fn is_same_origin(&self) -> bool {
         self.is_same_origin

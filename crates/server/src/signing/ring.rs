@@ -106,6 +106,11 @@ impl Ring {
         })
     }
 
+    /// The key of this name, published or not, as long as it was not revoked: for what may have ended long ago.
+    pub fn known(&self, purpose: Purpose, kid: &str) -> Option<&Arc<Published>> {
+        self.of(purpose).find_map(|set| set.key(kid)).map(|key| &key.published)
+    }
+
     /// The public halves of all that are published now, with when the first of them is over, where one will be.
     pub fn published(&self, purpose: Purpose, apis: &[Api], now: Time) -> (Vec<&Value>, Option<Time>) {
         let longest = longest_life(apis, now);

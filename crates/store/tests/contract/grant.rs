@@ -99,8 +99,9 @@ fn a_lineage_has_everything_that_a_judge_asks_for() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
     let lineage = store.get(|tx| tx.find_lineage(all.realm.id, all.grant.id)).unwrap();
-    let Lineage { realm, grant, ancestors, subject, roles, api } = lineage;
+    let Lineage { realm, grant, ancestors, subject, roles, api, delegate, authorized, session } = lineage;
     assert_eq!((realm, grant, ancestors), (all.realm, all.grant, vec![]));
+    assert_eq!((delegate, authorized, session), (None, None, None), "a key is nobody's but its owner's");
     assert_eq!(subject, Some(admit_core::grant::Subject::Client(all.client)));
     assert_eq!((roles, api), (vec![all.role], Some(all.api)));
 }

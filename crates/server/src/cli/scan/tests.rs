@@ -98,15 +98,17 @@ fn a_file_has_a_limit() {
 }
 
 #[tokio::test]
-async fn stdin_is_scanned_and_only_api_keys_are_reported() {
-    let (api, session) = (key("admit", 6), key("admit_ss", 7));
-    let console = Console::new([Reply::json(202, json!({}))]).await.with_input(&format!("{api}\n{session}\n"));
+async fn stdin_is_scanned_and_keys_and_tokens_are_reported() {
+    let (api, session, refresh) = (key("admit", 6), key("admit_ss", 7), key("admit_rt", 8));
+    let replies = [Reply::json(202, json!({})), Reply::json(202, json!({}))];
+    let console = Console::new(replies).await.with_input(&format!("{api}\n{session}\n{refresh}\n"));
     let ran = console.run("scan - --revoke").await;
     assert_eq!(ran.exit, 1);
     assert!(ran.out.starts_with(&format!("-:1:1 {} api_key\n-:2:1 ", secret::hint(&api))), "{}", ran.out);
-    assert_eq!(console.requests().len(), 1);
-    assert_eq!(console.requests()[0].line, "POST /v1/leaked HTTP/1.1");
-    assert_eq!(console.requests()[0].json(), json!({ "credential": api }));
+    let requests = console.requests();
+    assert!(requests.iter().all(|request| request.line == "POST /v1/leaked HTTP/1.1"));
+    let sent: Vec<_> = requests.iter().map(|request| request.json()).collect();
+    assert_eq!(sent, [json!({ "credential": api }), json!({ "credential": refresh })]);
 }
 
 #[tokio::test]

@@ -16,6 +16,9 @@ const SECRETS: &[Column] = &[
 /// How it proves who it is; empty is what suits its type.
 const METHODS: &[&str] = &["", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
+/// What signs ID tokens; empty is RS256.
+const ALGS: &[&str] = &["", "RS256", "ES256", "PS256", "EdDSA"];
+
 /// All that the console knows of them.
 pub const CLIENTS: Resource = Resource {
     name: "clients",
@@ -43,7 +46,17 @@ pub const CLIENTS: Resource = Resource {
         Column("jwks_uri", "/jwks_uri", Show::Code),
         Column("jwks", "/jwks", Show::Json),
         Column("redirect_uris", "/redirect_uris", Show::Words),
+        Column("post_logout_redirect_uris", "/post_logout_redirect_uris", Show::Words),
+        Column("backchannel_logout_uri", "/backchannel_logout_uri", Show::Code),
         Column("origins", "/origins", Show::Words),
+        Column("id_token_alg", "/id_token_signed_response_alg", Show::Code),
+        Column("require_pkce", "/require_pkce", Show::Yes),
+        Column("require_par", "/require_pushed_authorization_requests", Show::Yes),
+        Column("rotate_refresh_tokens", "/rotate_refresh_tokens", Show::Yes),
+        Column("default_max_age", "/default_max_age", Show::Text),
+        Column("client_uri", "/client_uri", Show::Code),
+        Column("policy_uri", "/policy_uri", Show::Code),
+        Column("tos_uri", "/tos_uri", Show::Code),
         Column("first_party", "/first_party", Show::Yes),
         Column("external_id", "/external_id", Show::Text),
         Column("metadata", "/metadata", Show::Json),
@@ -58,10 +71,20 @@ pub const CLIENTS: Resource = Resource {
         Field::new("roles", "/roles", Input::Roles),
         Field::new("redirect_uris", "/redirect_uris", Input::Lines).hinted(),
         Field::new("origins", "/origins", Input::Lines).hinted(),
+        Field::new("post_logout_redirect_uris", "/post_logout_redirect_uris", Input::Lines).hinted(),
+        Field::new("backchannel_logout_uri", "/backchannel_logout_uri", Input::Line).hinted(),
         Field::new("token_endpoint_auth_method", "/token_endpoint_auth_method", Input::Choice(METHODS)),
         Field::new("jwks_uri", "/jwks_uri", Input::Line).hinted(),
         Field::new("jwks", "/jwks", Input::Json).hinted(),
-        Field::new("first_party", "/first_party", Input::Box),
+        Field::new("id_token_alg", "/id_token_signed_response_alg", Input::Choice(ALGS)),
+        Field::new("require_pkce", "/require_pkce", Input::Whether).hinted(),
+        Field::new("require_par", "/require_pushed_authorization_requests", Input::Box),
+        Field::new("rotate_refresh_tokens", "/rotate_refresh_tokens", Input::Whether).hinted(),
+        Field::new("default_max_age", "/default_max_age", Input::Number).hinted(),
+        Field::new("client_uri", "/client_uri", Input::Line),
+        Field::new("policy_uri", "/policy_uri", Input::Line),
+        Field::new("tos_uri", "/tos_uri", Input::Line),
+        Field::new("first_party", "/first_party", Input::Box).hinted(),
         Field::new("external_id", "/external_id", Input::Line),
         Field::new("metadata", "/metadata", Input::Json).hinted(),
     ],

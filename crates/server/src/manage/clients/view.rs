@@ -1,38 +1,17 @@
 //! A client as answers show it: never a secret, only hints of them.
 
+use admit_core::client::Client;
 use admit_core::client::secret::ClientSecret;
-use admit_core::client::{AuthMethod, Client, ClientSpec, ClientType};
-use admit_core::id::{ClientId, SecretId};
-use admit_core::name::{ExternalId, Label, RoleName};
-use admit_core::scope::Rights;
+use admit_core::id::SecretId;
 use admit_core::time::Time;
-use serde::Serialize;
-use serde_json::Value;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::manage::answer;
-
-/// One client.
-#[derive(Debug, Serialize)]
-pub struct View {
-    id: ClientId,
-    name: Label,
-    #[serde(rename = "type")]
-    kind: ClientType,
-    rights: Rights,
-    roles: Vec<RoleName>,
-    redirect_uris: Vec<String>,
-    origins: Vec<String>,
-    token_endpoint_auth_method: Option<AuthMethod>,
-    jwks: Value,
-    jwks_uri: Option<String>,
-    first_party: bool,
-    external_id: Option<ExternalId>,
-    metadata: Value,
-    disabled_at: Option<Time>,
-    created_at: Time,
-    updated_at: Time,
-}
+/// One client: every member, also where nothing was said.
+#[derive(Debug)]
+pub struct View(Client);
 
 /// One client with what may be shown of its secrets.
 #[derive(Debug, Serialize)]
@@ -92,27 +71,43 @@ impl Shown {
 
 impl From<Client> for View {
     fn from(client: Client) -> Self {
-        let Client { id, spec, disabled_at, created_at, updated_at, .. } = client;
-        let ClientSpec {
-            name, kind, rights, roles, redirect_uris, origins, first_party, external_id, metadata, ..
-        } = spec;
-        Self {
-            id,
-            name,
-            kind,
-            rights,
-            roles,
-            redirect_uris,
-            origins,
-            token_endpoint_auth_method: spec.token_endpoint_auth_method,
-            jwks: spec.jwks,
-            jwks_uri: spec.jwks_uri,
-            first_party,
-            external_id,
-            metadata: answer::shown(metadata),
-            disabled_at,
-            created_at,
-            updated_at,
+        Self(client)
+    }
+}
+
+impl Serialize for View {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Client { id, spec, disabled_at, created_at, updated_at, .. } = &self.0;
+        let mut whole = json!({
+            "id": id,
+            "rights": {},
+            "roles": [],
+            "redirect_uris": [],
+            "origins": [],
+            "token_endpoint_auth_method": null,
+            "jwks": null,
+            "jwks_uri": null,
+            "post_logout_redirect_uris": [],
+            "backchannel_logout_uri": null,
+            "id_token_signed_response_alg": null,
+            "require_pkce": true,
+            "require_pushed_authorization_requests": false,
+            "rotate_refresh_tokens": null,
+            "default_max_age": null,
+            "client_uri": null,
+            "policy_uri": null,
+            "tos_uri": null,
+            "first_party": false,
+            "external_id": null,
+            "metadata": {},
+            "disabled_at": disabled_at,
+            "created_at": created_at,
+            "updated_at": updated_at,
+        });
+        let said = serde_json::to_value(spec).map_err(S::Error::custom)?;
+        if let (Value::Object(whole), Value::Object(said)) = (&mut whole, said) {
+            whole.extend(said);
         }
+        whole.serialize(serializer)
     }
 }

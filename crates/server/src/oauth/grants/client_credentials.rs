@@ -45,18 +45,19 @@ pub async fn issue(
     let narrowed = narrow(&own.whole, asked.roles, scope).map_err(Nothing::Refused)?;
     let standing = narrowed.as_ref().unwrap_or(&own.whole);
     let facts = Facts {
-        api,
+        api: Some(api),
         grant: own.grant,
         ancestors: &[],
         grant_ends: None,
         subject: SubjectId::Client(client.id),
         client: client.id,
         org: own.org,
+        sign_in: None,
         scopes: &standing.scopes,
         roles: &standing.roles,
     };
     let token = mint::access_token(app, asked.realm, facts, noted, asked.now).await?;
-    Ok(Given { token, scope: scope::join(&standing.scopes) })
+    Ok(Given { token, scope: scope::join(&standing.scopes), refresh_token: None, id_token: None })
 }
 
 impl From<Nothing> for Refused {

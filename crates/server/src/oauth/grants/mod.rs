@@ -1,6 +1,8 @@
 //! The kinds of grant that `POST /oauth/token` knows, a file each.
 
+pub mod authorization_code;
 pub mod client_credentials;
+pub mod refresh;
 
 /// Their words in `grant_type`.
-pub const KNOWN: [&str; 1] = [client_credentials::GRANT_TYPE];
+pub const KNOWN: [&str; 3] = [authorization_code::GRANT_TYPE, client_credentials::GRANT_TYPE, refresh::GRANT_TYPE];

@@ -91,3 +91,49 @@ async fn ad_02_a_name_that_is_anothers_address_is_refused_and_never_guessed() {
         assert!(detail.contains(&id) && detail.contains(alice["id"].as_str().unwrap()), "{detail}");
     }
 }
+
+#[tokio::test]
+async fn what_is_said_of_a_sign_in_is_shown_changed_and_taken_back() {
+    let app = TestApp::new().await;
+    let said = json!({"post_logout_redirect_uris": ["https://wiki.test/"], "backchannel_logout_uri": "https://wiki.test/out",
+        "id_token_signed_response_alg": "ES256", "require_pkce": false, "require_pushed_authorization_requests": true,
+        "rotate_refresh_tokens": true, "default_max_age": 3600, "client_uri": "https://wiki.test/about",
+        "policy_uri": "https://wiki.test/privacy", "tos_uri": "https://wiki.test/terms"});
+    let mut wiki = json!({"name": "wiki", "type": "web", "redirect_uris": ["https://wiki.test/cb"]});
+    wiki.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+    app.manage("POST", CLIENTS, wiki).await.expect(201);
+    let shown = app.manage("GET", &format!("{CLIENTS}/wiki"), Value::Null).await.expect(200);
+    for (name, value) in said.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{name}");
+    }
+    let found = app.manage("GET", "/v1/doctor", Value::Null).await.expect(200).to_string();
+    assert!(found.contains("client \\\"wiki\\\" sends no code challenge (PKCE)"), "{found}");
+    assert!(found.contains(&format!("admit client update {} --require-pkce true", shown["id"].as_str().unwrap())));
+
+    let back: serde_json::Map<_, _> =
+        said.as_object().unwrap().keys().map(|name| (name.clone(), Value::Null)).collect();
+    let plain = app.manage("PATCH", &format!("{CLIENTS}/wiki"), back.into()).await.expect(200);
+    assert_eq!((&plain["post_logout_redirect_uris"], &plain["require_pkce"]), (&json!([]), &json!(true)));
+    for name in ["backchannel_logout_uri", "id_token_signed_response_alg", "rotate_refresh_tokens", "tos_uri"] {
+        assert!(plain[name].is_null(), "{name}");
+    }
+    let found = app.manage("GET", "/v1/doctor", Value::Null).await.expect(200).to_string();
+    assert!(!found.contains("PKCE"), "{found}");
+}
+
+#[tokio::test]
+async fn ir_10_ir_12_az_05_what_leads_elsewhere_is_refused_when_it_is_registered() {
+    let app = TestApp::new().await;
+    for (name, bad) in [
+        ("post_logout_redirect_uris", json!(["javascript:alert(1)"])),
+        ("backchannel_logout_uri", json!("https://169.254.169.254/latest")),
+        ("policy_uri", json!("javascript:alert(1)")),
+        ("tos_uri", json!("http://wiki.test/")),
+    ] {
+        let refused = app.manage("POST", CLIENTS, json!({"name": "wiki", "type": "web", name: bad})).await.expect(400);
+        let path = refused["problems"][0]["path"].as_str().unwrap_or_default();
+        assert!(path.starts_with(name), "{refused}");
+    }
+    let spa = json!({"name": "app", "type": "spa", "require_pkce": false});
+    assert_eq!(app.manage("POST", CLIENTS, spa).await.expect(400)["problems"][0]["path"], "require_pkce");
+}
