@@ -28,7 +28,7 @@ pub struct AppLine {
     /// Where it is; empty where it is on somebody's machine.
     pub(in crate::pages) origin: String,
     /// What it may, in words.
-    pub(in crate::pages) scopes: Vec<String>,
+    pub(in crate::pages) scopes: String,
     pub(in crate::pages) since: String,
     pub(in crate::pages) used: String,
 }
@@ -78,13 +78,20 @@ fn line(visit: &Visit, client: Client, known: Known) -> AppLine {
         client: client.id,
         name: client.spec.name.to_string(),
         origin: web.map(|uri| source_of(uri).trim_start_matches("https://").to_owned()).unwrap_or_default(),
-        scopes: known.scopes.iter().map(|scope| in_words(visit, scope)).collect(),
+        scopes: in_order(&known.scopes).map(|scope| in_words(visit, scope)).collect::<Vec<_>>().join(" · "),
         since: known.since.map_or_else(String::new, |at| words.with("account.since", "when", words.date(at))),
         used: match known.used {
             Some(at) => words.with("account.used", "when", words.ago(at, visit.now)),
             None => words.say("account.never_used").to_owned(),
         },
     }
+}
+
+/// Who somebody is stands first.
+fn in_order(scopes: &BTreeSet<ScopeName>) -> impl Iterator<Item = &ScopeName> {
+    let known =
+        IdentityScope::ALL.into_iter().filter_map(|of| scopes.iter().find(|scope| scope.as_str() == of.as_str()));
+    known.chain(scopes.iter().filter(|scope| IdentityScope::of(scope).is_none()))
 }
 
 /// What its API says of a scope, else its name.

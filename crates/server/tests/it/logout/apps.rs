@@ -15,22 +15,6 @@ fn lives(app: &TestApp, grant: GrantId) -> bool {
     found.unwrap().halted().is_none()
 }
 
-/// Alice decided about an application once and for all.
-async fn decide(app: &TestApp, wiki: &Wiki, ids: (admit_core::id::UserId, GrantId)) {
-    let rows = format!(
-        "INSERT INTO consent (realm_id, user_id, client_id, spec, created_at, updated_at) VALUES (x'{}', x'{}', x'{}', \
-         '{{\"identity\":[\"email\"],\"apis\":{{\"https://api.example.com\":[\"orders:read\"]}}}}', 1, 1)",
-        hex(app.app.default_realm.bytes()),
-        hex(ids.0.bytes()),
-        hex(wiki.id.bytes()),
-    );
-    crate::hand::at(app.folder()).execute(&rows);
-}
-
-fn hex(octets: &[u8; 16]) -> String {
-    data_encoding::HEXLOWER.encode(octets)
-}
-
 #[tokio::test]
 async fn an_application_is_on_the_account_of_its_person_and_loses_all_at_one_button() {
     let (app, password) = TestApp::demo().await;
@@ -43,7 +27,11 @@ async fn an_application_is_on_the_account_of_its_person_and_loses_all_at_one_but
     let other = mails.let_in(&app, ids, true).await;
     let page = alice.get("/account").await;
     assert!(page.text.contains("<bdi>&#60;b&#62;Wiki</bdi>"), "se_12: {}", page.text);
-    assert!(page.text.contains("<code>wiki.test</code>") && page.text.contains("knows that it is you"), "{}", page.text);
+    assert!(
+        page.text.contains("<code>wiki.test</code>") && page.text.contains("knows that it is you"),
+        "{}",
+        page.text
+    );
     assert!(page.text.contains("keeps its access while you are away"), "{}", page.text);
     assert_eq!(page.text.matches("<li class=\"app\">").count(), 2, "one line for an application: {}", page.text);
 
@@ -99,7 +87,8 @@ async fn se_14_applications_lose_their_access_where_their_box_is_ticked() {
 async fn the_account_with_applications_is_looked_at() {
     let (app, password) = TestApp::demo().await;
     let long = "The wiki of a company with a rather long name that goes on and on";
-    let wiki = Wiki::new(&app, long, json!({"redirect_uris": ["https://wiki.a-rather-long-name.example.com/cb"]})).await;
+    let wiki =
+        Wiki::new(&app, long, json!({"redirect_uris": ["https://wiki.a-rather-long-name.example.com/cb"]})).await;
     let mut tab = Tab::open().await;
     let url = |path: &str| format!("{}{path}", app.url);
     tab.go(&url("/login")).await;
