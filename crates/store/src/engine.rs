@@ -204,6 +204,7 @@ mod tests {
         ("client", crate::client::SQL),
         ("client_authorization", crate::client_authorization::SQL),
         ("client_secret", crate::client_secret::SQL),
+        ("consent", crate::consent::SQL),
         ("credential", crate::credential::SQL),
         ("event", crate::event::SQL),
         ("filter", crate::filter::SQL),

@@ -16,6 +16,7 @@ mod change;
 mod client;
 mod client_authorization;
 mod client_secret;
+mod consent;
 mod credential;
 mod engine;
 mod error;
@@ -55,6 +56,7 @@ pub use access_token::{AccessToken, FoundToken};
 pub use change::{Change, ChangeKind};
 pub use client_authorization::{AuthorizationUse, IssuedAuthorization, LIVE_MAX as AUTHORIZATIONS_MAX};
 pub use client_secret::ClientSecretUse;
+pub use consent::KeptConsent;
 pub use credential::{Found, OfMasterKey};
 pub use engine::{
     BadUrl, Copied, End, Location, MADE_AT, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back,
