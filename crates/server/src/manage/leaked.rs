@@ -1,9 +1,9 @@
 //! `POST /v1/leaked`: whoever finds a key, a token or a client's secret hands it in, and it is revoked.
 //!
 //! Needs no credential: holding the thing is enough to end it. Of an access token only itself ends, not its grant; of a
-//! refresh token all that it renews. The answer is the same whatever was sent. Each look takes a unit of the budget of unknown
-//! credentials of its source, so that nobody guesses here faster than elsewhere: what does not say whose it is takes one for
-//! each realm that it is looked for in. Imported keys carry no prefix that says whose they are and are not found here.
+//! refresh token all that it renews. The answer is the same whatever was sent. Each look takes a unit of the budget of
+//! unknown credentials of its source, so that nobody guesses here faster than elsewhere: what does not say whose it is takes
+//! one for each realm that it is looked for in. Imported keys carry no prefix that says whose they are and are not found here.
 
 use admit_core::audit::Event;
 use admit_core::check::address;

@@ -18,6 +18,7 @@ pub mod call;
 pub mod client;
 pub mod code;
 pub mod cors;
+pub mod device;
 pub mod grants;
 pub mod introspect;
 pub mod jwks;
@@ -58,6 +59,7 @@ fn of_issuer(base: &str) -> Router<App> {
     Router::new()
         .route(&at("/oauth/token"), post(token::post).options(cors::preflight))
         .route(&at("/oauth/revoke"), post(revoke::post).options(cors::preflight))
+        .route(&at("/oauth/device"), post(device::post).options(cors::preflight))
         .route(&at("/oauth/introspect"), post(introspect::post))
         .route(&at("/oauth/par"), post(par::post))
         .route(&at("/oauth/userinfo"), get(userinfo::get).post(userinfo::post).options(cors::preflight))

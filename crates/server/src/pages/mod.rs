@@ -10,6 +10,7 @@ pub mod asset;
 pub mod confirm;
 pub mod consent;
 pub mod csrf;
+pub mod device;
 pub mod error;
 pub mod form;
 pub mod graph;
@@ -168,6 +169,7 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/oauth/authorize"), get(oauth::authorize::get).post(oauth::authorize::post))
         .route(&at("/consent"), get(consent::get).post(consent::post))
         .route(&at("/oauth/logout"), get(oauth::logout::get).post(oauth::logout::post))
+        .route(&at("/device"), get(device::get).post(device::post))
         .route(&at("/invite"), get(invite::get).post(invite::post))
         .route(&at("/confirm"), get(confirm::get).post(confirm::post))
         .route(&at("/register"), get(register::get).post(register::post))

@@ -8,7 +8,7 @@ use admit_core::time::Span;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::{ALICE, REALM, Wiki, alice, is_in};
+use super::{REALM, Wiki, alice, is_in};
 use crate::app::TestApp;
 use crate::clients::publisher::{Publisher, Said};
 
@@ -111,7 +111,6 @@ async fn se_14_whatever_ends_a_session_tells_its_applications() {
     for (how, method, path, body) in [
         ("revoked by an operator", "DELETE", "", Value::Null),
         ("everything revoked", "POST", "/revoke-all", json!({})),
-        ("disabled", "PATCH", "", json!({"disabled": true})),
     ] {
         let (_, signed_in) = alice(&heard.app, &heard.password).await;
         heard.wiki.let_in(&heard.app, signed_in, false).await;
@@ -127,8 +126,6 @@ async fn se_14_whatever_ends_a_session_tells_its_applications() {
         assert_eq!(heard.token().1["sid"], json!(signed_in.1), "{how}");
         heard.app.clock.advance(Span::seconds(1));
     }
-    heard.app.manage("PATCH", &users, json!({"disabled": false})).await.expect(200);
-    heard.app.clock.advance(Span::seconds(1));
 
     let (mut here, _) = alice(&heard.app, &heard.password).await;
     let (_, elsewhere) = alice(&heard.app, &heard.password).await;
@@ -144,9 +141,15 @@ async fn se_14_whatever_ends_a_session_tells_its_applications() {
     heard.app.manage("PUT", &format!("{users}/password"), password).await;
     heard.until(count + 2).await;
     assert_eq!(heard.token().1["sid"], json!(signed_in.1), "another password");
-    let mut alice = crate::pages::person::Person::new(&heard.app);
-    alice.sign_in(ALICE, "quiet harbours keep their lamps").await;
-    assert!(is_in(&mut alice).await);
+
+    heard.app.clock.advance(Span::seconds(1));
+    let (mut last, signed_in) = self::alice(&heard.app, "quiet harbours keep their lamps").await;
+    heard.wiki.let_in(&heard.app, signed_in, false).await;
+    assert!(is_in(&mut last).await);
+    heard.app.manage("PATCH", &users, json!({"disabled": true})).await.expect(200);
+    heard.until(count + 3).await;
+    assert_eq!(heard.token().1["sid"], json!(signed_in.1), "disabled");
+    assert_eq!(heard.waiting().await, 0);
 }
 
 #[tokio::test]
