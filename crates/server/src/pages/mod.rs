@@ -9,6 +9,8 @@ mod agent;
 pub mod asset;
 pub mod confirm;
 pub mod csrf;
+pub mod demo;
+pub mod device;
 pub mod error;
 pub mod form;
 pub mod graph;
@@ -140,7 +142,7 @@ pub fn router(app: &App) -> Router<App> {
         router = router.merge(of_issuer(base)).merge(account);
     }
     let router = router.merge(console::router(app));
-    let router = if app.dev { router.merge(mailbox::router()) } else { router };
+    let router = if app.dev { router.merge(mailbox::router()).merge(demo::router()) } else { router };
     router
         .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
         .layer(middleware::from_fn_with_state(app.clone(), complete))
@@ -153,6 +155,7 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/login"), get(login::get).post(login::post))
         .route(&at("/logout"), get(logout::get).post(logout::post))
         .route(&at("/oauth/logout"), get(oauth::logout::get).post(oauth::logout::post))
+        .route(&at("/device"), get(device::get).post(device::post))
         .route(&at("/invite"), get(invite::get).post(invite::post))
         .route(&at("/confirm"), get(confirm::get).post(confirm::post))
         .route(&at("/register"), get(register::get).post(register::post))

@@ -30,6 +30,7 @@ mod outside;
 mod pages;
 mod parties;
 mod people;
+mod planted;
 mod program;
 mod secrecy;
 mod signing;
