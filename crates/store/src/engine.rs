@@ -206,6 +206,7 @@ mod tests {
         ("client_authorization", crate::client_authorization::SQL),
         ("client_registration", crate::client_registration::SQL),
         ("client_secret", crate::client_secret::SQL),
+        ("consent", crate::consent::SQL),
         ("credential", crate::credential::SQL),
         ("device_code", crate::device_code::SQL),
         ("event", crate::event::SQL),
