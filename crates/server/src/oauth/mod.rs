@@ -22,6 +22,7 @@ pub mod logout;
 pub mod metadata;
 pub mod mint;
 pub mod own;
+pub mod register;
 pub mod resource;
 pub mod revoke;
 pub mod token;
@@ -40,10 +41,13 @@ use crate::http::problem;
 
 /// The endpoints of every issuer.
 pub fn router(app: &App) -> Router<App> {
-    let issuers = ["", "/realms/{realm}"].into_iter().map(of_issuer);
-    issuers
-        .fold(Router::new(), Router::merge)
-        .method_not_allowed_fallback(answer::only_post)
+    let bases = ["", "/realms/{realm}"];
+    let endpoints = bases.map(of_issuer).into_iter().fold(Router::new(), Router::merge);
+    let endpoints = endpoints.method_not_allowed_fallback(answer::only_post);
+    bases
+        .map(register::routes)
+        .into_iter()
+        .fold(endpoints, Router::merge)
         .layer(middleware::from_fn_with_state(app.clone(), complete))
 }
 

@@ -8,6 +8,7 @@ mod fixture;
 mod account;
 mod client_secret;
 mod cluster;
+mod device;
 mod engine;
 mod event;
 mod filter;
