@@ -44,6 +44,16 @@ pub enum TokenFormat {
     Opaque,
 }
 
+impl TokenFormat {
+    /// How long tokens of this form live where nothing is said: what others verify by themselves lives shorter.
+    pub const fn usual_lifetime(self) -> Span {
+        match self {
+            Self::Jwt => Span::minutes(10),
+            Self::Opaque => Span::minutes(60),
+        }
+    }
+}
+
 /// What signs access tokens that are JWTs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum TokenAlg {
@@ -114,8 +124,8 @@ pub struct ApiSpec {
     /// The form of its access tokens.
     #[serde(default)]
     pub token_format: TokenFormat,
-    /// How long its access tokens live.
-    #[serde(default = "default_token_lifetime")]
+    /// How long its access tokens live; where nothing is said, as long as is usual for their form.
+    #[serde(default = "unsaid")]
     pub token_lifetime: Span,
     /// What signs its access tokens.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -138,8 +148,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-fn default_token_lifetime() -> Span {
-    Span::minutes(10)
+/// Longer than anything may live: [`ApiSpec::resolve`] puts the usual life in its place.
+const fn unsaid() -> Span {
+    Span::ms(i64::MAX)
 }
 
 impl ApiSpec {
@@ -151,7 +162,7 @@ impl ApiSpec {
             scopes,
             hosts: Vec::new(),
             token_format: TokenFormat::Jwt,
-            token_lifetime: default_token_lifetime(),
+            token_lifetime: TokenFormat::Jwt.usual_lifetime(),
             token_alg: TokenAlg::default(),
             token_typ: TokenTyp::default(),
             cors: None,
@@ -197,6 +208,9 @@ impl ApiSpec {
                 Err(message) => problem(format!("hosts[{place}]"), message),
             }
         }
+        if self.token_lifetime == unsaid() {
+            self.token_lifetime = self.token_format.usual_lifetime();
+        }
         let is_whole = self.token_lifetime.as_ms() % 1000 == 0;
         if !is_whole || !(Span::seconds(30)..=Span::hours(24)).contains(&self.token_lifetime) {
             problem("token_lifetime".into(), "must be whole seconds between 30s and 24h".into());
@@ -237,4 +251,24 @@ pub fn check_metadata(metadata: &serde_json::Value) -> Result<(), String> {
     }
     let size = if metadata.is_null() { 0 } else { metadata.to_string().len() };
     if size > 4096 { Err(format!("is {size} bytes as JSON, at most 4096 are kept")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn tokens_live_as_long_as_is_usual_for_their_form_unless_it_is_said() {
+        let lifetime = |more: Value| {
+            let mut spec = json!({"uri": "https://a.test"});
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<ApiSpec>(spec).unwrap().resolve().map(|spec| spec.token_lifetime).ok()
+        };
+        assert_eq!(lifetime(json!({})), Some(Span::minutes(10)));
+        assert_eq!(lifetime(json!({"token_format": "opaque"})), Some(Span::minutes(60)));
+        assert_eq!(lifetime(json!({"token_format": "opaque", "token_lifetime": "5m"})), Some(Span::minutes(5)));
+        assert_eq!(lifetime(json!({"token_lifetime": "0s"})), None);
+        assert_eq!(lifetime(json!({"token_lifetime": "25h"})), None);
+    }
 }

@@ -134,6 +134,8 @@ const fn is_yes(value: &bool) -> bool {
 pub const MAX_AGE_MAX_S: u32 = 31_536_000;
 /// The longest set of keys that a client may bring along, in bytes as JSON.
 pub const JWKS_MAX: usize = 16 << 10;
+/// The most keys of it.
+pub const KEYS_MAX: usize = 10;
 
 impl ClientSpec {
     /// The client with its roles in order, or everything that is wrong with it.
@@ -269,6 +271,9 @@ fn judge_keys(jwks: &Value) -> Result<(), String> {
         return Err(format!("is {size} bytes as JSON, at most {JWKS_MAX} are kept"));
     }
     match KeySet::of(jwks) {
+        Ok(set) if set.keys().len() > KEYS_MAX => {
+            Err(format!("has {} keys, at most {KEYS_MAX} are kept", set.keys().len()))
+        }
         Ok(set) if set.keys().is_empty() => Err("has no key that signatures can be verified by".to_owned()),
         Ok(_) => Ok(()),
         Err(flaw) => Err(format!("must be a set of public keys ({{\"keys\": […]}}): {flaw}")),

@@ -12,7 +12,7 @@ use crate::value::{FromRow, Row};
 statements! {
     INSERT = "INSERT INTO revoked_token (id, realm_id, revoked_at, expires_at) VALUES ($id, $realm, $now, $expires_at)
         ON CONFLICT (id) DO NOTHING";
-    COUNT = "SELECT COUNT(id) FROM revoked_token WHERE id = $id";
+    FIND = "SELECT id, realm_id, expires_at FROM revoked_token WHERE id = $id";
     LIST = "SELECT id, realm_id, expires_at FROM revoked_token WHERE expires_at > $now AND id > $after ORDER BY id LIMIT $limit";
     SWEEP = "DELETE FROM revoked_token WHERE id IN (SELECT id FROM revoked_token WHERE expires_at <= $before
         ORDER BY expires_at LIMIT 100)";
@@ -42,7 +42,12 @@ impl Tx<'_> {
 
     /// Whether one was taken back.
     pub fn is_token_revoked(&mut self, id: TokenId) -> Result<bool> {
-        Ok(self.find::<i64>(COUNT, named! { id })?.is_some_and(|count| count > 0))
+        Ok(self.find_revoked_token(id)?.is_some())
+    }
+
+    /// One that was taken back.
+    pub fn find_revoked_token(&mut self, id: TokenId) -> Result<Option<RevokedToken>> {
+        self.find(FIND, named! { id })
     }
 
     /// Those of all realms that would still be good, by id.

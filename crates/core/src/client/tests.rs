@@ -30,6 +30,16 @@ fn limits_hold_at_their_edge() {
         refused(signing(json!({"keys": [public_key()], "x": "x".repeat(bytes - size)}), None))
     };
     assert_eq!((with(JWKS_MAX), with(JWKS_MAX + 1)), (vec![], vec!["jwks".to_owned()]));
+    let many = |count: usize| {
+        let named = |number: usize| {
+            let mut key = public_key();
+            key["kid"] = json!(number.to_string());
+            key
+        };
+        let problems = signing(json!({"keys": (0..count).map(named).collect::<Vec<_>>()}), None).resolve();
+        problems.err().map(|problems| problems[0].message.clone())
+    };
+    assert_eq!((many(KEYS_MAX), many(KEYS_MAX + 1)), (None, Some("has 11 keys, at most 10 are kept".to_owned())));
 }
 
 #[test]

@@ -19,8 +19,8 @@ pub const KEYS_MAX: usize = 100;
 pub const SET_MAX: usize = 256 << 10;
 /// Members that only a private or secret key has.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-/// The size of an RSA modulus, in bits.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// The size of an RSA modulus, in bits: a larger one is no safer for years, and dear to verify by.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 
 /// A key that verifies signatures.
 #[derive(Clone)]
@@ -113,10 +113,7 @@ pub struct KeySet {
 impl KeySet {
     /// Reads its text.
     pub fn parse(text: &[u8]) -> Result<Self, Flaw> {
-        if text.len() > SET_MAX {
-            return Err(Flaw::TooLong);
-        }
-        Self::of(&json::parse(text).map_err(|_| Flaw::Json)?)
+        Self::of(&bounded(text)?)
     }
 
     /// Reads `{"keys": […]}`.
@@ -163,6 +160,29 @@ impl KeySet {
     pub fn keys(&self) -> &[VerifyingKey] {
         &self.keys
     }
+}
+
+/// The text of a set that is one.
+pub fn read(text: &[u8]) -> Result<Value, Flaw> {
+    let set = bounded(text)?;
+    KeySet::of(&set).map(|_| set)
+}
+
+fn bounded(text: &[u8]) -> Result<Value, Flaw> {
+    if text.len() > SET_MAX {
+        return Err(Flaw::TooLong);
+    }
+    json::parse(text).map_err(|_| Flaw::Json)
+}
+
+/// The key that a header names, out of the text of a set that was looked at before. Parsed, a key takes many times its text:
+/// whoever keeps many sets keeps them as they are.
+pub fn pick(set: &Value, kid: Option<&str>) -> KeySet {
+    let listed = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_named = |jwk: &&Value| kid.is_none_or(|kid| jwk.get("kid").and_then(Value::as_str) == Some(kid));
+    // Two suffice to see that it is not clear which one is meant.
+    let keys = listed.iter().filter(is_named).filter_map(|jwk| VerifyingKey::parse(jwk).ok()).take(2);
+    KeySet { keys: keys.collect() }
 }
 
 /// The name that a public key has by itself (RFC 7638): SHA-256 over its required members, as base64url.

@@ -127,7 +127,7 @@ pub(super) fn of_jwt(
     must_be_typed(realm, &compact, &said)?;
     let must_ask = freshness::overdue(app).is_some();
     let share = shared(app, realm.realm.id, said.grant, &said.scopes, must_ask)?;
-    let is_revoked = is_revoked(app, said.token.id, must_ask)?;
+    let is_revoked = is_revoked(app, realm.realm.id, said.token.id, must_ask)?;
     let principal = Arc::new(token::principal(&share.principal, &said, is_revoked)?);
     let depends = share.depends.and_then(|depends| depends.with(&[slot(said.token.id.bytes()), slot(key.id.bytes())]));
     if let Some(depends) = depends {
@@ -220,8 +220,8 @@ fn shared(app: &App, realm: RealmId, grant: GrantId, scopes: &[ScopeName], must_
     Ok(Share { principal, depends })
 }
 
-fn is_revoked(app: &App, id: TokenId, must_ask: bool) -> Result<bool, Reason> {
-    match app.revoked.has(&id) {
+fn is_revoked(app: &App, realm: RealmId, id: TokenId, must_ask: bool) -> Result<bool, Reason> {
+    match app.revoked.has(realm, &id) {
         Some(true) => Ok(true),
         Some(false) if !must_ask => Ok(false),
         _ => app.store.point(|tx| tx.is_token_revoked(id)).map_err(|error| unread(app, &error)),
@@ -275,7 +275,7 @@ mod tests {
             for step in order.chars() {
                 match step {
                     'p' => position = epochs.settled(),
-                    's' => saw = revoked.has(&id) == Some(true),
+                    's' => saw = revoked.has(change.realm, &id) == Some(true),
                     'i' => cache.insert(tag(1), position, depends, principal(if saw { "revoked" } else { "live" })),
                     'l' => revoked.learn(&[change], Time::default()),
                     'n' => number = epochs.draw(),

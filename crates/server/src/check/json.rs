@@ -13,7 +13,7 @@ use admit_core::check::request::Request;
 use admit_core::credential::Place;
 use admit_core::name::{self, ApiUri, RoleName, ScopeName};
 use admit_core::policy::rule::{Audience, Demand, Problem as Flaw, RawMatch, RawRequire, RawRule};
-use admit_core::principal::{CredentialKind, Principal, Standing, SubjectKind};
+use admit_core::principal::{CredentialKind, Standing};
 use admit_core::shell::quote;
 use axum::extract::{Query, State};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::pipeline::{self, Judged};
+use super::pipeline::{self, Asking, Judged};
 use super::policies::RealmPolicy;
 use super::record::Record;
 use super::{Door, conclude};
@@ -143,10 +143,8 @@ async fn answer(
     };
     let replaced = asked.replaced(realm)?;
     let policy = replaced.as_ref().unwrap_or(realm);
-    let judge = |password: Option<&Asked>| match options.trace {
-        true => pipeline::rehearse(app, policy, &request, password, access.now),
-        false => pipeline::judge(app, policy, &request, password, access.now),
-    };
+    let asking = if options.trace { Asking::Rehearsal } else { Asking::Service };
+    let judge = |password: Option<&Asked>| pipeline::judge(app, policy, &request, password, asking, access.now);
     let mut judged = judge(None);
     // A guess counts as one, in a rehearsal too: else it would be a way to guess.
     // Who may ask for one API only does not learn whether a password is right where another's rule stands.
@@ -154,7 +152,6 @@ async fn answer(
     if may_ask && let Some(question) = judged.question.take() {
         judged = judge(question.settle(app, None).await.as_ref());
     }
-    keep_secret(&mut judged);
     withhold(access, &mut judged);
     let mut body = decision_json(app, realm, &judged.decision);
     // The story names rules of the whole realm: not for who may ask for one API only.
@@ -189,17 +186,6 @@ fn withhold(access: &Access, judged: &mut Judged<'_>) {
     if judged.question.take().is_some() || judged.decision.standing().is_some_and(of_other) {
         judged.decision = Decision::of(judged.decision.request_id, Verdict::Refused(Reason::NotAskedFor));
         judged.credential = None;
-    }
-}
-
-/// A client's secret is its own to show, and nobody else's to ask about: the right one is told like a wrong one.
-fn keep_secret(judged: &mut Judged<'_>) {
-    let is_client_s = |principal: &Arc<Principal>| {
-        principal.credential == CredentialKind::Basic && principal.subject_kind() == SubjectKind::Client
-    };
-    if judged.decision.principal.as_ref().is_some_and(is_client_s) {
-        let refused = Verdict::Refused(Reason::SecretInWrongPlace);
-        judged.decision = Decision::of(judged.decision.request_id, refused);
     }
 }
 

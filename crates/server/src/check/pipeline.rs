@@ -57,7 +57,7 @@ pub fn run<'p>(
     now: Time,
 ) -> Judged<'p> {
     let begin = Instant::now();
-    let mut judged = judge(app, realm, request, asked, now);
+    let mut judged = judge(app, realm, request, asked, Asking::Gateway, now);
     if judged.question.is_none() {
         mint(app, realm, &mut judged, now);
     }
@@ -83,15 +83,16 @@ fn mint(app: &App, realm: &Arc<RealmPolicy>, judged: &mut Judged<'_>, now: Time)
     }
 }
 
-/// Judges a request that nobody sent: looks at limits and takes nothing from them.
-pub fn rehearse<'p>(
-    app: &App,
-    realm: &'p Arc<RealmPolicy>,
-    request: &Request<'_>,
-    asked: Option<&Asked>,
-    now: Time,
-) -> Judged<'p> {
-    decide(app, realm, request, asked, true, now)
+/// On whose behalf a request is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// A gateway has it before itself.
+    Gateway,
+    /// A service describes it. What a client proves itself by is not looked at: it is for gateways and endpoints only, and
+    /// the right one is told like a wrong one.
+    Service,
+    /// The same of a request that nobody sent: limits are looked at, and nothing is taken from them.
+    Rehearsal,
 }
 
 /// Judges without counting usage or keeping a record.
@@ -100,17 +101,7 @@ pub fn judge<'p>(
     realm: &'p Arc<RealmPolicy>,
     request: &Request<'_>,
     asked: Option<&Asked>,
-    now: Time,
-) -> Judged<'p> {
-    decide(app, realm, request, asked, false, now)
-}
-
-fn decide<'p>(
-    app: &App,
-    realm: &'p Arc<RealmPolicy>,
-    request: &Request<'_>,
-    asked: Option<&Asked>,
-    is_rehearsal: bool,
+    asking: Asking,
     now: Time,
 ) -> Judged<'p> {
     let target = target_of(request);
@@ -124,7 +115,7 @@ fn decide<'p>(
         app,
         realm,
         request,
-        is_rehearsal,
+        asking,
         now,
         rule: matched.as_ref().map(|found| found.rule),
         decision: Decision::of(asked.map_or_else(|| app.request_id(now), |asked| asked.request_id), Verdict::Admitted),
@@ -169,7 +160,7 @@ struct Case<'c> {
     app: &'c App,
     realm: &'c Arc<RealmPolicy>,
     request: &'c Request<'c>,
-    is_rehearsal: bool,
+    asking: Asking,
     now: Time,
     rule: Option<&'c Rule>,
     decision: Decision,
@@ -243,6 +234,9 @@ impl<'c> Case<'c> {
         let stale_for = self.rule.map_or(Span::ZERO, |rule| rule.stale_for);
         let person = presented.person.clone().filter(|_| !self.realm.has_imported_shape(&presented.text));
         let resolved = match &person {
+            Some(shown) if shown.client().is_some() && self.asking != Asking::Gateway => {
+                return Err(Reason::SecretInWrongPlace);
+            }
             Some(shown) if shown.client().is_some() => self.ask_for_client(shown, stale_for)?,
             Some(typed) => self.ask_for(typed, stale_for)?,
             None => {
@@ -396,9 +390,9 @@ impl<'c> Case<'c> {
         reason: Reason,
     ) -> Result<(), Reason> {
         let (realm, now_us) = (self.realm.realm.id, self.app.clock.monotonic_us());
-        let state = match self.is_rehearsal {
-            true => self.app.limiter.look(realm, counted, limit, now_us),
-            false => self.app.limiter.take(realm, counted, limit, now_us),
+        let state = match self.asking {
+            Asking::Rehearsal => self.app.limiter.look(realm, counted, limit, now_us),
+            Asking::Gateway | Asking::Service => self.app.limiter.take(realm, counted, limit, now_us),
         };
         self.decision.limits.push(LimitState { policy, limit: *limit, state });
         if state.admitted { Ok(()) } else { Err(reason) }

@@ -58,7 +58,7 @@ pub struct Settings {
     /// The form of its access tokens
     #[arg(long, value_name = "FORM", value_parser = ["jwt", "opaque"])]
     token_format: Option<String>,
-    /// How long its access tokens live
+    /// How long its access tokens live; of a new API 10m, or 60m where they are opaque
     #[arg(long, value_name = "TIME", value_parser = input::seconds)]
     token_lifetime: Option<i64>,
     /// What signs its access tokens that are JWTs

@@ -86,6 +86,7 @@ pub struct Cli {
 const GLOBAL: &str = "Everywhere";
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, read once")]
 enum Command {
     /// Run the server
     Serve(serve::Serve),

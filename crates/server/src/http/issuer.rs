@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use admit_core::check::host::Host;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use http::{HeaderMap, Uri};
@@ -14,7 +15,11 @@ use crate::check::policies::RealmPolicy;
 
 /// The realm that the path of a route names: `acme` below `/realms/acme`, none at the root.
 pub async fn named(parts: &mut Parts, app: &App) -> Result<Option<String>, Problem> {
-    let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| nothing())?;
+    let params = match RawPathParams::from_request_parts(parts, app).await {
+        Ok(params) => params,
+        Err(RawPathParamsRejection::MissingPathParams(_)) => return Ok(None),
+        Err(_) => return Err(nothing()),
+    };
     Ok(params.iter().find(|(name, _)| *name == "realm").map(|(_, realm)| realm.to_owned()))
 }
 

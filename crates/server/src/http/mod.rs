@@ -37,7 +37,7 @@ use tower::ServiceExt;
 use crate::app::App;
 use crate::authn::basic::Asked;
 use crate::check::{self, Called, Door, QUESTIONS_MAX, Question};
-use crate::oauth::well_known;
+use crate::oauth::{Hot, well_known};
 use crate::pages::error::Reader;
 use body::Awaited;
 use problem::Problem;
@@ -161,9 +161,16 @@ async fn route(
     });
     request.extensions_mut().insert(peer);
     let seen = Seen::of(&request);
-    let mut answering = pin!(hall.router.clone().oneshot(request));
+    let mut answering = pin!(async {
+        match Hot::of(&request).filter(|_| hall.purpose == Purpose::Public) {
+            Some(hot) => hot.answer(app, request).await,
+            None => match hall.router.clone().oneshot(request).await {
+                Ok(response) => response,
+            },
+        }
+    });
     let mut response = match tokio::time::timeout(hall.patience, answering.as_mut()).await {
-        Ok(Ok(response)) => response,
+        Ok(response) => response,
         Err(_) if pulse.wants_body() => {
             Problem::new(408, "request_timeout", "The body took too long to arrive.").respond(app)
         }

@@ -66,7 +66,7 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> JoinSet<()> {
         let (app, stop) = (app.clone(), stop.clone());
         async move { crate::telemetry::send(&app.spans, stop).await }
     });
-    jobs.spawn(every(REVOKED_EVERY, app.clone(), stop.clone(), async |app| revoked::follow(app)));
+    jobs.spawn(every(REVOKED_EVERY, app.clone(), stop.clone(), async |app| revoked::follow(app).await));
     jobs.spawn(every(MASTER_EVERY, app.clone(), stop.clone(), async |app| {
         master::follow(app).await;
         master::write_moves(app).await;

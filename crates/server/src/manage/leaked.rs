@@ -1,8 +1,9 @@
 //! `POST /v1/leaked`: whoever finds a key, a token or a client's secret hands it in, and it is revoked.
 //!
 //! Needs no credential: holding the thing is enough to end it. Of an access token only itself ends, not its grant; of a
-//! refresh token all that it renews. The answer is the same whatever was sent; each call takes a unit of the budget of unknown credentials of its source, so that nobody guesses here faster than elsewhere. Imported
-//! keys carry no prefix that says whose they are and are not found here.
+//! refresh token all that it renews. The answer is the same whatever was sent. Each look takes a unit of the budget of
+//! unknown credentials of its source, so that nobody guesses here faster than elsewhere: what does not say whose it is takes
+//! one for each realm that it is looked for in. Imported keys carry no prefix that says whose they are and are not found here.
 
 use admit_core::audit::Event;
 use admit_core::check::address;
@@ -19,6 +20,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
@@ -31,8 +33,8 @@ use crate::http::Peer;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 
-/// In how many realms a secret is looked for that names none.
-const REALMS_MAX: usize = 1_000;
+/// In how many realms a secret that names none is looked for at a time.
+const BATCH: usize = 50;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -44,10 +46,20 @@ pub fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 pub struct Leak {
     credential: String,
+    /// The realm that an opaque token or a client's secret is of, where that is known.
+    realm: Option<String>,
 }
 
-/// Has paid for one look-up.
-pub struct Paid(());
+/// Has paid for one look-up, and may for more.
+pub struct Paid {
+    source: Option<IpNet>,
+}
+
+impl Paid {
+    fn take(app: &App, source: Option<IpNet>) -> bool {
+        app.limiter.take_unknown(&app.config.load().unknown, app.operators, source, app.clock.monotonic_us())
+    }
+}
 
 impl FromRequestParts<App> for Paid {
     type Rejection = Problem;
@@ -59,20 +71,22 @@ impl FromRequestParts<App> for Paid {
         let config = app.config.load();
         let own = Judged::own(parts.method.clone(), &parts.uri, &parts.headers, peer.ip(), &config.trusted_proxies);
         let source = own.ok().and_then(|own| own.client_ip).map(address::network);
-        if app.limiter.take_unknown(&config.unknown, app.operators, source, app.clock.monotonic_us()) {
-            return Ok(Self(()));
+        if Self::take(app, source) {
+            return Ok(Self { source });
         }
         Err(Problem::new(429, "rate_limited", "Too many from this network; try again in a minute."))
     }
 }
 
-/// Revokes what is handed in. The answer says nothing of it.
+/// Revokes what is handed in. The answer says nothing of it. A JWT and a key say which realm they are of; an opaque token and
+/// a client's secret do not: say it (`realm`), or they are looked for in as many realms as this network may ask in now.
 #[utoipa::path(post, path = "/v1/leaked", tag = "leaked",
-    request_body(content = serde_json::Value, example = json!({"credential": "admit_…"})),
-    responses((status = 202, description = "whatever was sent"), (status = 429, description = "too many from this network")))]
-pub async fn post(State(app): State<App>, _: Paid, Json(leak): Json<Leak>) -> Result<Response, Problem> {
+    request_body(content = serde_json::Value, example = json!({"credential": "admit_…", "realm": "default"})),
+    responses((status = 202, description = "whatever was sent"),
+              (status = 429, description = "too many from this network, or more realms than it may ask in: name one")))]
+pub async fn post(State(app): State<App>, paid: Paid, Json(leak): Json<Leak>) -> Result<Response, Problem> {
     let (leaked, now) = (Secret::new(leak.credential), app.now());
-    match locate(&app, leaked.expose().trim(), now).await? {
+    match locate(&app, &paid, leaked.expose().trim(), leak.realm.as_deref(), now).await? {
         Some(Leaked::Key(realm, hashes)) => revoke_key(&app, realm, hashes, now).await?,
         Some(Leaked::Token(token, grant)) => revoke_token(&app, token, grant, now).await?,
         Some(Leaked::Renewal(realm, grant)) => end_authorization(&app, realm, grant, now).await?,
@@ -94,7 +108,7 @@ enum Leaked {
     Secret(Box<ClientSecret>),
 }
 
-async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
+async fn locate(app: &App, paid: &Paid, text: &str, realm: Option<&str>, now: Time) -> Result<Option<Leaked>, Problem> {
     if core_token::is_jwt(text) {
         return signed(app, text, now);
     }
@@ -104,9 +118,13 @@ async fn locate(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Prob
             let realm = app.directory.of_prefix(opaque.prefix, &app.store)?;
             Ok(realm.map(|realm| Leaked::Key(realm, app.master.keys().hashes(realm, SecretKind::ApiKey, text))))
         }
-        kind @ (SecretKind::AccessToken | SecretKind::RefreshToken | SecretKind::ClientSecret) => {
-            stored(app, kind, text).await
-        }
+        kind @ (SecretKind::AccessToken | SecretKind::RefreshToken | SecretKind::ClientSecret) => match realm {
+            Some(name) => match app.directory.named(name, &app.store)? {
+                Some(realm) => stored(app, kind, text, &[realm]).await,
+                None => Ok(None),
+            },
+            None => anywhere(app, paid, kind, text).await,
+        },
         _ => Ok(None),
     }
 }
@@ -128,11 +146,32 @@ fn signed(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
     }
 }
 
-/// What is no key does not say whose it is: it is looked for in every realm, as many as are asked at a time.
-async fn stored(app: &App, kind: SecretKind, text: &str) -> Result<Option<Leaked>, Problem> {
+/// What does not say whose it is: looked for in one realm after the other, the usual one first, while that is paid for.
+async fn anywhere(app: &App, paid: &Paid, kind: SecretKind, text: &str) -> Result<Option<Leaked>, Problem> {
+    let others = app.directory.all().into_iter().filter(|realm| *realm != app.default_realm);
+    let realms: Vec<_> = std::iter::once(app.default_realm).chain(others).collect();
+    let mut looked = 0;
+    while looked < realms.len() {
+        let batch = &realms[looked..realms.len().min(looked + BATCH)];
+        // The first look was paid for by the call.
+        let is_paid = |place: usize| place == 0 || Paid::take(app, paid.source);
+        let count = (looked..looked + batch.len()).take_while(|place| is_paid(*place)).count();
+        let found = stored(app, kind, text, &batch[..count]).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        if count < batch.len() {
+            let told = "It does not say which realm it is of, and this network may not ask in all of them at once.";
+            return Err(Problem::new(429, "rate_limited", told).with_next("say it, as \"realm\", in a minute"));
+        }
+        looked += count;
+    }
+    Ok(None)
+}
+
+async fn stored(app: &App, kind: SecretKind, text: &str, realms: &[RealmId]) -> Result<Option<Leaked>, Problem> {
     let keys = app.master.keys();
-    let hashed = |realm| (realm, keys.hashes(realm, kind, text));
-    let places: Vec<_> = app.directory.all().into_iter().take(REALMS_MAX).map(hashed).collect();
+    let places: Vec<_> = realms.iter().map(|realm| (*realm, keys.hashes(*realm, kind, text))).collect();
     let find = move |tx: &mut Tx<'_>| {
         for (realm, hashes) in &places {
             let found = match kind {

@@ -140,12 +140,16 @@ pub async fn rotate(
         Begun::New(pledge) => pledge,
     };
     let (realm, now) = (permit.realm_id(), permit.now);
+    let turn = app.signing.workshop().turn(realm).await;
     let keys = work::read(&app, move |tx| Ok(tx.list_signing_keys(realm)?)).await?;
-    let sort = sort(&permit, &rotation, &keys)?;
-    let drawn = make::draw(&app, sort, now).await?;
+    let (sort, longest) = (sort(&permit, &rotation, &keys)?, longest_life(&permit.realm.apis, now));
+    let drawn = match waiting(sort, &keys, longest, now)? {
+        Some(_) => None,
+        None => Some(make::draw(&app, &turn, sort, now).await?),
+    };
     let (at_once, event) = (rotation.now, event(&permit, &app, "signing_key.made", ""));
     let made = work::write_alone(&app, realm, move |tx| {
-        let turn = Turn { sort, drawn: &drawn, at_once, event: &event, longest: longest_life(&permit.realm.apis, now) };
+        let turn = Turn { sort, drawn: drawn.as_ref(), at_once, event: &event, longest };
         let id = turn.take(tx, now)?;
         let keys = tx.list_signing_keys(realm)?;
         let next = keys.iter().find(|key| key.id == id).ok_or_else(|| not_found(&id.to_string()))?;
@@ -169,20 +173,22 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let (realm, now, id) = (permit.realm_id(), permit.now, read_id(&key)?);
     seen.judge_unversioned("signing key")?;
+    let turn = app.signing.workshop().turn(realm).await;
     let keys = work::read(&app, move |tx| Ok(tx.list_signing_keys(realm)?)).await?;
     let found = keys.iter().find(|key| key.id == id).ok_or_else(|| not_found(&key))?;
     if found.term.revoked_at.is_some() {
         return Ok(StatusCode::NO_CONTENT);
     }
     let sort = Sort { realm, purpose: found.purpose, algorithm: found.term.algorithm };
-    let (kid, drawn) = (found.term.kid.clone(), make::draw(&app, sort, now).await?);
+    let (kid, has_successor) = (found.term.kid.clone(), make::signs_without(&keys, sort, id, now));
+    let drawn = if has_successor { None } else { Some(make::draw(&app, &turn, sort, now).await?) };
     let (revoked, made) =
         (event(&permit, &app, "signing_key.revoked", id), event(&permit, &app, "signing_key.made", ""));
     let done = work::write_alone(&app, realm, move |tx| {
         if !tx.revoke_signing_key(realm, id, now)? {
             return Ok(());
         }
-        let successor = make::instead(tx, sort, &drawn, &made, longest_life(&permit.realm.apis, now))?;
+        let successor = make::instead(tx, sort, drawn.as_ref(), &made, longest_life(&permit.realm.apis, now))?;
         let detail = json!({ "purpose": sort.purpose.as_str(), "algorithm": sort.algorithm.as_str(), "kid": kid,
             "signs_instead": successor });
         tx.insert_event(&Event { detail, ..revoked.clone() })?;
@@ -194,7 +200,8 @@ pub async fn delete(
 /// A rotation under way.
 struct Turn<'t> {
     sort: Sort,
-    drawn: &'t SealedSigningKey,
+    /// None where one waited a moment ago.
+    drawn: Option<&'t SealedSigningKey>,
     at_once: bool,
     event: &'t Event,
     longest: Span,
@@ -205,9 +212,7 @@ impl Turn<'_> {
     fn take(&self, tx: &mut Tx<'_>, now: Time) -> Result<SigningKeyId, work::Stop> {
         let Self { sort, drawn, at_once, event, longest } = *self;
         let keys = tx.list_signing_keys(sort.realm)?;
-        let terms = make::terms(&keys, sort, &[]);
-        let next = Terms(&terms).next(now).and_then(|next| keys.iter().find(|key| key.term.kid == next.kid));
-        if let Some(next) = next {
+        if let Some(next) = waiting(sort, &keys, longest, now)? {
             if at_once && tx.hasten_signing_key(sort.realm, next.id, now)? {
                 let hastened = Event { kind: "signing_key.hastened".to_owned(), ..event.clone() };
                 let signs = SealedSigningKey { term: Term { signs_from: now, ..next.term.clone() }, ..next.clone() };
@@ -215,19 +220,33 @@ impl Turn<'_> {
             }
             return Ok(next.id);
         }
-        let of_purpose = keys.iter().filter(|key| key.purpose == sort.purpose);
-        let published = of_purpose.filter(|key| state_of(key, &keys, longest, now).1.is_published()).count();
-        if published >= KEYS_MAX {
-            let detail = format!("{published} keys are published, and whoever verifies reads no more of them at once.");
-            let problem = Problem::new(409, "too_many", detail);
-            return Err(problem.with_next("wait until some are over (admit signing-key list), or revoke them").into());
-        }
-        let mut key = drawn.clone();
-        key.term.signs_from = if at_once { now } else { Terms(&terms).asked(now) };
+        // The one that waited was revoked by another node.
+        let mut key = drawn.ok_or_else(|| Problem::unavailable("the keys of the realm changed meanwhile"))?.clone();
+        let asked = Terms(&make::terms(&keys, sort, &[])).asked(now);
+        key.term.signs_from = if at_once { now } else { asked };
         make::keep(tx, &key, &keys, longest)?;
         tx.insert_event(&make::made(event, &key, "asked"))?;
         Ok(key.id)
     }
+}
+
+/// The key that waits for its turn; none where one may be made.
+fn waiting(
+    sort: Sort,
+    keys: &[SealedSigningKey],
+    longest: Span,
+    now: Time,
+) -> Result<Option<&SealedSigningKey>, Problem> {
+    let terms = make::terms(keys, sort, &[]);
+    let next = Terms(&terms).next(now).and_then(|next| keys.iter().find(|key| key.term.kid == next.kid));
+    let of_purpose = keys.iter().filter(|key| key.purpose == sort.purpose);
+    let published = of_purpose.filter(|key| state_of(key, keys, longest, now).1.is_published()).count();
+    if next.is_none() && published >= KEYS_MAX {
+        let detail = format!("{published} keys are published, and whoever verifies reads no more of them at once.");
+        let problem = Problem::new(409, "too_many", detail);
+        return Err(problem.with_next("wait until some are over (admit signing-key list), or revoke them"));
+    }
+    Ok(next)
 }
 
 /// What the next key is for and what it signs by.

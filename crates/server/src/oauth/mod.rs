@@ -30,14 +30,16 @@ pub mod userinfo;
 pub mod well_known;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use http::Method;
 use http::header::ALLOW;
 
 use crate::app::App;
 use crate::http::problem;
+use call::Call;
 
 /// The endpoints of every issuer.
 pub fn router(app: &App) -> Router<App> {
@@ -59,6 +61,37 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/oauth/device"), post(device::post).options(cors::preflight))
         .route(&at("/oauth/introspect"), post(introspect::post))
         .route(&at("/oauth/userinfo"), get(userinfo::get).post(userinfo::post).options(cors::preflight))
+}
+
+/// What applications ask most, at an issuer without a path: dispatched before the router, whose layers cost as much as a
+/// small answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Hot {
+    /// `POST /oauth/token`
+    Token,
+    /// `POST /oauth/introspect`
+    Introspect,
+}
+
+impl Hot {
+    /// The endpoint that a request is for, where it is one of these.
+    pub fn of<B>(request: &http::Request<B>) -> Option<Self> {
+        match request.uri().path() {
+            "/oauth/token" if request.method() == Method::POST => Some(Self::Token),
+            "/oauth/introspect" if request.method() == Method::POST => Some(Self::Introspect),
+            _ => None,
+        }
+    }
+
+    /// What the router would have answered.
+    pub async fn answer(self, app: &App, request: Request) -> Response {
+        let response = match (Call::from_request(request, app).await, self) {
+            (Err(refused), _) => refused,
+            (Ok(call), Self::Token) => token::post(State(app.clone()), call).await,
+            (Ok(call), Self::Introspect) => introspect::post(State(app.clone()), call).await,
+        };
+        problem::complete(app, response)
+    }
 }
 
 /// Fills in the problems that are not OAuth's: that there is no such realm, that the body broke off. The methods that the

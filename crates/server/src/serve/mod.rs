@@ -126,7 +126,6 @@ pub fn prepare(config: Config, dev: bool, clock: Clock) -> Result<Server, Failur
     let begun = first::begin(&store, clock.now())?;
     realm::bring_up(&store, begun.operators, clock.now(), &mut app::random)?;
     directory.load(&store)?;
-    revoked.load(&store, clock.now())?;
     let hashing = Hashing::start(config.login.hash_threads, config.login.cost)
         .map_err(|error| Failure(format!("cannot start the threads that hash passwords: {error}")))?;
     let operator_key = secret::write("admit_op", &app::random());
@@ -161,6 +160,7 @@ pub struct Running {
 /// Begins to accept connections.
 pub async fn start(server: &Server, listeners: Listeners, limits: Limits) -> Result<Running, Failure> {
     let app = server.app.clone();
+    app.revoked.load(&app.store, app.now()).await?;
     let places = listeners.places()?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = jobs::start(&app, &stopped);

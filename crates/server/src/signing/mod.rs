@@ -32,6 +32,11 @@ pub struct Signing {
 }
 
 impl Signing {
+    /// Where new keys are made.
+    pub fn workshop(&self) -> &Workshop {
+        &self.workshop
+    }
+
     /// The keys of a realm as they are now.
     pub fn ring(&self, app: &App, realm: &RealmPolicy) -> Result<Arc<Ring>, Reason> {
         self.rings.of(app, realm.realm.id)

@@ -1,5 +1,7 @@
 //! Several nodes over one PostgreSQL, each a process of its own.
 
+mod app;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -368,6 +370,40 @@ impl Till<'_> {
             self.set_disabled(false).await;
         }
         delay
+    }
+}
+
+/// Sends a form to an endpoint of OAuth with a client's id and secret.
+async fn post(node: &Node, path: &str, client: &Value, form: &str) -> Value {
+    let (id, secret) = (client["id"].as_str().unwrap(), client["secret"].as_str());
+    let request = reqwest::Client::new().post(format!("{}{path}", node.program.url)).basic_auth(id, secret);
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200, "{path}");
+    response.json().await.unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ir_04_a_token_that_is_given_back_is_active_on_no_node() {
+    let (url, master_key) = (store::new_database(), master_key());
+    let (one, two, three) = tokio::join!(node(&url, &master_key), node(&url, &master_key), node(&url, &master_key));
+    one.program.shop().await;
+    let wanted = json!({"name": "till", "type": "service", "rights": {"https://api.shop.test": ["orders:read"]}});
+    let client = one.program.manage("POST", "/v1/realms/default/clients", wanted).await.expect(201);
+    for _ in 0..10 {
+        let given = post(&one, "/oauth/token", &client, "grant_type=client_credentials").await;
+        let form = format!("token={}", given["access_token"].as_str().unwrap());
+        let is_active =
+            async |node: &Node| post(node, "/oauth/introspect", &client, &form).await["active"] == json!(true);
+        for node in [&one, &two, &three] {
+            until(async || is_active(node).await).await;
+        }
+        post(&two, "/oauth/revoke", &client, &form).await;
+        assert!(!is_active(&two).await, "at once where it was given back");
+        for node in [&one, &three] {
+            let delay = until(async || !is_active(node).await).await;
+            assert!(delay < Duration::from_secs(1), "{delay:?}");
+        }
     }
 }
 

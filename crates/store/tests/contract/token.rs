@@ -99,6 +99,7 @@ fn a_token_is_taken_back_once_and_every_cache_hears_of_it() {
     assert_eq!(store.told().len(), told);
     assert!(store.put(move |tx| tx.revoke_token(&second, NOW)));
     assert!(store.get(|tx| tx.is_token_revoked(first.id)));
+    assert_eq!(store.get(|tx| tx.find_revoked_token(second.id)), Some(second));
     let list = |after, now| store.get(|tx| tx.list_revoked_tokens(&Page { limit: 10, after }, now));
     assert_eq!(list(None, NOW), [first, second]);
     assert_eq!(list(Some(*first.id.bytes()), NOW), [second]);

@@ -49,7 +49,7 @@ impl Body {
             name: self.name,
             hosts: self.hosts,
             token_format: self.token_format,
-            token_lifetime: self.token_lifetime_s.map_or(blank.token_lifetime, Span::seconds),
+            token_lifetime: self.token_lifetime_s.map_or(self.token_format.usual_lifetime(), Span::seconds),
             token_alg: self.token_alg,
             token_typ: self.token_typ,
             cors: self.cors,
@@ -101,6 +101,9 @@ mod tests {
     fn durations_are_seconds() {
         assert_eq!(resolve(json!(300)).unwrap().token_lifetime, Span::minutes(5));
         assert_eq!(resolve(Value::Null).unwrap().token_lifetime, Span::minutes(10), "unless said");
+        let opaque = json!({"uri": "https://a.test", "token_format": "opaque"});
+        let opaque = serde_json::from_value::<Body>(opaque).unwrap().resolve().unwrap();
+        assert_eq!(opaque.token_lifetime, Span::minutes(60), "which only the server can judge");
         let shown = serde_json::to_value(Body::from(resolve(json!(86_400)).unwrap())).unwrap();
         assert_eq!(shown["token_lifetime_s"], 86_400);
         for edge in [29, 86_401, -1, i64::MAX] {

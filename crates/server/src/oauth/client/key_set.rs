@@ -1,19 +1,22 @@
 //! Keys of clients that say where they publish them (RFC 7591 §2, `jwks_uri`), fetched when they are needed and kept.
 //!
 //! A key that is not there yet may have been published since: it is fetched for again, once in a while and by one of those
-//! who wait, so that no flood of names makes a flood of requests. While an old set is being replaced it goes on for those
-//! whose key it has, and a little longer where the new one cannot be had.
+//! who wait, so that no flood of names makes a flood of requests. A fetch that began ends, whoever waits for it may leave.
+//! While an old set is being replaced it goes on for those whose key it has, and a little longer where the new one cannot be
+//! had.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use admit_core::id::RealmId;
-use admit_core::jose::jwk::KeySet;
+use admit_core::jose::jwk::{self, KeySet};
 use admit_core::outbound::Target;
 use admit_core::time::Span;
 use parking_lot::Mutex;
+use serde_json::Value;
 
 use crate::app::App;
+use crate::outbound::Failed;
 
 /// The most sets that are kept; a full table drops any other for each that is added.
 const KEPT_MAX: usize = 500;
@@ -34,31 +37,28 @@ pub struct KeySets(Mutex<HashMap<(RealmId, String), Arc<Published>>>);
 #[derive(Default)]
 struct Published {
     known: Mutex<Known>,
-    /// Held by who fetches it.
-    turn: tokio::sync::Mutex<()>,
+    /// Held while it is fetched.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What is known of it; moments are of the monotonic clock.
 #[derive(Default, Clone)]
 struct Known {
-    keys: Arc<KeySet>,
+    /// The set as it was sent, once it was looked at.
+    set: Arc<Value>,
     fresh_until_us: i64,
     stale_until_us: i64,
     asked_us: Option<i64>,
 }
 
 impl Known {
-    fn has(&self, kid: Option<&str>, now_us: i64) -> bool {
-        now_us < self.stale_until_us && self.keys.find(kid).is_some()
+    /// What may be used of it now: the key of this name, if it is there.
+    fn pick(&self, kid: Option<&str>, now_us: i64) -> KeySet {
+        if now_us < self.stale_until_us { jwk::pick(&self.set, kid) } else { KeySet::default() }
     }
 
     fn may_ask(&self, now_us: i64) -> bool {
         self.asked_us.is_none_or(|asked_us| now_us >= asked_us.saturating_add(us(COOLDOWN)))
-    }
-
-    /// What may be used of it now.
-    fn usable(&self, now_us: i64) -> Arc<KeySet> {
-        if now_us < self.stale_until_us { self.keys.clone() } else { Arc::default() }
     }
 }
 
@@ -81,46 +81,83 @@ impl KeySets {
     }
 }
 
-/// The keys that are published at an address; with the one of this name, where it is there.
-pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) -> Arc<KeySet> {
+/// The key of this name that is published at an address, if it is there.
+pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) -> KeySet {
     let published = app.client_keys.at(realm, uri);
     let look = || published.known.lock().clone();
     let (known, now_us) = (look(), app.clock.monotonic_us());
-    let _turn = match (known.has(kid, now_us), now_us < known.fresh_until_us) {
-        (true, true) => return known.keys,
-        (true, false) => match published.turn.try_lock() {
+    let keys = known.pick(kid, now_us);
+    let turn = published.turn.clone();
+    let turn = match (keys.find(kid).is_some(), now_us < known.fresh_until_us) {
+        (true, true) => return keys,
+        (true, false) => match turn.try_lock_owned() {
             Ok(turn) => turn,
-            Err(_) => return known.keys,
+            Err(_) => return keys,
         },
-        (false, _) => published.turn.lock().await,
+        (false, _) => turn.lock_owned().await,
     };
     // Somebody may have been faster.
     let (known, now_us) = (look(), app.clock.monotonic_us());
-    let is_good = known.has(kid, now_us) && now_us < known.fresh_until_us;
+    let keys = known.pick(kid, now_us);
+    let is_good = keys.find(kid).is_some() && now_us < known.fresh_until_us;
     if is_good || !known.may_ask(now_us) {
-        return known.usable(now_us);
+        return keys;
     }
-    published.known.lock().asked_us = Some(now_us);
-    match fetch(app, realm, uri).await {
-        Ok((keys, fresh_for)) => {
-            let (keys, fresh_until_us) = (Arc::new(keys), now_us.saturating_add(us(fresh_for)));
-            let stale_until_us = fresh_until_us.saturating_add(us(STALE_FOR));
-            *published.known.lock() =
-                Known { keys: keys.clone(), fresh_until_us, stale_until_us, asked_us: Some(now_us) };
-            keys
+    let (app, uri) = (app.clone(), uri.to_owned());
+    let fetching = tokio::spawn({
+        let published = published.clone();
+        async move {
+            published.fetch(&app, realm, &uri, now_us).await;
+            drop(turn);
         }
-        Err(cause) => {
-            let place = uri.split('?').next().unwrap_or_default();
-            tracing::warn!(place, cause, "the keys of a client cannot be fetched");
-            known.usable(now_us)
-        }
+    });
+    if let Err(error) = fetching.await {
+        tracing::error!(%error, "the keys of a client cannot be fetched");
+    }
+    look().pick(kid, now_us)
+}
+
+impl Published {
+    async fn fetch(&self, app: &App, realm: RealmId, uri: &str, now_us: i64) {
+        let cause = match ask(app, realm, uri).await {
+            Ok((set, fresh_for)) => {
+                let fresh_until_us = now_us.saturating_add(us(fresh_for));
+                let stale_until_us = fresh_until_us.saturating_add(us(STALE_FOR));
+                *self.known.lock() =
+                    Known { set: Arc::new(set), fresh_until_us, stale_until_us, asked_us: Some(now_us) };
+                return;
+            }
+            Err(cause) => cause,
+        };
+        let (place, cause) = (
+            uri.split('?').next().unwrap_or_default(),
+            match cause {
+                // Where there was no place nobody was asked.
+                Cause::Full => Failed::Full.to_string(),
+                Cause::Asked(cause) => {
+                    self.known.lock().asked_us = Some(now_us);
+                    cause
+                }
+            },
+        );
+        tracing::warn!(place, cause, "the keys of a client cannot be fetched");
     }
 }
 
-async fn fetch(app: &App, realm: RealmId, uri: &str) -> Result<(KeySet, Span), String> {
-    let target = Target::parse(uri).map_err(|bad| bad.to_string())?;
+/// Why there are no keys.
+enum Cause {
+    Full,
+    Asked(String),
+}
+
+async fn ask(app: &App, realm: RealmId, uri: &str) -> Result<(Value, Span), Cause> {
+    let target = Target::parse(uri).map_err(|bad| Cause::Asked(bad.to_string()))?;
     let allowed = app.config.load().outbound_allow.clone();
-    let fetched = app.outbound.get_json(realm, &target, &allowed).await.map_err(|failed| failed.to_string())?;
-    let keys = KeySet::parse(&fetched.body).map_err(|flaw| format!("the answer is no set of public keys: {flaw}"))?;
-    Ok((keys, fetched.max_age.unwrap_or(FRESH_FOR).clamp(FRESH_MIN, FRESH_MAX)))
+    let fetched = app.outbound.get_json(realm, &target, &allowed).await.map_err(|failed| match failed {
+        Failed::Full => Cause::Full,
+        failed => Cause::Asked(failed.to_string()),
+    })?;
+    let no_keys = |flaw| Cause::Asked(format!("the answer is no set of public keys: {flaw}"));
+    let set = jwk::read(&fetched.body).map_err(no_keys)?;
+    Ok((set, fetched.max_age.unwrap_or(FRESH_FOR).clamp(FRESH_MIN, FRESH_MAX)))
 }

@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use admit_core::client::Client;
 use admit_core::client::secret::ClientSecret;
 use admit_core::id::{ClientId, RealmId, SecretId, SubjectId};
-use admit_core::jose::jwk::KeySet;
 use admit_core::role::Role;
 use admit_core::secret::SecretKind;
 use admit_core::time::{Span, Time};
@@ -26,8 +25,11 @@ use crate::authn::epoch::slot;
 use crate::authn::freshness;
 
 const SHARDS: usize = 16;
-/// The most clients of one shard; a full one drops any other for each that is added.
+/// The most clients of one shard, and the most bytes, about; a full one drops others for each that is added.
 const SHARD_MAX: usize = 1_000;
+const SHARD_BYTES_MAX: usize = 4 << 20;
+/// What a client takes beside what it says of itself.
+const CLIENT_BYTES: usize = 1 << 10;
 /// How often a use of a secret is worth a note.
 const NOTED_EVERY: Span = Span::minutes(1);
 /// The most uses that wait to be written.
@@ -40,7 +42,8 @@ pub struct KnownClient {
     /// The roles that it holds.
     pub roles: Vec<Role>,
     secrets: Vec<Kept>,
-    keys: KeySet,
+    /// About how much it takes in memory.
+    bytes: usize,
     position: AtomicI64,
     read_at_us: i64,
 }
@@ -55,11 +58,6 @@ impl KnownClient {
     /// Its secrets, those that have ended too.
     pub fn secrets(&self) -> impl Iterator<Item = &ClientSecret> {
         self.secrets.iter().map(|kept| &kept.secret)
-    }
-
-    /// The keys that it brought along.
-    pub fn keys(&self) -> &KeySet {
-        &self.keys
     }
 
     /// Up to which change it is known.
@@ -82,9 +80,10 @@ impl KnownClient {
         let noted = |secret: &ClientSecret| secret.last_used_at.map_or(0, Time::unix_ms);
         let kept = |secret| Kept { noted_ms: AtomicI64::new(noted(&secret)), secret };
         let secrets = tx.list_client_secrets(realm, id)?.into_iter().map(kept).collect();
-        // They were looked at when they were registered; a set that is none any more verifies nothing.
-        let keys = KeySet::of(&client.spec.jwks).unwrap_or_default();
-        Ok(Some(Self { client, roles, secrets, keys, position: AtomicI64::new(position), read_at_us }))
+        // As JSON, twice: what is read of it has pointers and room to grow.
+        let text = serde_json::to_string(&client.spec).map_or(SHARD_BYTES_MAX, |text| text.len());
+        let bytes = CLIENT_BYTES + 2 * text;
+        Ok(Some(Self { client, roles, secrets, bytes, position: AtomicI64::new(position), read_at_us }))
     }
 
     fn is_current(&self, app: &App, realm: RealmId) -> bool {
@@ -95,30 +94,37 @@ impl KnownClient {
     }
 }
 
-type Shard = Mutex<HashMap<(RealmId, ClientId), Arc<KnownClient>>>;
+#[derive(Default)]
+struct Shard {
+    known: HashMap<(RealmId, ClientId), Arc<KnownClient>>,
+    bytes: usize,
+}
+
+impl Shard {
+    fn keep(&mut self, known: &Arc<KnownClient>) {
+        let key = (known.client.realm, known.client.id);
+        self.bytes += known.bytes;
+        if let Some(older) = self.known.insert(key, known.clone()) {
+            self.bytes -= older.bytes;
+        }
+        while self.known.len() > SHARD_MAX || self.bytes > SHARD_BYTES_MAX {
+            // The one that is added is used now, whatever it takes.
+            let Some(any) = self.known.keys().find(|other| **other != key).copied() else { return };
+            self.bytes -= self.known.remove(&any).map_or(0, |other| other.bytes);
+        }
+    }
+}
 
 /// The clients that are known, and the uses of their secrets on their way to the store.
 #[derive(Default)]
 pub struct Clients {
-    shards: [Shard; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     uses: Mutex<HashMap<SecretId, ClientSecretUse>>,
 }
 
 impl Clients {
-    fn shard(&self, id: ClientId) -> &Shard {
+    fn shard(&self, id: ClientId) -> &Mutex<Shard> {
         &self.shards[usize::from(id.bytes()[15]) % SHARDS]
-    }
-
-    fn keep(&self, realm: RealmId, known: &Arc<KnownClient>) {
-        let mut shard = self.shard(known.client.id).lock();
-        let key = (realm, known.client.id);
-        if shard.len() >= SHARD_MAX
-            && !shard.contains_key(&key)
-            && let Some(any) = shard.keys().next().copied()
-        {
-            shard.remove(&any);
-        }
-        shard.insert(key, known.clone());
     }
 
     /// Notes that a secret proved its client, unless that was noted a moment ago.
@@ -151,7 +157,7 @@ pub(super) fn find(
     id: ClientId,
     source: Option<IpNet>,
 ) -> Result<Option<Arc<KnownClient>>, Refused> {
-    let kept = app.clients.shard(id).lock().get(&(realm, id)).cloned();
+    let kept = app.clients.shard(id).lock().known.get(&(realm, id)).cloned();
     if let Some(known) = kept.as_ref().filter(|known| known.is_current(app, realm)) {
         return Ok(Some(known.clone()));
     }
@@ -180,6 +186,48 @@ pub(super) fn find(
         }
         return Ok(None);
     };
-    app.clients.keep(realm, &known);
+    app.clients.shard(id).lock().keep(&known);
     Ok(Some(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use admit_core::client::ClientSpec;
+    use admit_core::name::Label;
+    use admit_core::scope::Rights;
+    use serde_json::json;
+
+    use super::*;
+
+    fn known(number: u8, bytes: usize) -> Arc<KnownClient> {
+        let spec = ClientSpec { metadata: json!({}), ..ClientSpec::service(Label::parse("c").unwrap(), Rights::new()) };
+        let (id, realm, at) = (ClientId::from_bytes([number; 16]), RealmId::from_bytes([1; 16]), Time::default());
+        let client = Client {
+            id,
+            realm,
+            org: None,
+            spec,
+            disabled_at: None,
+            valid_after: None,
+            created_at: at,
+            updated_at: at,
+            version: 1,
+        };
+        let position = AtomicI64::new(0);
+        Arc::new(KnownClient { client, roles: Vec::new(), secrets: Vec::new(), bytes, position, read_at_us: 0 })
+    }
+
+    #[test]
+    fn clients_that_say_much_of_themselves_take_the_place_of_others_and_no_more() {
+        let mut shard = Shard::default();
+        (0..4).for_each(|number| shard.keep(&known(number, SHARD_BYTES_MAX / 4)));
+        shard.keep(&known(0, SHARD_BYTES_MAX / 4));
+        assert_eq!((shard.known.len(), shard.bytes), (4, SHARD_BYTES_MAX), "read anew, it is the same one");
+        shard.keep(&known(9, 1));
+        assert_eq!((shard.known.len(), shard.bytes), (4, SHARD_BYTES_MAX / 4 * 3 + 1));
+        shard.keep(&known(10, SHARD_BYTES_MAX * 2));
+        assert_eq!(shard.known.len(), 1, "one that is too large for all is kept alone");
+        shard.keep(&known(11, 1));
+        assert_eq!((shard.known.len(), shard.bytes), (1, 1));
+    }
 }

@@ -3,10 +3,8 @@
 //! What makes it good is [`admit_core::oauth::assertion`]'s to say. It is spent in the store by one statement, after
 //! everything else was right, so that it is good once on all nodes together and over every restart.
 
-use std::sync::Arc;
-
 use admit_core::client::AuthMethod;
-use admit_core::jose::jwk::KeySet;
+use admit_core::jose::jwk;
 use admit_core::jose::jws::Compact;
 use admit_core::oauth::assertion::{self, Proved, Unproved};
 use admit_core::secret::Secret;
@@ -47,15 +45,12 @@ impl Attempt<'_> {
 
     async fn judge(&self, client: &KnownClient, text: &Compact<'_>) -> Result<Proved, Unproved> {
         let issuer = self.app.issuer(&self.realm.realm);
-        let judge = |keys: &KeySet| assertion::verify(text, keys, client.client.id, &issuer, self.now);
-        match &client.client.spec.jwks_uri {
-            None => judge(client.keys()),
-            Some(uri) => {
-                let kid = text.header().kid.as_deref();
-                let keys: Arc<KeySet> = key_set::of(self.app, self.realm.realm.id, uri, kid).await;
-                judge(&keys)
-            }
-        }
+        let (spec, kid) = (&client.client.spec, text.header().kid.as_deref());
+        let keys = match &spec.jwks_uri {
+            None => jwk::pick(&spec.jwks, kid),
+            Some(uri) => key_set::of(self.app, self.realm.realm.id, uri, kid).await,
+        };
+        assertion::verify(text, &keys, client.client.id, &issuer, self.now)
     }
 
     /// True for the first who shows it.

@@ -1,6 +1,7 @@
 //! HTTP Basic with a client's id and secret at the doors of gateways, where a rule takes it (RFC 7617).
 
 use admit_core::check::code::Reason;
+use admit_core::secret::hint;
 use admit_core::time::Span;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -137,4 +138,30 @@ async fn ak_01_nobody_asks_about_the_secret_of_another() {
     assert_eq!(told.get("principal").filter(|principal| !principal.is_null()), None, "{told}");
     let bare = app.manage_as(&asker, "POST", "/v1/check", json!({"credential": secret})).await.expect(200);
     assert_eq!(bare["admitted"], false);
+}
+
+#[tokio::test]
+async fn ak_01_tk_17_a_right_secret_is_told_like_a_wrong_one_however_often_and_with_every_step() {
+    let app = TestApp::new().await;
+    let (id, secret) = with_rule(&app).await;
+    let other = made(&app, json!({"name": "other", "type": "service"})).await["secret"].as_str().unwrap().to_owned();
+    let told = async |shown: &str| {
+        let basic = format!("Basic {}", BASE64.encode(format!("{id}:{shown}").as_bytes()));
+        let asked = json!({"method": "GET", "url": "https://shop.test/feed/1", "headers": {"authorization": basic}});
+        let mut told = Vec::new();
+        for path in ["/v1/realms/default/check", "/v1/realms/default/check?trace=true"] {
+            let mut body = app.manage("POST", path, asked.clone()).await.expect(200);
+            body["request_id"] = Value::Null;
+            body["trace"]["request_id"] = Value::Null;
+            body["trace"]["at"] = Value::Null;
+            told.push(body.to_string().replace(&hint(shown), "a hint"));
+        }
+        told
+    };
+    let right = told(&secret).await;
+    assert!(right[1].contains("a secret of this kind never belongs in this place"), "{}", right[1]);
+    for _ in 0..40 {
+        assert_eq!(told(&other).await, right);
+    }
+    assert_eq!(ask(&app, "/feed/1", &id, &secret).await.status, 200, "and nothing was counted against it");
 }

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use admit::outbound::Failed;
 use admit_core::client::AuthMethod;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::sign::{SigningKey, generate};
 use admit_core::oauth::client_auth::JWT_BEARER;
+use admit_core::outbound::Target;
 use admit_core::time::Span;
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -29,7 +31,11 @@ fn set(keys: &[&SigningKey]) -> Value {
 
 /// A client with these keys, or with the address of them: its id.
 async fn signer(app: &TestApp, keys: Value) -> String {
-    let mut client = json!({"name": "signer", "type": "service", "token_endpoint_auth_method": "private_key_jwt"});
+    named(app, "signer", keys).await
+}
+
+async fn named(app: &TestApp, name: &str, keys: Value) -> String {
+    let mut client = json!({"name": name, "type": "service", "token_endpoint_auth_method": "private_key_jwt"});
     match keys {
         Value::String(uri) => client["jwks_uri"] = uri.into(),
         keys => client["jwks"] = keys,
@@ -175,6 +181,51 @@ async fn jwt_22_names_of_unknown_keys_make_no_flood_of_requests() {
 }
 
 #[tokio::test]
+async fn keys_that_are_on_their_way_arrive_though_nobody_waits_for_them_any_more() {
+    let app = TestApp::new().await;
+    let slow = Said { after: Duration::from_millis(300), ..Said::ok(&set(&[&ONE]).to_string()) };
+    let host = Publisher::start(slow).await;
+    host.introduce(&app);
+    let id = signer(&app, json!(host.uri())).await;
+    let text = form(&ONE.sign("JWT", &claims(&app, &id, "1")).unwrap());
+    let left = tokio::time::timeout(Duration::from_millis(50), by_form(&app, &text)).await;
+    assert!(left.is_err(), "the client went away");
+    let waits = show(&app, &ONE, &claims(&app, &id, "2")).await;
+    assert_eq!((waits.as_str(), host.asked()), ("signer", 1), "asked once, and for all");
+}
+
+#[tokio::test]
+async fn where_there_was_no_place_to_ask_it_may_be_asked_again_at_once() {
+    let app = TestApp::new().await;
+    let slow = Said { after: Duration::from_millis(500), ..Said::ok(&set(&[&ONE]).to_string()) };
+    let host = Publisher::start(slow).await;
+    host.introduce(&app);
+    let of = async |name: &str| named(&app, name, json!(format!("{}?{name}", host.uri()))).await;
+    let others = [of("a").await, of("b").await, of("c").await, of("d").await];
+    let last = of("e").await;
+    let shown = others.each_ref().map(|id| claims(&app, id, "1"));
+    let all = shown.iter().map(|claims| show(&app, &ONE, claims));
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        show(&app, &ONE, &claims(&app, &last, "1")).await
+    };
+    let (all, refused) = tokio::join!(futures_util::future::join_all(all), late);
+    assert_eq!(
+        (all, refused.as_str(), host.asked()),
+        (["a", "b", "c", "d"].map(str::to_owned).to_vec(), "invalid_client", 4)
+    );
+    let again = show(&app, &ONE, &claims(&app, &last, "2")).await;
+    assert_eq!((again.as_str(), host.asked()), ("e", 5));
+}
+
+/// What comes of fetching, past everything that would refuse what it brings.
+async fn fetched(app: &TestApp, uri: &str) -> Result<(), Failed> {
+    let (realm, target) = (app.app.default_realm, Target::parse(uri).unwrap());
+    let allowed = app.app.config.load().outbound_allow.clone();
+    app.app.outbound.get_json(realm, &target, &allowed).await.map(drop)
+}
+
+#[tokio::test]
 async fn ir_10_nothing_is_asked_that_only_this_network_can_reach() {
     for (addresses, why) in [
         (&["127.0.0.1"][..], "this machine"),
@@ -192,6 +243,9 @@ async fn ir_10_nothing_is_asked_that_only_this_network_can_reach() {
         let id = signer(&app, json!(host.uri())).await;
         assert_eq!(show(&app, &ONE, &claims(&app, &id, "x")).await, "invalid_client", "{why}");
         assert_eq!(host.asked(), 0, "{why}: not even a connection");
+        let failed = fetched(&app, &host.uri()).await.unwrap_err();
+        let is_barred = matches!(failed, Failed::Barred(_));
+        assert!(if addresses.is_empty() { failed == Failed::NoAddress } else { is_barred }, "{why}: {failed:?}");
     }
 }
 
@@ -211,6 +265,8 @@ async fn ir_10_a_name_that_turns_private_is_asked_no_more() {
     assert_eq!(show(&app, &ONE, &claims(&app, &id, "1")).await, "signer");
     app.clock.advance(Span::minutes(11));
     assert_eq!(show(&app, &ONE, &claims(&app, &id, "2")).await, "invalid_client");
+    let failed = fetched(&app, &host.uri()).await.unwrap_err();
+    assert!(matches!(failed, Failed::Barred(_)), "{failed:?}");
     assert_eq!(host.asked(), 1);
 }
 

@@ -1,5 +1,6 @@
 //! `POST /v1/leaked`.
 
+use admit_core::time::Span;
 use serde_json::{Value, json};
 
 use super::{events, judge, with_api};
@@ -23,6 +24,43 @@ async fn a_key_that_is_handed_in_is_revoked_and_the_answer_says_nothing() {
     assert_eq!(judge(&app, &key["key"]).await, "revoked_credential");
     assert_eq!(hand_in(&app, &key["key"]).await.0, 202);
     assert_eq!(events(&app, 2).await, ["key.leaked", "key.created"], "once");
+}
+
+#[tokio::test]
+async fn what_names_no_realm_costs_as_much_as_it_makes_the_server_look() {
+    let app = TestApp::with("[limits.unknown]\nnetwork = '20/1m'").await;
+    for number in 0..30 {
+        app.manage("POST", "/v1/realms", json!({"name": format!("realm-{number}")})).await.expect(201);
+    }
+    let body = json!({"name": "billing", "type": "service"});
+    let client = app.manage("POST", "/v1/realms/realm-7/clients", body).await.expect(201);
+    let leak = async |body: Value| {
+        let body = body.to_string().into_bytes();
+        app.send("POST", "/v1/leaked", &[("content-type", "application/json")], Some(body)).await
+    };
+    let secrets = async || {
+        let shown = app.manage("GET", "/v1/realms/realm-7/clients/billing", Value::Null).await.expect(200);
+        shown["secrets"].as_array().unwrap().len()
+    };
+    let nobodys = "admit_cs_0000000000000000000000000000000000000";
+    assert_eq!(leak(json!({"credential": nobodys})).await.status, 202, "no secret at all costs one look");
+    let other = app.manage("POST", "/v1/realms/realm-7/clients/billing/secrets", json!({})).await.expect(201);
+    app.manage(
+        "DELETE",
+        &format!("/v1/realms/realm-7/clients/billing/secrets/{}", other["id"].as_str().unwrap()),
+        Value::Null,
+    )
+    .await
+    .expect(204);
+    let gone = leak(json!({"credential": other["secret"]})).await;
+    assert_eq!((gone.status, gone.code().as_str()), (429, "rate_limited"), "{}", gone.text);
+    assert!(gone.json()["detail"].as_str().unwrap().contains("say it, as \"realm\""), "{}", gone.text);
+    assert_eq!(leak(json!({"credential": "x"})).await.status, 429, "the looks were paid for");
+    app.clock.advance(Span::minutes(1));
+    assert_eq!(leak(json!({"credential": client["secret"], "realm": "nobody"})).await.status, 202);
+    assert_eq!(secrets().await, 1);
+    assert_eq!(leak(json!({"credential": client["secret"], "realm": "realm-7"})).await.status, 202);
+    assert_eq!(secrets().await, 0, "one look where it is said");
 }
 
 #[tokio::test]

@@ -39,6 +39,18 @@ async fn tk_15_scripts_of_registered_origins_may_read_and_no_others() {
     for answered in [preflight(OURS).await, asked] {
         assert_eq!(answered.header("access-control-allow-credentials"), "", "cookies never come along");
     }
+    let revoke = "/oauth/revoke";
+    let headers = [("origin", OURS), ("access-control-request-method", "POST")];
+    let allowed = app.send("OPTIONS", revoke, &headers, None).await;
+    assert_eq!((allowed.status, allowed.header("access-control-allow-origin").as_str()), (204, OURS));
+    let given_back = post(&app, revoke, &[("origin", OURS)], &format!("token=x&client_id={}", spa.id)).await;
+    assert_eq!((given_back.status, given_back.header("access-control-allow-origin").as_str()), (200, OURS));
+    let other = post(&app, revoke, &[("origin", "https://evil.test")], &format!("token=x&client_id={}", spa.id)).await;
+    assert_eq!((other.status, other.header("access-control-allow-origin").as_str()), (200, ""));
+    for secret in ["/oauth/introspect", "/v1/check"] {
+        let reply = app.send("OPTIONS", secret, &headers, None).await;
+        assert_eq!(reply.header("access-control-allow-origin"), "", "{secret} is for servers");
+    }
     let elsewhere = app.send("OPTIONS", "/realms/operators/oauth/token", &[("origin", OURS)], None).await;
     assert_eq!(elsewhere.header("access-control-allow-origin"), "", "another realm knows it not");
 

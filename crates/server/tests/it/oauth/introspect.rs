@@ -1,8 +1,12 @@
 //! `POST /oauth/introspect`: what is told of a token, and to whom.
 
+use admit::signing;
+use admit_core::id::TokenId;
 use admit_core::jose;
+use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::jwk::KeySet;
 use admit_core::jose::jws::Compact;
+use admit_core::signing_key::Purpose;
 use admit_core::time::Span;
 use serde_json::{Value, json};
 
@@ -117,6 +121,25 @@ async fn ir_02_whoever_asks_shows_who_he_is() {
     app.manage("PATCH", &format!("{REALM}/clients/{}", world.service.id), json!({"disabled": true})).await.expect(200);
     assert_eq!(error(&world.ask(&world.service, &world.jwt, "").await), "401 invalid_client");
     assert_eq!(error(&as_holder(&told).await), "401 invalid_token");
+}
+
+#[tokio::test]
+async fn ir_03_what_is_to_begin_is_not_active_yet() {
+    let world = World::new().await;
+    let app = &world.app.app;
+    let realm = app.policies.of(app, app.default_realm).unwrap().unwrap();
+    let key = signing::key(app, &realm, Purpose::Issuer, Algorithm::Es256, app.now()).await.unwrap();
+    let (_, mut claims) = decode(&world.jwt);
+    let now = claims["nbf"].as_i64().unwrap();
+    let active = async |from: i64, claims: &mut Value| {
+        claims["nbf"] = from.into();
+        let id: TokenId = app.id(app.now());
+        claims["jti"] = id.to_string().into();
+        let token = key.sign("at+jwt", claims).unwrap();
+        world.ask(&world.service, &token, "").await
+    };
+    assert_eq!(active(now, &mut claims).await.json()["active"], true, "signed as the realm does");
+    nothing(&active(now + 120, &mut claims).await);
 }
 
 #[tokio::test]

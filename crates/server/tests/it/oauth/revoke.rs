@@ -73,6 +73,19 @@ async fn rfc_7009_2_1_what_is_unknown_is_done_and_a_hint_may_be_wrong() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn ir_05_rfc_7009_2_2_1_what_could_not_be_written_down_is_not_said_to_be_done() {
+    let (app, client) = with_client().await;
+    let token = client.token(&app, &format!("&resource={SHOP}")).await;
+    assert_eq!(ask(&app, &token).await.0, 200, "known");
+    let store = app.app.store.clone();
+    tokio::task::spawn_blocking(move || store.close()).await.unwrap();
+    let refused = client.post(&app, REVOKE, &format!("token={token}")).await;
+    assert_eq!(error(&refused), "503 temporarily_unavailable");
+    assert!(!refused.header("retry-after").is_empty());
+    assert_eq!(app.app.metrics.tokens.revoked.get(), 0);
+}
+
 #[tokio::test]
 async fn ir_05_another_client_s_token_stays_alive_and_nothing_is_learned() {
     let (app, client) = with_client().await;

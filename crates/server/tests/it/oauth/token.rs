@@ -1,8 +1,10 @@
 //! The token endpoint as such: how it is asked, and how it refuses.
 
+use std::task::{Context, Waker};
+
 use serde_json::json;
 
-use super::{ASKED, Client, TOKEN, error, post, shop};
+use super::{ASKED, BILLS, Client, TOKEN, error, post, shop};
 use crate::app::TestApp;
 
 async fn with_client() -> (TestApp, Client) {
@@ -121,6 +123,26 @@ async fn tk_21_what_is_too_long_is_refused_before_anybody_is_looked_for() {
     }
     let at_the_limit = format!("{ASKED}&x={}", "a".repeat(3000));
     assert_eq!(client.post(&app, TOKEN, &at_the_limit).await.status, 200);
+}
+
+#[tokio::test]
+async fn where_too_many_wait_to_be_written_down_the_next_one_is_asked_to_come_again() {
+    let (app, client) = with_client().await;
+    let writer = Client::new(&app, "writer", json!({BILLS: ["bills:read"]})).await;
+    assert_eq!((writer.ask(&app, "").await.status, client.ask(&app, "").await.status), (200, 200), "both are known");
+    let realm = app.app.default_realm;
+    let mut all: Vec<_> = (0..1024).map(|_| Box::pin(app.app.lanes.enter(realm))).collect();
+    // Each takes its place, or stands in line.
+    let mut taken = Vec::new();
+    for one in &mut all {
+        taken.push(one.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+    }
+    let refused = writer.ask(&app, "").await;
+    assert_eq!(error(&refused), "503 temporarily_unavailable");
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+    assert_eq!(client.ask(&app, "").await.status, 200, "what writes nothing goes on");
+    drop((all, taken));
+    assert_eq!(writer.ask(&app, "").await.status, 200);
 }
 
 #[tokio::test]

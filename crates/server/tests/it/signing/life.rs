@@ -1,5 +1,8 @@
 //! One key after the other: who makes it, when it signs, how it ends.
 
+use std::sync::Arc;
+
+use admit::check::policies::RealmPolicy;
 use admit::jobs;
 use admit::signing;
 use admit_core::jose::algorithm::Algorithm;
@@ -138,6 +141,59 @@ async fn st_09_what_a_revoked_key_signed_is_refused_though_it_is_remembered() {
     desk.app.manage("DELETE", &format!("{KEYS}/{id}"), Value::Null).await.expect(204);
     assert_eq!(desk.refused(&first).await, "unknown_signing_key");
     assert_eq!(read(&second).await, 200, "another key's");
+}
+
+#[tokio::test]
+async fn no_key_is_drawn_where_none_is_needed() {
+    let app = TestApp::new().await;
+    app.signed().await;
+    let drawn = || app.app.signing.workshop().drawn();
+    assert_eq!(drawn(), 1);
+    jobs::signing::run(&app.app).await;
+    assert_eq!(drawn(), 1, "none is due");
+    let next = app.manage("POST", KEYS, json!({})).await.expect(201);
+    assert_eq!(app.manage("POST", KEYS, json!({"now": true})).await.expect(201)["id"], next["id"]);
+    assert_eq!(drawn(), 2, "one waited");
+    let next = app.manage("POST", KEYS, json!({})).await.expect(201);
+    let revoke = async |key: &Value| {
+        app.manage("DELETE", &format!("{KEYS}/{}", key["id"].as_str().unwrap()), Value::Null).await.expect(204)
+    };
+    assert_eq!(drawn(), 3);
+    revoke(&next).await;
+    assert_eq!(drawn(), 3, "another one signs");
+    for _ in 0..KEYS_MAX {
+        app.manage("POST", KEYS, json!({"now": true})).await;
+    }
+    let before = drawn();
+    assert_eq!(app.manage("POST", KEYS, json!({"now": true})).await.code(), "too_many");
+    assert_eq!(drawn(), before, "there are too many");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fl_a_realm_whose_keys_are_asked_for_without_end_makes_no_other_wait_for_all_of_them() {
+    let app = TestApp::new().await;
+    // One that does not stand in the same line by chance.
+    let is_far = |realm: &Arc<RealmPolicy>| realm.realm.id.bytes()[15] % 64 != app.app.default_realm.bytes()[15] % 64;
+    let mut acme = app.policy();
+    while !is_far(&acme) {
+        let name = format!("acme-{}", app.app.directory.count());
+        app.manage("POST", "/v1/realms", json!({"name": name})).await.expect(201);
+        acme = app.app.policies.named(&app.app, Some(&name)).unwrap().unwrap();
+    }
+    let workshop = app.app.signing.workshop();
+    // Whoever draws for one realm has its turn: of all who wait, one stands in line for a place.
+    let turn = workshop.turn(app.app.default_realm).await;
+    let (app, now) = (&app, app.app.now());
+    let storm =
+        futures_util::future::join_all((0..50).map(|_| app.manage("POST", KEYS, json!({"algorithm": "RS256"}))));
+    let other = async {
+        let key = signing::key(&app.app, &acme, Purpose::Issuer, Algorithm::Rs256, now).await;
+        drop(turn);
+        key
+    };
+    let (all, key) = tokio::join!(storm, other);
+    assert!(key.is_ok() && all.iter().all(|reply| [201, 503].contains(&reply.status)));
+    assert_eq!(workshop.drawn(), 3, "one for the other; one that signs and one that waits, which all others found");
 }
 
 #[tokio::test]

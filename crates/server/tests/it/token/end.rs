@@ -2,9 +2,11 @@
 
 use admit_core::check::code::Reason;
 use admit_core::id::TokenId;
+use admit_core::jose::claims::LEEWAY;
+use admit_core::time::Span;
 use serde_json::{Value, json};
 
-use super::{API, Desk};
+use super::{API, Desk, LIFE};
 
 const CLIENTS: &str = "/v1/realms/default/clients";
 
@@ -131,11 +133,26 @@ async fn ir_04_a_node_that_may_have_missed_something_asks_and_reads_all_anew() {
     desk.revoke(id).await;
     let app = &desk.app.app;
     app.revoked.forget();
-    assert_eq!(app.revoked.has(&app.id(app.now())), None);
+    let has = |id: &TokenId| app.revoked.has(app.default_realm, id);
+    assert_eq!(has(&app.id(app.now())), None);
     assert_eq!(desk.refused(&token).await, "revoked");
     assert_eq!(desk.read(&desk.token().await).await.status, 200);
-    app.revoked.load(&app.store, app.now()).unwrap();
-    assert_eq!((app.revoked.has(&id), app.revoked.is_whole()), (Some(true), true));
+    app.revoked.load(&app.store, app.now()).await.unwrap();
+    assert_eq!((has(&id), app.revoked.is_whole()), (Some(true), true));
+}
+
+#[tokio::test]
+async fn tk_what_was_taken_back_is_remembered_until_it_would_have_ended_and_no_longer() {
+    let desk = Desk::new().await;
+    let (claims, app) = (desk.claims(), &desk.app.app);
+    let (token, id) = (desk.sign("at+jwt", &claims).await, claims["jti"].as_str().unwrap().parse().unwrap());
+    desk.revoke(id).await;
+    app.revoked.settle(&app.store, app.now()).await.unwrap();
+    let end = app.now() + LIFE + LEEWAY;
+    app.revoked.sweep(end - Span::seconds(2));
+    assert_eq!((desk.refused(&token).await.as_str(), app.revoked.count()), ("revoked", 1));
+    app.revoked.sweep(end);
+    assert_eq!(app.revoked.count(), 0);
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! `grant_type=authorization_code`.
 
+use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::jwk::KeySet;
 use admit_core::jose::jws::Compact;
 use admit_core::oauth::id_token::at_hash;
-use admit_core::jose::algorithm::Algorithm;
 use admit_core::time::Span;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::{ALL, Apps, BACK, CHALLENGE, OFFLINE, REALM, SHOP, Tokens, VERIFIER, decode, error, events, now_of, sign_in};
+use super::{
+    ALL, Apps, BACK, CHALLENGE, OFFLINE, REALM, SHOP, Tokens, VERIFIER, decode, error, events, now_of, sign_in,
+};
 
 #[tokio::test]
 async fn oidc_core_2_a_code_gives_tokens_that_say_who_signed_in_and_to_whom() {
@@ -99,7 +101,8 @@ async fn az_16_a_code_is_not_good_with_another_redirect_client_or_verifier_and_l
         assert_eq!(error(&apps.post(client, &form).await), "400 invalid_grant", "{why}");
         assert_eq!(apps.last_why().await, why);
     }
-    let form = |code: &str| format!("grant_type=authorization_code&code={code}&redirect_uri={BACK}&code_verifier={VERIFIER}");
+    let form =
+        |code: &str| format!("grant_type=authorization_code&code={code}&redirect_uri={BACK}&code_verifier={VERIFIER}");
     for unknown in ["admit_ac_x", "x", &apps.app.operator().replace("admit_op", "admit_ac"), &"a".repeat(4000)] {
         assert_eq!(error(&apps.post(&apps.spa, &form(unknown)).await), "400 invalid_grant", "{unknown}");
     }

@@ -76,7 +76,11 @@ async fn an_online_one_is_renewed_no_longer_than_its_session_is_used() {
     apps.app.clock.advance(Span::seconds(7 * 86_400 - 1));
     Tokens::of(apps.refresh(&apps.web, &online.refresh).await);
     apps.app.clock.advance(Span::seconds(1));
-    assert_eq!(error(&apps.refresh(&apps.web, &online.refresh).await), "400 invalid_grant", "an application's use is none of hers");
+    assert_eq!(
+        error(&apps.refresh(&apps.web, &online.refresh).await),
+        "400 invalid_grant",
+        "an application's use is none of hers"
+    );
     assert_eq!(apps.last_why().await, "idle");
 }
 
@@ -92,9 +96,11 @@ async fn tk_11_what_a_person_took_back_is_over_at_once() {
     let listed = apps.app.app.store.point(|tx| tx.list_authorizations_of(realm, alice, now)).unwrap();
     assert_eq!(listed.len(), 3);
     assert!(listed.iter().any(|one| one.authorized.client == web && one.authorized.session == apps.session));
-    let ended = apps.app.app.store.write(move |tx| {
-        tx.revoke_authorizations(realm, alice, web, now).map(admit_store::End::Commit)
-    });
+    let ended = apps
+        .app
+        .app
+        .store
+        .write(move |tx| tx.revoke_authorizations(realm, alice, web, now).map(admit_store::End::Commit));
     assert_eq!(ended.await.unwrap(), 2);
     for tokens in [&first, &second] {
         apps.all_over(&apps.web, tokens, "revoked").await;

@@ -24,7 +24,11 @@ async fn ir_03_a_refresh_token_is_shown_to_its_client_and_to_nobody_else() {
     assert_eq!((&told["sub"], &told["client_id"]), (&json!(apps.alice), &json!(apps.web.id)));
     assert_eq!(told["scope"], "offline_access openid orders:read orders:write");
     let judge = Client::new(&apps.app, "gateway", json!({SHOP: ["check"], "urn:admit:realm:default": ["check"]})).await;
-    assert_eq!(apps.known(&judge, &tokens.refresh, "").await, json!({"active": false}), "who judges APIs has nothing to do with it");
+    assert_eq!(
+        apps.known(&judge, &tokens.refresh, "").await,
+        json!({"active": false}),
+        "who judges APIs has nothing to do with it"
+    );
     let access = apps.known(&judge, &tokens.access, "").await;
     assert_eq!((&access["active"], &access["username"]), (&json!(true), &json!("alice")));
     assert_eq!(apps.known(&apps.web, &tokens.access, "").await["client_id"], json!(apps.web.id));

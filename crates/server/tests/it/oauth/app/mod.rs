@@ -50,9 +50,7 @@ impl Apps {
         let made = app.manage("POST", &format!("{REALM}/users"), user).await.expect(201);
         let alice: UserId = made["id"].as_str().unwrap().parse().unwrap();
         let rights = json!({SHOP: ["orders:read", "orders:write"], super::BILLS: ["bills:read"]});
-        let client = |name: &str, kind: &str| {
-            json!({"name": name, "type": kind, "redirect_uris": [BACK], "rights": rights.clone()})
-        };
+        let client = |name: &str, kind: &str| json!({"name": name, "type": kind, "redirect_uris": [BACK], "rights": rights.clone()});
         let mut browser = client("shop in a browser", "spa");
         browser["origins"] = json!(["https://app.test"]);
         let spa = Client::of(&app, browser).await;
@@ -91,8 +89,11 @@ impl Apps {
 
     /// What an application that has everything gets for a code.
     async fn redeem(&self, client: &Client, code: &str) -> Reply {
-        self.post(client, &format!("grant_type=authorization_code&code={code}&redirect_uri={BACK}&code_verifier={VERIFIER}"))
-            .await
+        self.post(
+            client,
+            &format!("grant_type=authorization_code&code={code}&redirect_uri={BACK}&code_verifier={VERIFIER}"),
+        )
+        .await
     }
 
     async fn post(&self, client: &Client, form: &str) -> Reply {
@@ -196,7 +197,12 @@ impl Tokens {
         let told = reply.expect(200);
         let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
         assert_eq!(told["token_type"], "Bearer");
-        Self { access: text("access_token"), refresh: text("refresh_token"), id: text("id_token"), scope: text("scope") }
+        Self {
+            access: text("access_token"),
+            refresh: text("refresh_token"),
+            id: text("id_token"),
+            scope: text("scope"),
+        }
     }
 
     fn jti(&self) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use admit_core::time::Span;
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ALL, Apps, BACK, OFFLINE, REALM, SHOP, TOKEN, Tokens, VERIFIER, decode, error, events, post};
 
@@ -100,7 +100,10 @@ async fn tk_06_its_person_is_told() {
     assert_eq!(apps.refresh(&apps.spa, &first.refresh).await.status, 400);
     let mails = apps.app.send("GET", "/dev/mail", &[("accept", "application/json")], None).await.expect(200);
     let mail = &mails["items"][0];
-    assert_eq!((&mail["to"], &mail["subject"]), (&json!("alice@example.com"), &json!("The access of an app was ended")));
+    assert_eq!(
+        (&mail["to"], &mail["subject"]),
+        (&json!("alice@example.com"), &json!("The access of an app was ended"))
+    );
     assert!(mail["text"].as_str().unwrap().contains("“shop in a browser”"), "{mail}");
 }
 
@@ -200,7 +203,8 @@ async fn the_answer_is_forgotten_when_the_moment_is_over() {
     Tokens::of(apps.refresh(&apps.spa, &first.refresh).await);
     let kept = async || {
         let realm = apps.app.app.default_realm;
-        let hashes = apps.app.app.master.keys().hashes(realm, admit_core::secret::SecretKind::RefreshToken, &first.refresh);
+        let hashes =
+            apps.app.app.master.keys().hashes(realm, admit_core::secret::SecretKind::RefreshToken, &first.refresh);
         let shown = apps.app.app.store.point(|tx| tx.find_refresh_token(realm, &hashes)).unwrap().unwrap();
         shown.successor.unwrap().reply
     };
@@ -245,5 +249,33 @@ async fn floods_of_unknown_refresh_tokens_are_bounded_where_nobody_proved_who_he
         last = error(&apps.post(&apps.spa, &unknown(number)).await);
     }
     assert_eq!(last, "429 slow_down");
-    assert_eq!(error(&apps.post(&apps.web, &unknown(0)).await), "400 invalid_grant", "who proves who he is answers for it");
+    assert_eq!(
+        error(&apps.post(&apps.web, &unknown(0)).await),
+        "400 invalid_grant",
+        "who proves who he is answers for it"
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_token_follows_the_master_key_when_it_is_used() {
+    let apps = Apps::new().await;
+    let [kept, rotated] = [apps.tokens(&apps.web, OFFLINE).await, apps.tokens(&apps.spa, OFFLINE).await];
+    let spent = Tokens::of(apps.refresh(&apps.spa, &rotated.refresh).await);
+    let file = apps.app.folder.path().join("master.key");
+    admit::master::source::add(&file, 2, &[2; 32]).unwrap();
+    apps.app.manage("POST", "/v1/master-keys/rotate", Value::Null).await.expect(200);
+    let needs = async || {
+        let status = apps.app.manage("GET", "/v1/master-keys", Value::Null).await.expect(200);
+        let of = |number: usize| status["keys"][number - 1]["refresh_tokens"].as_i64().unwrap();
+        (of(1), of(2))
+    };
+    assert_eq!(needs().await, (2, 0));
+    let again = Tokens::of(apps.refresh(&apps.spa, &rotated.refresh).await);
+    assert_eq!(again.refresh, spent.refresh, "what was sealed under the old key is read");
+    Tokens::of(apps.refresh(&apps.spa, &spent.refresh).await);
+    assert_eq!(needs().await, (1, 1));
+    Tokens::of(apps.refresh(&apps.web, &kept.refresh).await);
+    admit::master::write_moves(&apps.app.app).await;
+    assert_eq!(needs().await, (0, 2));
+    Tokens::of(apps.refresh(&apps.web, &kept.refresh).await);
 }

@@ -11,7 +11,10 @@ async fn oidc_core_5_3_it_tells_what_was_granted_of_the_same_person() {
     let apps = Apps::new().await;
     let tokens = apps.tokens(&apps.spa, ALL).await;
     let reply = apps.userinfo(&tokens.access).await;
-    assert_eq!((reply.header("cache-control").as_str(), reply.header("content-type").as_str()), ("no-store", "application/json"));
+    assert_eq!(
+        (reply.header("cache-control").as_str(), reply.header("content-type").as_str()),
+        ("no-store", "application/json")
+    );
     assert!(reply.headers.get("etag").is_none(), "tk_15");
     let told = reply.expect(200);
     let members: Vec<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
@@ -33,15 +36,23 @@ async fn ir_06_a_token_comes_in_a_header_or_a_form_and_never_in_an_address() {
     let with = [("authorization", bearer.as_str())];
     assert_eq!(app.send("GET", USERINFO, &with, None).await.status, 200);
     assert_eq!(app.send("POST", USERINFO, &with, None).await.status, 200);
-    assert_eq!(app.send("GET", USERINFO, &[("authorization", &bearer.replace("Bearer", "bearer"))], None).await.status, 200);
+    assert_eq!(
+        app.send("GET", USERINFO, &[("authorization", &bearer.replace("Bearer", "bearer"))], None).await.status,
+        200
+    );
     assert_eq!(post(app, USERINFO, &[], &in_form).await.status, 200);
-    let refused = |reply: crate::app::Reply| (reply.status, reply.json()["error"].clone(), reply.header("www-authenticate"));
+    let refused =
+        |reply: crate::app::Reply| (reply.status, reply.json()["error"].clone(), reply.header("www-authenticate"));
     let both = refused(post(app, USERINFO, &with, &in_form).await);
     assert_eq!((both.0, both.1), (400, json!("invalid_request")));
     let query = refused(app.send("GET", &format!("{USERINFO}?{in_form}"), &[], None).await);
     assert_eq!((query.0, query.1), (400, json!("invalid_request")));
     let nothing = refused(app.send("GET", USERINFO, &[], None).await);
-    assert_eq!(nothing, (401, Value::Null, "Bearer realm=\"default\"".to_owned()), "rfc_6750_3_1: no error where nothing was sent");
+    assert_eq!(
+        nothing,
+        (401, Value::Null, "Bearer realm=\"default\"".to_owned()),
+        "rfc_6750_3_1: no error where nothing was sent"
+    );
     let doubled = app.send("GET", USERINFO, &[with[0], with[0]], None).await;
     assert_eq!(doubled.status, 400);
     for other in ["DELETE", "PUT"] {
@@ -60,7 +71,8 @@ async fn ir_06_only_an_access_token_of_a_person_with_openid_opens_it() {
     let service = Client::new(&apps.app, "batch", json!({SHOP: ["orders:read"]})).await;
     let of_service = service.token(&apps.app, "").await;
     let key = apps.app.shop_key("ci", &["orders:read"]).await;
-    let invalid = [of_service, key, tokens.id.clone(), tokens.refresh.clone(), "x".to_owned(), format!("{}x", tokens.access)];
+    let invalid =
+        [of_service, key, tokens.id.clone(), tokens.refresh.clone(), "x".to_owned(), format!("{}x", tokens.access)];
     for other in &invalid {
         let reply = apps.userinfo(other).await;
         assert_eq!((reply.status, &reply.json()["error"]), (401, &json!("invalid_token")), "{other}");
@@ -78,7 +90,8 @@ async fn ir_06_only_an_access_token_of_a_person_with_openid_opens_it() {
 #[tokio::test]
 async fn a_token_for_no_api_is_opaque_and_good_for_this_only() {
     let apps = Apps::new().await;
-    let approved = admit_core::oauth::approved::Approved { api: None, ..apps.approved(&apps.spa, &["openid", "email"]) };
+    let approved =
+        admit_core::oauth::approved::Approved { api: None, ..apps.approved(&apps.spa, &["openid", "email"]) };
     let code = apps.code_of(&approved).await;
     let tokens = Tokens::of(apps.redeem(&apps.spa, &code).await);
     assert!(tokens.access.starts_with("admit_at_"));
@@ -99,7 +112,8 @@ async fn a_token_for_no_api_is_opaque_and_good_for_this_only() {
 async fn oidc_core_5_5_claims_are_told_where_they_were_asked_for() {
     let apps = Apps::new().await;
     let claims = json!({"userinfo": {"email": {"essential": true}}, "id_token": {"preferred_username": null, "phone_number": null}});
-    let approved = admit_core::oauth::approved::Approved { claims, ..apps.approved(&apps.spa, &["openid", "orders:read"]) };
+    let approved =
+        admit_core::oauth::approved::Approved { claims, ..apps.approved(&apps.spa, &["openid", "orders:read"]) };
     let code = apps.code_of(&approved).await;
     let tokens = Tokens::of(apps.redeem(&apps.spa, &code).await);
     let id = decode(&tokens.id).1;
