@@ -20,6 +20,11 @@ impl Histogram {
         self.0[step(time.as_micros() as u64).min(last)] += 1;
     }
 
+    /// How many times there are.
+    pub fn all(&self) -> u64 {
+        self.0.iter().map(|count| u64::from(*count)).sum()
+    }
+
     /// Takes the counts of another over.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
@@ -29,8 +34,7 @@ impl Histogram {
 
     /// The time that `share` of all stayed below, in microseconds.
     pub fn percentile(&self, share: f64) -> u64 {
-        let all: u64 = self.0.iter().map(|count| u64::from(*count)).sum();
-        let wanted = (all as f64 * share).ceil() as u64;
+        let wanted = (self.all() as f64 * share).ceil() as u64;
         let mut below = 0;
         let step = self.0.iter().position(|count| {
             below += u64::from(*count);

@@ -42,3 +42,26 @@ impl OidcProvider {
         })
     }
 }
+
+/// One client of it with refresh tokens that stay, whose tokens are signed by ES256.
+pub struct Refreshing {
+    pub server: Arc<Server>,
+    /// What the client shows as HTTP Basic.
+    pub basic: String,
+    /// Its refresh tokens.
+    pub tokens: Arc<Population>,
+}
+
+impl Refreshing {
+    /// A server with so many.
+    pub fn serve(plan: &Plan, count: usize) -> Result<Self> {
+        let (node, program) = (tool("ADMIT_BENCH_NODE")?, tool("ADMIT_BENCH_OIDC_PROVIDER")?);
+        std::fs::create_dir_all(plan.stores.folder()).map_err(|error| error.to_string())?;
+        let mut command = Command::new(node);
+        command.arg(program.join("refresh.mjs")).arg(count.to_string());
+        command.env("NODE_ENV", "production").stderr(Stdio::null());
+        let (server, made) = Server::telling(&mut command, "oidc-provider")?;
+        let (basic, tokens) = made.split_first().ok_or("oidc-provider made no client")?;
+        Ok(Self { server: Arc::new(server), basic: basic.clone(), tokens: Arc::new(Population::of(tokens)?) })
+    }
+}

@@ -64,6 +64,19 @@ impl Question {
         Self::around(&format!("{head}\r\n\r\ntoken="), token_len, "")
     }
 
+    /// A form that ends in a credential, of who only says who he is: the room is for that.
+    pub fn form_ending(path: &str, form: &str, key_len: usize) -> Self {
+        let length = form.len() + key_len;
+        Self::around(&format!("POST {path} HTTP/1.1\r\n{FORM}Content-Length: {length}\r\n\r\n{form}"), key_len, "")
+    }
+
+    /// The same of one client, who shows himself by HTTP Basic.
+    pub fn form_of(basic: &str, path: &str, form: &str, key_len: usize) -> Self {
+        let length = form.len() + key_len;
+        let head = format!("POST {path} HTTP/1.1\r\n{FORM}Content-Length: {length}\r\nAuthorization: Basic {basic}");
+        Self::around(&format!("{head}\r\n\r\n{form}"), key_len, "")
+    }
+
     /// What is the same for everybody: there is no room.
     pub fn get(path: &str) -> Self {
         Self::around(&format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 0, "")
@@ -183,6 +196,10 @@ mod tests {
         assert!(form.bytes().ends_with(b"\r\nContent-Length: 3\r\nAuthorization: Basic abcd\r\n\r\na=b"));
         let about = Question::about_token("/oauth/introspect", "x", 4).with("abcd");
         assert!(about.bytes().ends_with(b"\r\nContent-Length: 10\r\nAuthorization: Basic x\r\n\r\ntoken=abcd"));
+        let form = Question::form_ending("/oauth/token", "a=b&c=", 4).with("abcd");
+        assert!(form.bytes().ends_with(b"\r\nContent-Length: 10\r\n\r\na=b&c=abcd"));
+        let form = Question::form_of("x", "/oauth/token", "c=", 4).with("abcd");
+        assert!(form.bytes().ends_with(b"\r\nContent-Length: 6\r\nAuthorization: Basic x\r\n\r\nc=abcd"));
         assert!(Question::get("/x").with("").bytes().starts_with(b"GET /x HTTP/1.1\r\n"));
     }
 }

@@ -136,8 +136,8 @@ impl Peers {
             install_wheel(NODE_WHEEL)?;
         }
         let node = node().ok_or("node is missing, though its wheel was installed")?;
-        let [better_auth, oidc_provider] = ["better-auth", "oidc-provider"].map(|name| install_peer(&node, name));
-        let (better_auth, oidc_provider) = (better_auth?, oidc_provider?);
+        let better_auth = install_peer(&node, "better-auth", &["server.mjs"])?;
+        let oidc_provider = install_peer(&node, "oidc-provider", &["server.mjs", "refresh.mjs"])?;
         let nginx = program("nginx").ok_or("nginx is missing: apt-get install nginx-light")?;
         let caddy = caddy().ok_or("caddy is missing, though its wheel was installed")?;
         Ok(Self { nginx, caddy, node, better_auth, oidc_provider })
@@ -159,9 +159,9 @@ fn node() -> Option<PathBuf> {
 }
 
 /// A peer of the bench.
-fn install_peer(node: &Path, name: &str) -> Result<PathBuf, String> {
+fn install_peer(node: &Path, name: &str, programs: &[&str]) -> Result<PathBuf, String> {
     let (source, folder) = (root().join("bench/peers").join(name), root().join("target/tools").join(name));
-    install_from_npm(node, &source, &folder, &["server.mjs"])?;
+    install_from_npm(node, &source, &folder, programs)?;
     Ok(folder)
 }
 

@@ -20,6 +20,8 @@ mod w5;
 mod w5b;
 mod w6;
 mod w7;
+mod w8;
+mod w8b;
 mod w9;
 mod w9b;
 
@@ -27,7 +29,7 @@ mod w9b;
 type Run = fn(&Plan) -> Result<()>;
 
 /// Each with its name and what it asks.
-pub const SCENARIOS: [(&str, &str, Run); 20] = [
+pub const SCENARIOS: [(&str, &str, Run); 22] = [
     ("w1", "/check with an API key, beside hyper, axum and better-auth", w1::run),
     ("w2", "/check with the cookie of a session, beside hyper and better-auth", w2::run),
     ("w3", "/check with access tokens that were seen before, beside hyper", w3::run),
@@ -38,6 +40,8 @@ pub const SCENARIOS: [(&str, &str, Run); 20] = [
     ("w5b", "the same by EdDSA and RS256, beside their signatures alone", w5b::run),
     ("w6", "introspection of 1,000,000 opaque tokens, beside oidc-provider", w6::run),
     ("w7", "metadata and keys, beside axum and oidc-provider", w7::run),
+    ("w8", "refresh tokens that are good once, each durable, beside rows that pgbench inserts", w8::run),
+    ("w8b", "refresh tokens that stay, with an ID token, beside oidc-provider", w8b::run),
     ("w9", "sign-ins with a password, from 1, 8, 64 and 512 clients, beside hashing alone", w9::run),
     ("w9b", "/check during a storm of sign-ins", w9b::run),
     ("w10", "/check while 500 keys per second are created and revoked", w10::run),

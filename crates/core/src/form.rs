@@ -5,8 +5,8 @@
 //! are none and what is not UTF-8. Every value counts as secret: one of them is a password.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::secret::Secret;
@@ -73,7 +73,16 @@ impl Form {
     /// Reads what an application sends to an endpoint of OAuth (RFC 6749 §3.2): a parameter without a value counts as
     /// absent, and `resource` may stand there several times.
     pub fn request(body: &[u8]) -> Result<Self, BadForm> {
-        let (mut fields, mut resources) = (BTreeMap::new(), Vec::new());
+        let (form, twice) = Self::parameters(body)?;
+        match twice.into_iter().next() {
+            Some(name) => Err(BadForm::Twice(name)),
+            None => Ok(form),
+        }
+    }
+
+    /// The same for who answers by way of what he reads: a parameter that stands there twice is named, and has no value.
+    pub fn parameters(body: &[u8]) -> Result<(Self, BTreeSet<String>), BadForm> {
+        let (mut fields, mut resources, mut twice) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         for pair in pairs(body, REQUEST_MAX)? {
             let (name, value) = pair?;
             if value.expose().len() > PARAMETER_MAX {
@@ -84,13 +93,13 @@ impl Form {
                 continue;
             }
             match fields.entry(name) {
-                Entry::Occupied(twice) => return Err(BadForm::Twice(twice.key().clone())),
-                Entry::Vacant(place) => place.insert(value),
-            };
+                Entry::Occupied(there) => drop(twice.insert(there.key().clone())),
+                Entry::Vacant(place) => drop(place.insert(value)),
+            }
         }
-        fields.retain(|_, value| !value.expose().is_empty());
-        resources.retain(|value| !value.expose().is_empty());
-        Ok(Self { fields, resources })
+        fields.retain(|name, value: &mut Secret| !value.expose().is_empty() && !twice.contains(name));
+        resources.retain(|value: &Secret| !value.expose().is_empty());
+        Ok((Self { fields, resources }, twice))
     }
 
     /// The value of a field; empty where it is absent.
@@ -209,6 +218,13 @@ mod tests {
         let form = Form::request(b"resource=https%3A%2F%2Fa&resource=&resource=https://b").unwrap();
         assert_eq!(form.resources().collect::<Vec<_>>(), ["https://a", "https://b"], "RFC 8707 §2");
         assert!(!form.has(RESOURCE));
+    }
+
+    #[test]
+    fn az_07_what_stands_there_twice_has_no_value_for_who_is_told_so() {
+        let (form, twice) = Form::parameters(b"state=a&scope=x&st%61te=b&scope=&nonce=n").unwrap();
+        assert_eq!(twice.iter().collect::<Vec<_>>(), ["scope", "state"]);
+        assert_eq!((form.value("state"), form.value("scope"), form.value("nonce")), (None, None, Some("n")));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod certificate;
 pub mod check;
 pub mod client;
+pub mod consent;
 pub mod credential;
 pub mod der;
 pub mod document;

@@ -58,6 +58,10 @@ pub enum SecretKind {
     Code,
     /// A device code.
     DeviceCode,
+    /// What a person types for a device: it has no prefix.
+    UserCode,
+    /// What lets a client that registered itself change what it said.
+    RegistrationToken,
     /// A client's secret.
     ClientSecret,
     /// The key that `serve` writes at each start.
@@ -72,7 +76,7 @@ pub enum SecretKind {
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 10] = [
+    pub const RESERVED: [(&'static str, Self); 11] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -83,6 +87,7 @@ impl SecretKind {
         ("admit_dv", Self::Device),
         ("admit_ho", Self::HandOff),
         ("admit_ln", Self::Link),
+        ("admit_ra", Self::RegistrationToken),
     ];
 
     /// The kind that text with this prefix has.
@@ -104,6 +109,8 @@ impl SecretKind {
             Self::Device => 9,
             Self::Link => 10,
             Self::HandOff => 11,
+            Self::UserCode => 12,
+            Self::RegistrationToken => 13,
         }
     }
 }

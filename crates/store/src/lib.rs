@@ -15,8 +15,10 @@ mod api;
 mod change;
 mod client;
 mod client_authorization;
+mod client_registration;
 mod client_secret;
 mod credential;
+mod device_code;
 mod engine;
 mod error;
 mod event;
@@ -54,6 +56,7 @@ mod cluster;
 pub use access_token::{AccessToken, FoundToken};
 pub use change::{Change, ChangeKind};
 pub use client_authorization::{AuthorizationUse, IssuedAuthorization, LIVE_MAX as AUTHORIZATIONS_MAX};
+pub use client_registration::ClientRegistration;
 pub use client_secret::ClientSecretUse;
 pub use credential::{Found, OfMasterKey};
 pub use engine::{

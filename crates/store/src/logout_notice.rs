@@ -10,7 +10,8 @@ use crate::engine::Tx;
 use crate::error::{Error, Result};
 use crate::value::{FromRow, Row};
 
-/// A notice for each application of these authorizations (`a`), told or not.
+/// A notice for each application of these authorizations (`a`), told or not; none where all that was the person's ended before
+/// (`s` is the session).
 macro_rules! insert {
     ($condition:literal) => {
         concat!(
@@ -18,7 +19,8 @@ macro_rules! insert {
              SELECT a.session_id, a.client_id, a.realm_id, a.user_id, CAST($now AS BIGINT), CAST($now AS BIGINT), 0
              FROM client_authorization AS a JOIN client AS c ON c.id = a.client_id AND c.realm_id = a.realm_id
              JOIN access_grant AS s ON s.id = a.session_id
-             WHERE a.realm_id = $realm AND c.spec LIKE '%\"backchannel_logout_uri\"%' AND ",
+             WHERE a.realm_id = $realm AND c.spec LIKE '%\"backchannel_logout_uri\"%'
+             AND NOT EXISTS (SELECT u.id FROM user_account AS u WHERE u.id = a.user_id AND u.valid_after > s.created_at) AND ",
             $condition,
             " ON CONFLICT (session_id, client_id) DO NOTHING"
         )

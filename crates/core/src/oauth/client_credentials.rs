@@ -46,6 +46,10 @@ pub enum Refusal {
     ScopeOfPeople(ScopeName),
     /// A scope that the client may not have on this API, or that this does not define.
     ScopeNotHeld(ScopeName, ApiUri),
+    /// A scope that no API defines on which the client may do anything.
+    ScopeUnknown(ScopeName),
+    /// None was said, and there is none that the client may have.
+    ScopeNeeded,
     /// Several APIs: a token is for one.
     ResourceMany,
     /// No absolute URI without fragment (RFC 8707 §2).
@@ -68,6 +72,8 @@ impl Refusal {
             Self::ScopeTooLong => "scope_too_long",
             Self::ScopeOfPeople(_) => "scope_of_people",
             Self::ScopeNotHeld(..) => "scope_not_held",
+            Self::ScopeUnknown(_) => "scope_unknown",
+            Self::ScopeNeeded => "scope_needed",
             Self::ResourceMany => "resource_many",
             Self::ResourceMalformed => "resource_malformed",
             Self::ResourceUnknown(_) => "resource_unknown",
@@ -87,6 +93,8 @@ impl fmt::Display for Refusal {
             Self::ScopeTooLong => f.write_str("The scope names more scopes than a token may have"),
             Self::ScopeOfPeople(scope) => write!(f, "{scope} is for people, and there is none in client_credentials"),
             Self::ScopeNotHeld(scope, api) => write!(f, "This client may not have {scope} on {api}"),
+            Self::ScopeUnknown(scope) => write!(f, "This client may not ask for {scope}"),
+            Self::ScopeNeeded => f.write_str("Say with scope what is asked for, such as openid"),
             Self::ResourceMany => f.write_str("A token is for one API: send one resource"),
             Self::ResourceMalformed => f.write_str("The resource must be an absolute URI without fragment"),
             Self::ResourceUnknown(api) => write!(f, "There is no API {api}"),
@@ -106,9 +114,12 @@ impl From<Refusal> for Error {
         let code = match &refusal {
             Refusal::NotOfService => ErrorCode::UnauthorizedClient,
             Refusal::Disabled => ErrorCode::InvalidClient,
-            Refusal::ScopeMalformed | Refusal::ScopeTooLong | Refusal::ScopeOfPeople(_) | Refusal::ScopeNotHeld(..) => {
-                ErrorCode::InvalidScope
-            }
+            Refusal::ScopeMalformed
+            | Refusal::ScopeTooLong
+            | Refusal::ScopeOfPeople(_)
+            | Refusal::ScopeNotHeld(..)
+            | Refusal::ScopeUnknown(_)
+            | Refusal::ScopeNeeded => ErrorCode::InvalidScope,
             Refusal::ResourceMany
             | Refusal::ResourceMalformed
             | Refusal::ResourceUnknown(_)

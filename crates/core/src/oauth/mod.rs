@@ -6,16 +6,20 @@
 pub mod access_token;
 pub mod approved;
 pub mod assertion;
+pub mod authorization;
 pub mod authorized;
 pub mod client_auth;
 pub mod client_credentials;
+pub mod device;
 pub mod error;
 pub mod id_token;
 pub mod identity;
 pub mod introspection;
 pub mod logout;
+pub mod pkce;
 pub mod redeem;
 pub mod refresh;
+pub mod registration;
 pub mod scope;
 pub mod userinfo;
 

@@ -6,14 +6,12 @@
 
 use std::fmt;
 
-use aws_lc_rs::{constant_time, digest};
-use data_encoding::BASE64URL_NOPAD;
-
 use crate::client::Client;
 use crate::id::GrantId;
 use crate::time::Time;
 
 use super::approved::Approved;
+use super::pkce;
 
 /// A code that is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,19 +136,14 @@ fn verify(challenge: Option<&str>, verifier: Option<&str>) -> Result<(), Why> {
         (None, None) => Ok(()),
         (None, Some(_)) => Err(Why::VerifierUnasked),
         (Some(_), None) => Err(Why::VerifierMissing),
-        (Some(challenge), Some(verifier)) if is_verifier(verifier) => {
-            let digest = digest::digest(&digest::SHA256, verifier.as_bytes());
-            let is_it = |made: &str| constant_time::verify_slices_are_equal(made.as_bytes(), challenge.as_bytes());
-            is_it(&BASE64URL_NOPAD.encode(digest.as_ref())).map_err(|_| Why::VerifierWrong)
+        (Some(challenge), Some(verifier)) => {
+            if pkce::verify(challenge, verifier) {
+                Ok(())
+            } else {
+                Err(Why::VerifierWrong)
+            }
         }
-        (Some(_), Some(_)) => Err(Why::VerifierWrong),
     }
-}
-
-/// RFC 7636 §4.1.
-fn is_verifier(text: &str) -> bool {
-    let is_unreserved = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~".contains(&octet);
-    (43..=128).contains(&text.len()) && text.bytes().all(is_unreserved)
 }
 
 #[cfg(test)]

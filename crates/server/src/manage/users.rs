@@ -184,6 +184,9 @@ pub async fn update(
         let mut user = find(tx, realm, &path.1)?;
         seen.judge(user.version)?;
         if let Some(disabled) = switch {
+            if disabled && user.disabled_at.is_none() {
+                tx.insert_logout_notices_of(realm, user.id, now)?;
+            }
             user.disabled_at = disabled.then(|| user.disabled_at.unwrap_or(now));
         }
         let spec = answer::patched(&user.spec, &patch)?;

@@ -1,17 +1,21 @@
 //! `/.well-known/oauth-authorization-server` and `/.well-known/openid-configuration`: what an issuer can do, and where
 //! (RFC 8414, OpenID Connect Discovery 1.0 §3). Only what works now.
 //!
-//! Both names give the same document, and both forms of a path issuer's address do. There are no ID tokens: the algorithms
-//! and the kind of subject that OpenID Connect demands here are those of access tokens, because libraries take them from
-//! there. Scopes are told with the API that they belong to: see [`super::resource`].
+//! Both names give the same document, and both forms of a path issuer's address do. Scopes are those that ask who somebody is;
+//! those of an API are told with it: see [`super::resource`].
 
 use std::sync::Arc;
 
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::sign::SIGNING;
+use admit_core::login::session::{Factor, Factors};
+use admit_core::oauth::identity::IdentityScope;
+use admit_core::oauth::userinfo;
 use admit_core::signing_key::PUBLISHED_FOR;
+use admit_core::text::Language;
 use serde_json::{Value, json};
 
+use super::grants;
 use super::well_known::{Ready, Shelf};
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
@@ -37,8 +41,25 @@ impl Name {
     }
 }
 
-/// How clients say who they are, where they must.
-const AUTH_METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+/// How clients say who they are: those that must, and, behind them, those that cannot.
+const AUTH_METHODS: [&str; 4] = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+
+/// The endpoints and where they are below the issuer.
+const ENDPOINTS: [(&str, &str); 6] = [
+    ("jwks_uri", "/.well-known/jwks.json"),
+    ("token_endpoint", "/oauth/token"),
+    ("introspection_endpoint", "/oauth/introspect"),
+    ("revocation_endpoint", "/oauth/revoke"),
+    ("userinfo_endpoint", "/oauth/userinfo"),
+    ("end_session_endpoint", "/oauth/logout"),
+];
+/// The endpoints at which clients say who they are, and how many of the ways are good there: nobody learns about tokens who
+/// cannot prove who he is.
+const AUTHENTICATING: [(&str, usize); 3] =
+    [("token_endpoint", 4), ("introspection_endpoint", 3), ("revocation_endpoint", 4)];
+/// What ID tokens say besides what is asked for (OpenID Connect Core §2).
+const ID_TOKEN_CLAIMS: [&str; 11] =
+    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"];
 
 /// The documents of the realms in use.
 #[derive(Default)]
@@ -71,26 +92,35 @@ pub fn of(app: &App, realm: &Arc<RealmPolicy>) -> Arc<Ready> {
 fn document(issuer: &str) -> Value {
     let asserted: Vec<_> = Algorithm::ALL.iter().filter(|algorithm| is_asymmetric(**algorithm)).collect();
     let asserted: Vec<_> = asserted.into_iter().map(|algorithm| algorithm.as_str()).collect();
-    json!({
+    let claims = ID_TOKEN_CLAIMS.into_iter().chain(userinfo::CLAIMS.into_iter().map(|(name, _)| name));
+    let mut document = json!({
         "issuer": issuer,
-        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "token_endpoint": format!("{issuer}/oauth/token"),
-        "token_endpoint_auth_methods_supported": AUTH_METHODS,
-        "token_endpoint_auth_signing_alg_values_supported": asserted,
-        "introspection_endpoint": format!("{issuer}/oauth/introspect"),
-        "introspection_endpoint_auth_methods_supported": AUTH_METHODS,
-        "introspection_endpoint_auth_signing_alg_values_supported": asserted,
         // What signs answers about tokens where a caller names nothing (RFC 9701 §6).
         "introspection_signing_alg_values_supported": [Algorithm::Rs256.as_str()],
-        "revocation_endpoint": format!("{issuer}/oauth/revoke"),
-        "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
-        "revocation_endpoint_auth_signing_alg_values_supported": asserted,
-        "grant_types_supported": ["client_credentials"],
+        "grant_types_supported": grants::KNOWN,
         // Must be there (RFC 8414 §2), and there is none without an authorization endpoint.
         "response_types_supported": [],
+        "scopes_supported": IdentityScope::ALL.map(IdentityScope::as_str),
+        "claims_supported": claims.collect::<Vec<_>>(),
+        "claim_types_supported": ["normal"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": SIGNING.map(Algorithm::as_str),
-    })
+        "acr_values_supported": [Factors::of(&[Factor::Password]).acr()],
+        "ui_locales_supported": Language::ALL.map(Language::tag),
+        // Where nothing is said, the second counts as supported (OpenID Connect Discovery §3).
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+    });
+    for (name, path) in ENDPOINTS {
+        document[name] = format!("{issuer}{path}").into();
+    }
+    for (name, count) in AUTHENTICATING {
+        document[format!("{name}_auth_methods_supported")] = json!(AUTH_METHODS[..count]);
+        document[format!("{name}_auth_signing_alg_values_supported")] = json!(asserted);
+    }
+    document
 }
 
 fn is_asymmetric(algorithm: Algorithm) -> bool {
@@ -116,8 +146,13 @@ mod tests {
     #[test]
     fn rfc_8414_everything_is_below_the_issuer() {
         let document = document("https://auth.example.com/realms/acme");
-        for name in ["jwks_uri", "token_endpoint", "introspection_endpoint", "revocation_endpoint"] {
-            assert!(document[name].as_str().unwrap().starts_with("https://auth.example.com/realms/acme/"), "{name}");
+        let of_endpoints = document
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| name.ends_with("_endpoint") || name.ends_with("_uri"));
+        for (name, value) in of_endpoints {
+            assert!(value.as_str().unwrap().starts_with("https://auth.example.com/realms/acme/"), "{name}");
         }
     }
 }

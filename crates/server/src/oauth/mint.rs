@@ -55,9 +55,6 @@ pub struct Facts<'f> {
     pub roles: &'f [RoleName],
 }
 
-/// How long a token is good that is for no API.
-const BARE_LIFE: Span = Span::minutes(60);
-
 /// Which token it is, and from when until when.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
@@ -72,7 +69,7 @@ pub struct Terms {
 impl Terms {
     /// Those of a new one.
     pub fn new(app: &App, facts: &Facts<'_>, now: Time) -> Self {
-        let lifetime = facts.api.map_or(BARE_LIFE, |api| api.spec.token_lifetime);
+        let lifetime = facts.api.map_or(TokenFormat::Opaque.usual_lifetime(), |api| api.spec.token_lifetime);
         let (issued_at, expires_at) = term(now, lifetime, facts.grant_ends);
         Self { id: app.id(now), issued_at, expires_at }
     }

@@ -14,6 +14,7 @@ pub mod budget;
 pub mod call;
 pub mod client;
 pub mod cors;
+pub mod device;
 pub mod grants;
 pub mod introspect;
 pub mod jwks;
@@ -53,6 +54,7 @@ fn of_issuer(base: &str) -> Router<App> {
     Router::new()
         .route(&at("/oauth/token"), post(token::post).options(cors::preflight))
         .route(&at("/oauth/revoke"), post(revoke::post).options(cors::preflight))
+        .route(&at("/oauth/device"), post(device::post).options(cors::preflight))
         .route(&at("/oauth/introspect"), post(introspect::post))
         .route(&at("/oauth/userinfo"), get(userinfo::get).post(userinfo::post).options(cors::preflight))
 }

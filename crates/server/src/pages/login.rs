@@ -34,12 +34,16 @@ use crate::login::{device, site};
 use crate::mail;
 
 /// What one signs in for, where it is a page of ours: closed, so that no address can be slipped in.
-const PURPOSES: [(&str, &str); 4] = [
+const PURPOSES: [(&str, &str); 6] = [
     ("key", "/account/keys/new"),
     ("everywhere", "/account/everywhere"),
     ("email", "/account/email"),
     ("account", "/account"),
+    (DEVICE, "/device"),
+    ("device-again", "/device"),
 ];
+/// The purpose for which any sign-in will do.
+const DEVICE: &str = "device";
 /// The purpose of operators, whose screen is the server's and no realm's.
 const CONSOLE: &str = "console";
 
@@ -77,7 +81,7 @@ impl<'e> Errand<'e> {
     /// Whether a session as it is suffices.
     fn is_content(&self, visit: &Visit, signed_in: &SignedIn) -> bool {
         match self.purpose {
-            "" => true,
+            "" | DEVICE => true,
             CONSOLE => visit.is_strict(),
             _ => signed_in.is_fresh,
         }
@@ -207,7 +211,7 @@ fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, sta
         purpose: errand.purpose,
         identifier,
         error,
-        is_again: !matches!(errand.purpose, "" | CONSOLE),
+        is_again: !matches!(errand.purpose, "" | CONSOLE | DEVICE),
         has_mail: mail::is_there(&visit.app),
         lets_register: register::is_open(visit),
     };

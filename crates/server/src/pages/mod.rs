@@ -10,6 +10,7 @@ pub mod asset;
 pub mod confirm;
 pub mod csrf;
 pub mod demo;
+pub mod device;
 pub mod error;
 pub mod form;
 pub mod graph;
@@ -154,6 +155,7 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/login"), get(login::get).post(login::post))
         .route(&at("/logout"), get(logout::get).post(logout::post))
         .route(&at("/oauth/logout"), get(oauth::logout::get).post(oauth::logout::post))
+        .route(&at("/device"), get(device::get).post(device::post))
         .route(&at("/invite"), get(invite::get).post(invite::post))
         .route(&at("/confirm"), get(confirm::get).post(confirm::post))
         .route(&at("/register"), get(register::get).post(register::post))

@@ -1,5 +1,7 @@
 //! Several nodes over one PostgreSQL, each a process of its own.
 
+mod app;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};

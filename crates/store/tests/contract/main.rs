@@ -6,6 +6,7 @@
 mod fixture;
 
 mod account;
+mod authorization;
 mod client_secret;
 mod cluster;
 mod engine;

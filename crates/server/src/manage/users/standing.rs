@@ -190,6 +190,7 @@ pub async fn revoke_all(State(app): State<App>, short: Short) -> Result<Ran<Revo
         let revoked_before = cutoff(permit.now);
         let detail = json!({ "name": user.spec.name });
         tx.delete_all_shorts_of(user.realm, user.id)?;
+        tx.insert_logout_notices_of(user.realm, user.id, permit.now)?;
         let wanted = User { valid_after: Some(revoked_before), ..user };
         tx.update_user(wanted.realm, &wanted, permit.now)?.ok_or_else(etag::changed)?;
         tx.insert_event(&Event { detail, ..event.clone() })?;

@@ -1,7 +1,7 @@
 //! Clients that show who they are: by secrets, by what they sign, by nothing.
 
 mod check;
-mod publisher;
+pub mod publisher;
 mod secret;
 mod show;
 mod signed;

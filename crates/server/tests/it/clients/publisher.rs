@@ -32,6 +32,11 @@ impl Said {
         Self { head: "HTTP/1.1 200 OK\r\n".to_owned(), body: body.as_bytes().to_vec(), after: Duration::ZERO }
     }
 
+    /// Nothing but this status.
+    pub fn status(line: &str) -> Self {
+        Self { head: format!("HTTP/1.1 {line}\r\n"), body: Vec::new(), after: Duration::ZERO }
+    }
+
     /// The same with another header.
     pub fn with(self, header: &str) -> Self {
         Self { head: format!("{}{header}\r\n", self.head), ..self }
@@ -68,6 +73,13 @@ impl Publisher {
                         let Ok(octet) = stream.read_u8().await else { return };
                         read.push(octet);
                     }
+                    let head = String::from_utf8_lossy(&read).to_ascii_lowercase();
+                    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next());
+                    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+                    if stream.read_exact(&mut body).await.is_err() {
+                        return;
+                    }
+                    read.extend(body);
                     *request.lock().unwrap() = String::from_utf8_lossy(&read).into_owned();
                     let Said { head, body, after } = said.lock().unwrap().clone();
                     tokio::time::sleep(after).await;
@@ -98,7 +110,11 @@ impl Publisher {
     }
 
     pub fn uri(&self) -> String {
-        format!("https://{NAME}:{}/jwks", self.address.port())
+        self.at("/jwks")
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("https://{NAME}:{}{path}", self.address.port())
     }
 
     /// Makes it known to a server, which may connect to it though it is on this machine.

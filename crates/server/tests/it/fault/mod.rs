@@ -9,4 +9,5 @@ mod kill;
 mod master;
 mod outage;
 pub mod program;
+mod refresh;
 mod tamper;

@@ -1,7 +1,9 @@
 //! The endpoints of OAuth, as an application sees them.
 
+mod app;
 mod client_credentials;
 mod cors;
+mod device;
 mod introspect;
 mod issue;
 mod revoke;

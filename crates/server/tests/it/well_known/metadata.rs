@@ -82,14 +82,27 @@ async fn rfc_8414_a_document_says_what_works_and_nothing_else() {
     let app = TestApp::new().await;
     let document = get(&app, OPENID).await;
     assert_eq!(document, get(&app, OAUTH).await);
-    assert_eq!(document["grant_types_supported"], json!(["client_credentials"]));
-    assert_eq!(
-        (&document["response_types_supported"], &document["subject_types_supported"]),
-        (&json!([]), &json!(["public"]))
-    );
-    for absent in ["authorization_endpoint", "registration_endpoint", "userinfo_endpoint", "scopes_supported"] {
-        assert!(document[absent].is_null(), "{absent}");
+    assert_eq!(document["subject_types_supported"], json!(["public"]), "no pairwise ones");
+    assert_eq!(document["scopes_supported"], json!(["openid", "profile", "email", "offline_access"]));
+    assert_eq!(document["acr_values_supported"], json!(["urn:admit:aal1"]), "there is no second factor yet");
+    for refused in ["request_parameter_supported", "request_uri_parameter_supported"] {
+        assert_eq!(document[refused], false, "{refused}");
     }
+    assert_eq!(document["backchannel_logout_session_supported"], true);
+    let claims = document["claims_supported"].as_array().unwrap();
+    assert!(["sub", "sid", "email_verified"].iter().all(|name| claims.contains(&json!(name))), "{claims:?}");
+    for grant_type in document["grant_types_supported"].as_array().unwrap() {
+        let told = asked(&app, "/oauth/token", &format!("grant_type={}", grant_type.as_str().unwrap())).await;
+        assert_eq!(told, (401, json!("invalid_client")), "{grant_type} is known");
+    }
+    assert_eq!(asked(&app, "/oauth/token", "grant_type=password").await.1, "unsupported_grant_type");
+}
+
+/// The status and the error of a form that nobody sends.
+async fn asked(app: &TestApp, path: &str, form: &str) -> (u16, Value) {
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let reply = app.send("POST", path, &kind, Some(form.as_bytes().to_vec())).await;
+    (reply.status, reply.json()["error"].clone())
 }
 
 #[tokio::test]
@@ -98,17 +111,21 @@ async fn rfc_8414_every_endpoint_that_is_named_is_there() {
     app.manage("POST", "/v1/realms", json!({"name": "acme"})).await.expect(201);
     for issuer in ["", "/realms/acme"] {
         let document = get(&app, &format!("{issuer}{OAUTH}")).await;
-        for name in ["token_endpoint", "introspection_endpoint", "revocation_endpoint"] {
-            let path = document[name].as_str().unwrap().strip_prefix(&app.url).unwrap();
-            let form = [("content-type", "application/x-www-form-urlencoded")];
-            let nobody = app.send("POST", path, &form, Some(b"token=x&grant_type=client_credentials".to_vec())).await;
-            assert_eq!(
-                (nobody.status, &nobody.json()["error"]),
-                (401, &json!("invalid_client")),
-                "{path}: {}",
-                nobody.text
-            );
+        let named = document.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_endpoint"));
+        for (name, address) in named {
+            let path = address.as_str().unwrap().strip_prefix(&app.url).unwrap();
+            let found = match name.as_str() {
+                "userinfo_endpoint" => app.send("GET", path, &[], None).await.status == 401,
+                "end_session_endpoint" => {
+                    let reply = app.send("GET", path, &[("accept", "text/html")], None).await;
+                    (reply.status, reply.header("location").starts_with(&format!("{issuer}/logout?"))) == (303, true)
+                }
+                _ => asked(&app, path, "token=x&grant_type=client_credentials").await == (401, json!("invalid_client")),
+            };
+            assert!(found, "{name}: {path}");
         }
+        let count = document.as_object().unwrap().keys().filter(|name| name.ends_with("_endpoint")).count();
+        assert_eq!(count, 5);
     }
 }
 
