@@ -59,3 +59,33 @@ CREATE TABLE logout_notice (
   PRIMARY KEY (session_id, client_id)
 ){clustered};
 CREATE INDEX logout_notice_by_turn ON logout_notice (next_at);
+
+-- Devices that wait for somebody who types a code (RFC 8628). `asked` and `approved` are JSON.
+CREATE TABLE device_code (
+  hash {bytes} NOT NULL PRIMARY KEY,
+  user_hash {bytes} NOT NULL UNIQUE,
+  lookup_key {int} NOT NULL,
+  realm_id {id} NOT NULL,
+  client_id {id} NOT NULL,
+  asked {text} NOT NULL,
+  interval_ms {int} NOT NULL,
+  polled_at {int},
+  approved {text},
+  denied_at {int},
+  used_at {int},
+  grant_id {id},
+  created_at {int} NOT NULL,
+  expires_at {int} NOT NULL
+){clustered};
+CREATE INDEX device_code_by_end ON device_code (expires_at);
+
+-- Clients that registered themselves (RFC 7591), and what lets each of them change what it said.
+CREATE TABLE client_registration (
+  client_id {id} NOT NULL PRIMARY KEY REFERENCES client (id),
+  realm_id {id} NOT NULL,
+  hash {bytes} NOT NULL UNIQUE,
+  lookup_key {int} NOT NULL,
+  registered_by {text} NOT NULL,
+  created_at {int} NOT NULL
+){clustered};
+CREATE INDEX client_registration_by_realm ON client_registration (realm_id, client_id);

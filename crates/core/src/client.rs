@@ -110,6 +110,9 @@ pub struct ClientSpec {
     /// True for the operator's own applications.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub first_party: bool,
+    /// True for one that registered itself (RFC 7591): never the operator's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dynamic: bool,
     /// The id of the same thing elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
@@ -152,6 +155,9 @@ impl ClientSpec {
         problems.extend(address::origins(self.kind, &self.origins));
         problems.extend(self.proof());
         problems.extend(self.sign_in());
+        if self.dynamic && self.first_party {
+            problems.push(Problem::new("first_party", "must be false: the client registered itself"));
+        }
         if let Err(message) = check_metadata(&self.metadata) {
             problems.push(Problem::new("metadata", message));
         }
@@ -251,6 +257,7 @@ impl ClientSpec {
             policy_uri: None,
             tos_uri: None,
             first_party: false,
+            dynamic: false,
             external_id: None,
             metadata: Value::Null,
         }

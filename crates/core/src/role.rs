@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{RealmId, RoleId};
 use crate::name::{self, ApiUri, RealmName, RoleName, ScopeName, is_unprintable};
 use crate::policy::rule::Problem;
-use crate::scope::{self, CHECK, RESOURCES, Rights};
+use crate::scope::{self, CHECK, REGISTER, RESOURCES, Rights};
 use crate::time::Time;
 
 /// One role of a realm.
@@ -97,7 +97,7 @@ pub fn ready_roles(realm: &RealmName) -> Vec<RoleSpec> {
         (
             "operator",
             "Manages everything in this realm",
-            all_reads().chain(all_writes()).chain(named.clone()).collect(),
+            all_reads().chain(all_writes()).chain([REGISTER.to_owned()]).chain(named.clone()).collect(),
         ),
         ("viewer", "Sees everything in this realm", all_reads().collect()),
         ("key-issuer", "Issues and ends API keys", ["keys:read", "keys:write"].map(str::to_owned).to_vec()),

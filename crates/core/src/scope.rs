@@ -79,6 +79,9 @@ pub fn undefined<'a>(
     problems
 }
 
+/// The scope of a realm's management API that lets its holder register applications (RFC 7591).
+pub const REGISTER: &str = "clients:register";
+
 /// The scopes of a realm's management API: for each resource `read` and `write`, and the two that gateways use.
 pub const RESOURCES: &[&str] = &[
     "apis",
@@ -107,6 +110,7 @@ pub fn management_scopes() -> BTreeMap<ScopeName, String> {
         add(format!("{resource}:read"), format!("See {resource}"));
         add(format!("{resource}:write"), format!("Change {resource}"));
     }
+    add(REGISTER.to_owned(), "Register applications".to_owned());
     add(CHECK.to_owned(), "Ask for decisions".to_owned());
     add("feed:read".to_owned(), "Follow revocations".to_owned());
     scopes

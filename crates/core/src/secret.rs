@@ -58,6 +58,10 @@ pub enum SecretKind {
     Code,
     /// A device code.
     DeviceCode,
+    /// What a person types for a device: it has no prefix.
+    UserCode,
+    /// What lets a client that registered itself change what it said.
+    RegistrationToken,
     /// A client's secret.
     ClientSecret,
     /// The key that `serve` writes at each start.
@@ -68,11 +72,13 @@ pub enum SecretKind {
     HandOff,
     /// What a mailed link carries.
     Link,
+    /// What stands for a pushed authorization request.
+    PushedRequest,
 }
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 10] = [
+    pub const RESERVED: [(&'static str, Self); 12] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -83,6 +89,8 @@ impl SecretKind {
         ("admit_dv", Self::Device),
         ("admit_ho", Self::HandOff),
         ("admit_ln", Self::Link),
+        ("admit_pr", Self::PushedRequest),
+        ("admit_ra", Self::RegistrationToken),
     ];
 
     /// The kind that text with this prefix has.
@@ -104,6 +112,9 @@ impl SecretKind {
             Self::Device => 9,
             Self::Link => 10,
             Self::HandOff => 11,
+            Self::PushedRequest => 14,
+            Self::UserCode => 12,
+            Self::RegistrationToken => 13,
         }
     }
 }

@@ -6,6 +6,7 @@ use admit_core::time::Time;
 
 use crate::Page;
 use crate::change::ChangeKind;
+use crate::client_registration;
 use crate::client_secret;
 use crate::engine::Tx;
 use crate::error::Result;
@@ -98,9 +99,10 @@ impl Tx<'_> {
         self.find_client(realm, *id)
     }
 
-    /// Ends a client with its secrets. Grants of it stay and are worth nothing.
+    /// Ends a client with its secrets, and with its registration where it made one itself. Grants of it stay and are worth nothing.
     pub fn delete_client(&mut self, realm: RealmId, id: ClientId, now: Time) -> Result<bool> {
         self.execute(client_secret::DELETE_ALL, named! { realm, id })?;
+        self.execute(client_registration::DELETE, named! { realm, id })?;
         if self.execute(DELETE, named! { realm, id })? == 0 {
             return Ok(false);
         }

@@ -30,7 +30,7 @@ pub const APIS: Ways<ApiSpec> =
 pub const ROLES: Ways<RoleSpec> =
     Ways { name: |spec| spec.name.to_string(), is_fixed: |spec| role::is_ready(&spec.name), loosens: loosens_role };
 pub const CLIENTS: Ways<ClientSpec> =
-    Ways { name: |spec| spec.name.to_string(), is_fixed: |_| false, loosens: loosens_client };
+    Ways { name: |spec| spec.name.to_string(), is_fixed: |spec| spec.dynamic, loosens: loosens_client };
 pub const USERS: Ways<UserSpec> =
     Ways { name: |spec| spec.name.to_string(), is_fixed: |_| false, loosens: loosens_user };
 pub const RULES: Ways<RawRule> = Ways { name: super::rule_name, is_fixed: |_| false, loosens: |_, _| None };

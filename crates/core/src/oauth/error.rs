@@ -1,7 +1,7 @@
 //! How a client is refused: a registered code, and a sentence for who reads the log of the client.
 //!
-//! The codes are those of RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, RFC 7009 §2.2.1 and OpenID Connect Core §3.1.2.6, and the one
-//! for requirements that are not met. What a sentence says is in printable ASCII
+//! The codes are those of RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1, RFC 7591 §3.2.2, RFC 8628 §3.5, RFC 8707 §2 and OpenID
+//! Connect Core §3.1.2.6, and the one for requirements that are not met. What a sentence says is in printable ASCII
 //! without `"` and `\` (RFC 6749 §5.2), whatever the client had sent.
 
 use std::borrow::Cow;
@@ -62,6 +62,16 @@ codes! {
     RegistrationNotSupported = "registration_not_supported" 400,
     /// The sign-in is not of the assurance that was said to be essential.
     UnmetAuthenticationRequirements = "unmet_authentication_requirements" 400,
+    /// Nobody has confirmed the device yet (RFC 8628).
+    AuthorizationPending = "authorization_pending" 400,
+    /// The same, and the device did not wait for so long as it was told to.
+    PollingTooFast = "slow_down" 400,
+    /// Nobody confirmed the device in time (RFC 8628).
+    ExpiredToken = "expired_token" 400,
+    /// Where browsers are to be sent back to is no place for that (RFC 7591).
+    InvalidRedirectUri = "invalid_redirect_uri" 400,
+    /// Something else that a client says of itself cannot be (RFC 7591).
+    InvalidClientMetadata = "invalid_client_metadata" 400,
     /// Tokens of this type cannot be revoked here (RFC 7009).
     UnsupportedTokenType = "unsupported_token_type" 400,
     /// Too many wrong secrets.

@@ -10,6 +10,7 @@ pub mod authorization;
 pub mod authorized;
 pub mod client_auth;
 pub mod client_credentials;
+pub mod device;
 pub mod error;
 pub mod id_token;
 pub mod identity;
@@ -18,6 +19,7 @@ pub mod logout;
 pub mod pkce;
 pub mod redeem;
 pub mod refresh;
+pub mod registration;
 pub mod scope;
 pub mod userinfo;
 

@@ -43,9 +43,8 @@ pub struct Life {
 
 impl Life {
     /// Those of a client in a realm.
-    pub fn of(_realm: &Realm, client: &ClientSpec) -> Self {
-        let absolute = if client.kind.is_confidential() { Span::days(90) } else { Span::days(30) };
-        Self { idle: Span::days(14), absolute }
+    pub fn of(realm: &Realm, client: &ClientSpec) -> Self {
+        Self { idle: realm.refresh_idle(), absolute: realm.refresh_absolute(client.kind.is_confidential()) }
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Settings {
     /// Whether people may choose another name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_rename: Option<bool>,
+    /// Whether applications may register themselves, with an initial access token (RFC 7591).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_registration: Option<bool>,
     /// How long a session lives without being used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_idle_s: Option<i64>,
@@ -43,6 +46,15 @@ pub struct Settings {
     /// How long a link is good that shows whose an address is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmation_life_s: Option<i64>,
+    /// How long a refresh token lives without being used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_idle_s: Option<i64>,
+    /// How long one lives at all, with those that follow it, of a client that proves who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_absolute_s: Option<i64>,
+    /// The same of a public client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_public_absolute_s: Option<i64>,
     /// Memory of one password hash; stands together with the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash_memory_kib: Option<u32>,
@@ -64,6 +76,9 @@ impl Settings {
             ("reset_life_s", self.reset_life_s, 5 * MINUTE, HOUR),
             ("invitation_life_s", self.invitation_life_s, HOUR, 30 * DAY),
             ("confirmation_life_s", self.confirmation_life_s, 10 * MINUTE, 3 * DAY),
+            ("refresh_idle_s", self.refresh_idle_s, HOUR, 400 * DAY),
+            ("refresh_absolute_s", self.refresh_absolute_s, HOUR, 400 * DAY),
+            ("refresh_public_absolute_s", self.refresh_public_absolute_s, HOUR, 90 * DAY),
         ] {
             if value.is_some_and(|value| !(least..=most).contains(&value)) {
                 problems.push(flaw(name, format!("must be {least} to {most} seconds")));
@@ -76,7 +91,11 @@ impl Settings {
                 format!("is {idle}, longer than a session lives at all ({absolute}, session_absolute_s): set both");
             problems.push(flaw("session_idle_s", message));
         }
-        for (name, value) in [("self_registration", self.self_registration), ("self_rename", self.self_rename)] {
+        for (name, value) in [
+            ("self_registration", self.self_registration),
+            ("self_rename", self.self_rename),
+            ("client_registration", self.client_registration),
+        ] {
             if is_control && value == Some(true) {
                 problems.push(flaw(name, "cannot be on in the realm of operators".to_owned()));
             }
@@ -121,6 +140,24 @@ impl Realm {
         self.settings.self_rename == Some(true) && !self.is_control()
     }
 
+    /// Whether applications may register themselves here.
+    pub fn lets_clients_register(&self) -> bool {
+        self.settings.client_registration == Some(true) && !self.is_control() && self.disabled_at.is_none()
+    }
+
+    /// How long refresh tokens live here without being used.
+    pub fn refresh_idle(&self) -> Span {
+        self.settings.refresh_idle_s.map_or(Span::days(14), Span::seconds)
+    }
+
+    /// How long refresh tokens live here at all: of clients that prove who they are, or of public ones.
+    pub fn refresh_absolute(&self, is_confidential: bool) -> Span {
+        match is_confidential {
+            true => self.settings.refresh_absolute_s.map_or(Span::days(90), Span::seconds),
+            false => self.settings.refresh_public_absolute_s.map_or(Span::days(30), Span::seconds),
+        }
+    }
+
     /// How long sessions live here.
     pub fn session_life(&self) -> Life {
         self.settings.life(Life::of(&self.name))
@@ -161,12 +198,16 @@ impl Realm {
         Settings {
             self_registration: Some(self.settings.self_registration == Some(true) && !self.is_control()),
             self_rename: Some(self.lets_rename()),
+            client_registration: Some(self.settings.client_registration == Some(true) && !self.is_control()),
             session_idle_s: seconds(life.idle),
             session_absolute_s: seconds(life.absolute),
             device_life_s: seconds(self.device_life()),
             reset_life_s: seconds(self.reset_life()),
             invitation_life_s: seconds(self.invitation_life()),
             confirmation_life_s: seconds(self.confirmation_life()),
+            refresh_idle_s: seconds(self.refresh_idle()),
+            refresh_absolute_s: seconds(self.refresh_absolute(true)),
+            refresh_public_absolute_s: seconds(self.refresh_absolute(false)),
             hash_memory_kib: Some(cost.memory_kib),
             hash_passes: Some(cost.passes),
         }
@@ -212,6 +253,9 @@ mod tests {
             ("reset_life_s", 300, 3_600),
             ("invitation_life_s", 3_600, 2_592_000),
             ("confirmation_life_s", 600, 259_200),
+            ("refresh_idle_s", 3_600, 34_560_000),
+            ("refresh_absolute_s", 3_600, 34_560_000),
+            ("refresh_public_absolute_s", 3_600, 7_776_000),
         ] {
             let at = |value: i64| flaws("acme", &format!("{{\"{name}\": {value}}}"));
             assert_eq!((at(least), at(most)), (vec![], vec![]), "{name}");
@@ -238,12 +282,17 @@ mod tests {
 
     #[test]
     fn pw_16_operators_are_never_made_by_themselves() {
-        let found = flaws(OPERATORS, r#"{"self_registration": true, "self_rename": true, "session_idle_s": 28801}"#);
-        assert_eq!(found.len(), 3, "{found:?}");
+        let found = flaws(
+            OPERATORS,
+            r#"{"self_registration": true, "self_rename": true, "client_registration": true, "session_idle_s": 28801}"#,
+        );
+        assert_eq!(found.len(), 4, "{found:?}");
         assert!(flaws(OPERATORS, r#"{"session_idle_s": 28800}"#).is_empty());
-        let open = Settings { self_registration: Some(true), self_rename: Some(true), ..Settings::default() };
+        let on = Some(true);
+        let open = Settings { self_registration: on, self_rename: on, client_registration: on, ..Settings::default() };
         let row = realm(OPERATORS, open.clone());
-        assert!(!row.lets_register() && !row.lets_rename(), "whatever a row says");
-        assert!(realm("acme", open).lets_register());
+        assert!(!row.lets_register() && !row.lets_rename() && !row.lets_clients_register(), "whatever a row says");
+        let acme = realm("acme", open);
+        assert!(acme.lets_register() && acme.lets_clients_register());
     }
 }

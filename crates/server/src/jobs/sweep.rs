@@ -10,12 +10,14 @@ use crate::app::App;
 /// The most batches of one kind in one sweep; the next one goes on.
 const BATCHES_MAX: usize = 1000;
 
-const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 12] = [
+const KINDS: [fn(&mut Tx<'_>, Time) -> Result<usize>; 13] = [
     |tx, now| tx.sweep_changes(now),
     |tx, now| tx.sweep_usage(now),
     |tx, now| tx.sweep_idempotency(now),
     |tx, now| tx.sweep_guesses(now),
     |tx, now| tx.sweep_shorts(now),
+    // A device that comes late is told that it does, and one that comes twice ends what it got.
+    |tx, now| tx.sweep_device_codes(now - Span::hours(1)),
     |tx, now| tx.sweep_refresh_tokens(now),
     // Before the sessions that they grew from.
     |tx, now| tx.sweep_authorizations(now),

@@ -43,7 +43,7 @@ pub struct KeyStatus {
     pub state: State,
     /// How many secrets of API keys that still open something are stored under its hash.
     pub secrets: i64,
-    /// How many secrets of clients that have not ended.
+    /// How many secrets of clients that have not ended, and registration access tokens.
     pub client_secrets: i64,
     /// How many refresh tokens that still renew something.
     pub refresh_tokens: i64,
@@ -247,7 +247,8 @@ impl Needs {
         let mut seals = tx.count_seals(begins.as_ref().map_or(0, |begins| begins.seal))?;
         // The beginning itself is made with a key too.
         seals.extend(begins.map(|begins| OfMasterKey { number: begins.key, count: 1 }));
-        let (secrets, client_secrets) = (tx.count_live_secrets(now)?, tx.count_client_secrets(now)?);
+        let (secrets, mut client_secrets) = (tx.count_live_secrets(now)?, tx.count_client_secrets(now)?);
+        client_secrets.extend(tx.count_registration_tokens()?);
         let (passwords, signing_keys) = (tx.count_passwords()?, tx.count_signing_keys()?);
         let refresh_tokens = tx.count_live_refresh_tokens(now)?;
         Ok(Self { secrets, client_secrets, refresh_tokens, seals, passwords, signing_keys })

@@ -228,7 +228,8 @@ pub async fn write_moves(app: &App) {
             for Move { realm, old, new, number } in batch.iter().filter(|moved| Some(moved.number) == active) {
                 let _is_moved = tx.update_secret_hash(*realm, old, new, *number, now)?
                     || tx.update_client_secret_hash(*realm, old, new, *number, now)?
-                    || tx.update_refresh_token_hash(*realm, old, new, *number)?;
+                    || tx.update_refresh_token_hash(*realm, old, new, *number)?
+                    || tx.update_registration_hash(*realm, old, new, *number)?;
             }
             Ok(End::Commit(()))
         });

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::call::Call;
 use super::client::{self, Caller};
-use super::grants::{self, authorization_code, client_credentials, refresh};
+use super::grants::{self, authorization_code, client_credentials, device_code, refresh};
 use super::mint::Issued;
 use super::{answer, cors};
 use crate::app::App;
@@ -72,6 +72,7 @@ async fn answer(app: &App, call: &Call) -> Result<Given, Error> {
     let caller = client::authenticate(app, &call.realm, &call.headers, &call.form, call.ip, call.now).await?;
     let given = match grant_type {
         authorization_code::GRANT_TYPE => authorization_code::post(app, call, &caller).await,
+        device_code::GRANT_TYPE => device_code::post(app, call, &caller).await,
         refresh::GRANT_TYPE => refresh::post(app, call, &caller).await,
         _ => client_credentials::post(app, call, &caller).await,
     };

@@ -331,7 +331,7 @@ fn az_09_a_flow_is_good_for_ten_minutes_and_no_longer_than_an_address() {
     let of = |length: usize| Flow::begin(Carried::Plain(raw(&format!("scope={}", "s".repeat(length)))), false, NOW);
     let fits = (1..4096).rev().find(|length| of(*length).octets().is_some()).unwrap();
     assert_eq!(of(fits).octets().unwrap().len(), FLOW_MAX);
-    assert!((FLOW_MAX + 33) * 4 / 3 < SEALED_MAX);
+    const { assert!((FLOW_MAX + 33) * 4 / 3 < SEALED_MAX) };
     let pushed = Flow::begin(Carried::Pushed([7; 32]), false, NOW);
     assert_eq!(Flow::read(&pushed.octets().unwrap(), NOW), Some(pushed));
 }

@@ -40,11 +40,14 @@ pub const fn kind_word(kind: SecretKind) -> &'static str {
         SecretKind::Session => "session",
         SecretKind::Code => "authorization_code",
         SecretKind::DeviceCode => "device_code",
+        SecretKind::UserCode => "user_code",
+        SecretKind::RegistrationToken => "registration_token",
         SecretKind::ClientSecret => "client_secret",
         SecretKind::OperatorKey => "operator_key",
         SecretKind::Device => "device",
         SecretKind::HandOff => "hand_off",
         SecretKind::Link => "link",
+        SecretKind::PushedRequest => "pushed_request",
     }
 }
 

@@ -3,8 +3,10 @@
 mod app;
 mod client_credentials;
 mod cors;
+mod device;
 mod introspect;
 mod issue;
+mod register;
 mod revoke;
 mod token;
 
