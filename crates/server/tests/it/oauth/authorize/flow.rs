@@ -207,8 +207,7 @@ async fn nobody_asks_after_the_client_is_switched_off() {
     let consent = alice.get(&world.address(&[])).await.header("location");
     alice.get(&consent).await;
     let flow = alice.value("flow");
-    let path = format!("/v1/realms/default/clients/{}/disable", world.client);
-    world.app.manage("POST", &path, Value::Null).await;
+    world.change(json!({"disabled": true})).await;
     is_page(
         &alice.submit("/consent", &[("flow", &flow), ("decision", "allow")]).await,
         "Nobody here knows this application",
