@@ -10,6 +10,7 @@ pub mod asset;
 pub mod confirm;
 pub mod consent;
 pub mod csrf;
+pub mod demo;
 pub mod device;
 pub mod error;
 pub mod form;
@@ -154,7 +155,7 @@ pub fn router(app: &App) -> Router<App> {
         router = router.merge(of_issuer(base)).merge(account);
     }
     let router = router.merge(console::router(app));
-    let router = if app.dev { router.merge(mailbox::router()) } else { router };
+    let router = if app.dev { router.merge(mailbox::router()).merge(demo::router()) } else { router };
     router
         .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
         .layer(middleware::from_fn_with_state(app.clone(), complete))
