@@ -49,6 +49,8 @@ statements! {
         WHERE realm_id = $realm AND id = $id AND erased_at IS NULL";
     /// From where somebody was signed in last.
     ERASE_TRACES = "UPDATE session SET last_ip = NULL, last_agent = NULL WHERE realm_id = $realm AND user_id = $id";
+    ERASE_TRACES_OF_APPS = "UPDATE client_authorization SET last_ip = NULL, last_agent = NULL
+        WHERE realm_id = $realm AND user_id = $id";
     DELETE = "DELETE FROM user_account WHERE realm_id = $realm AND id = $id";
     /// Writes nothing new; on engines with many writers it makes those who count what this user owns wait for one another.
     LOCK = "UPDATE user_account SET updated_at = updated_at WHERE realm_id = $realm AND id = $id";
@@ -153,7 +155,9 @@ impl Tx<'_> {
         if self.execute(ERASE, named! { realm, id, name, spec, now })? == 0 {
             return Ok(false);
         }
-        self.execute(ERASE_TRACES, named! { realm, id })?;
+        for sql in [ERASE_TRACES, ERASE_TRACES_OF_APPS] {
+            self.execute(sql, named! { realm, id })?;
+        }
         self.forget_credentials(realm, id, now)?;
         self.hold_roles(realm, SubjectId::User(id), &[])?;
         self.change(ChangeKind::User, realm, id.bytes(), now)?;

@@ -149,9 +149,12 @@ fn an_authorization_is_found_by_its_refresh_token_with_all_that_it_is_worth() {
     store.put(move |tx| tx.revoke_grant(home, session, NOW));
     assert_eq!(find(&online).lineage.halted(), Some(Reason::ParentEnded));
     assert_eq!(find(&offline).lineage.halted(), None);
-    let client = all.client.id;
+    let (client, user) = (all.client.id, all.user.id);
     store.put(move |tx| tx.delete_client(home, client, NOW));
     assert_eq!(find(&offline).lineage.halted(), Some(Reason::ClientGone));
+    assert!(store.put(move |tx| tx.erase_user(home, user, NOW)));
+    let erased = find(&offline).lineage.authorized.unwrap();
+    assert_eq!((erased.last_ip, erased.last_agent), (None, None), "nothing personal is left");
 }
 
 fn ad_01_a_refresh_token_of_another_realm_is_not_there() {
