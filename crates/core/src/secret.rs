@@ -72,11 +72,13 @@ pub enum SecretKind {
     HandOff,
     /// What a mailed link carries.
     Link,
+    /// What stands for a pushed authorization request.
+    PushedRequest,
 }
 
 impl SecretKind {
     /// The prefixes that no realm may take, with the kind that each stands for.
-    pub const RESERVED: [(&'static str, Self); 11] = [
+    pub const RESERVED: [(&'static str, Self); 12] = [
         ("admit_at", Self::AccessToken),
         ("admit_rt", Self::RefreshToken),
         ("admit_ss", Self::Session),
@@ -87,6 +89,7 @@ impl SecretKind {
         ("admit_dv", Self::Device),
         ("admit_ho", Self::HandOff),
         ("admit_ln", Self::Link),
+        ("admit_pr", Self::PushedRequest),
         ("admit_ra", Self::RegistrationToken),
     ];
 
@@ -109,6 +112,7 @@ impl SecretKind {
             Self::Device => 9,
             Self::Link => 10,
             Self::HandOff => 11,
+            Self::PushedRequest => 14,
             Self::UserCode => 12,
             Self::RegistrationToken => 13,
         }

@@ -4,8 +4,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use admit_core::id::{Id, Kind, RealmId, RequestId};
@@ -46,6 +46,7 @@ use crate::oauth::mint::Signers;
 use crate::oauth::own::Owns;
 use crate::oauth::{jwks, metadata};
 use crate::outbound::Outbound;
+use crate::pages;
 use crate::signing::Signing;
 
 /// The server's state; cheap to clone.
@@ -135,6 +136,8 @@ pub struct State {
     pub default_realm: RealmId,
     /// True with `--dev`.
     pub dev: bool,
+    /// The application of the demo.
+    pub demo: OnceLock<pages::demo::Demo>,
     /// The clock.
     pub clock: Clock,
     request_ids: RequestIds,
@@ -222,6 +225,7 @@ impl App {
             operators: parts.operators,
             default_realm: parts.default_realm,
             dev: parts.dev,
+            demo: OnceLock::new(),
             clock: parts.clock,
             request_ids: RequestIds::default(),
         }))

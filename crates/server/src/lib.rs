@@ -23,6 +23,7 @@ pub mod oauth;
 pub mod outbound;
 pub mod pages;
 pub mod realm;
+pub mod relying_party;
 pub mod serve;
 pub mod signing;
 #[cfg(feature = "otel")]

@@ -200,11 +200,13 @@ mod tests {
     const FILES: &[(&str, Statements)] = &[
         ("access_token", crate::access_token::SQL),
         ("api", crate::api::SQL),
+        ("app", crate::app::SQL),
         ("change", crate::change::SQL),
         ("client", crate::client::SQL),
         ("client_authorization", crate::client_authorization::SQL),
         ("client_registration", crate::client_registration::SQL),
         ("client_secret", crate::client_secret::SQL),
+        ("consent", crate::consent::SQL),
         ("credential", crate::credential::SQL),
         ("device_code", crate::device_code::SQL),
         ("event", crate::event::SQL),

@@ -12,11 +12,13 @@ mod value;
 
 mod access_token;
 mod api;
+mod app;
 mod change;
 mod client;
 mod client_authorization;
 mod client_registration;
 mod client_secret;
+mod consent;
 mod credential;
 mod device_code;
 mod engine;
@@ -54,10 +56,12 @@ mod user;
 mod cluster;
 
 pub use access_token::{AccessToken, FoundToken};
+pub use app::Decided;
 pub use change::{Change, ChangeKind};
 pub use client_authorization::{AuthorizationUse, IssuedAuthorization, LIVE_MAX as AUTHORIZATIONS_MAX};
 pub use client_registration::ClientRegistration;
 pub use client_secret::ClientSecretUse;
+pub use consent::KeptConsent;
 pub use credential::{Found, OfMasterKey};
 pub use engine::{
     BadUrl, Copied, End, Location, MADE_AT, News, Options, PostgresUrl, Store, Tx, back_up, inspect, put_back,

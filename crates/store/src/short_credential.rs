@@ -25,6 +25,9 @@ statements! {
     FIND_USED = concat!("SELECT ", columns!(), " FROM short_credential WHERE hash = $hash AND kind = $kind AND realm_id = $realm");
     SPEND = "UPDATE short_credential SET used_at = $now, grant_id = $led_to, expires_at = $until WHERE hash = $hash AND kind = $kind
         AND realm_id = $realm AND used_at IS NULL AND expires_at > $now";
+    KEEP = concat!("UPDATE short_credential SET used_at = $now, expires_at = $until WHERE hash = $hash AND kind = $kind
+        AND realm_id = $realm AND used_at IS NULL AND expires_at > $now RETURNING ", columns!());
+    DELETE = "DELETE FROM short_credential WHERE hash = $hash AND kind = $kind AND realm_id = $realm";
     DELETE_OF = "DELETE FROM short_credential WHERE user_id = $user AND kind = $kind AND realm_id = $realm";
     DELETE_ALL_OF = "DELETE FROM short_credential WHERE user_id = $user AND realm_id = $realm";
     DELETE_OF_KIND = "DELETE FROM short_credential WHERE kind = $kind AND realm_id = $realm";
@@ -49,10 +52,12 @@ pub enum ShortKind {
     AddressProof,
     /// For an application: what a person approved (RFC 6749 §4.1.2).
     Code,
+    /// To ask a person for what an application pushed here before (RFC 9126).
+    PushedRequest,
 }
 
 impl ShortKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::PasswordReset,
         Self::HandOff,
         Self::FirstOperator,
@@ -60,6 +65,7 @@ impl ShortKind {
         Self::Registration,
         Self::AddressProof,
         Self::Code,
+        Self::PushedRequest,
     ];
 
     /// The word in the store.
@@ -72,6 +78,7 @@ impl ShortKind {
             Self::Registration => "registration",
             Self::AddressProof => "address_proof",
             Self::Code => "code",
+            Self::PushedRequest => "pushed_request",
         }
     }
 }
@@ -162,6 +169,23 @@ impl Tx<'_> {
     pub fn spend_short(&mut self, short: &ShortCredential, led_to: GrantId, until: Time, now: Time) -> Result<bool> {
         let ShortCredential { hash, realm, kind, .. } = short;
         Ok(self.execute(SPEND, named! { hash, kind: kind.as_str(), realm, led_to, until, now })? > 0)
+    }
+
+    /// Uses it up and keeps it until then, for who has begun with it; of several that try at once one gets it.
+    pub fn keep_short(
+        &mut self,
+        realm: RealmId,
+        kind: ShortKind,
+        hash: &SecretHash,
+        until: Time,
+        now: Time,
+    ) -> Result<Option<ShortCredential>> {
+        self.find(KEEP, named! { realm, kind: kind.as_str(), hash, until, now })
+    }
+
+    /// Ends one, used or not. False: it was not there.
+    pub fn delete_short(&mut self, realm: RealmId, kind: ShortKind, hash: &SecretHash) -> Result<bool> {
+        Ok(self.execute(DELETE, named! { realm, kind: kind.as_str(), hash })? > 0)
     }
 
     /// Ends those of a kind that a person has: only the newest is good.

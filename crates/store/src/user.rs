@@ -165,6 +165,7 @@ impl Tx<'_> {
         self.forget_sign_in_names(realm, id)?;
         self.delete_password(realm, id, now)?;
         self.delete_all_shorts_of(realm, id)?;
+        self.delete_consents_of(realm, id)?;
         self.clear_guesses(realm, id.into())?;
         self.revoke_sign_ins(realm, id, None, now).map(drop)
     }

@@ -18,6 +18,7 @@ mod generate;
 mod grant;
 mod input;
 mod key;
+mod login;
 mod master_key;
 mod noun;
 mod output;
@@ -123,6 +124,9 @@ enum Command {
     /// Access tokens: issue one, read one, ask what one is worth
     #[command(subcommand)]
     Token(token::Command),
+    /// Sign in as an application would
+    #[command(subcommand)]
+    Login(login::Command),
     /// Bring a realm into the state that a file describes
     Apply(apply::Apply),
     /// Show what apply would change
@@ -235,6 +239,7 @@ async fn run(command: Command, context: &Context) -> Result<(), Failure> {
         Command::Grant(command) => grant::run(context, command).await,
         Command::SigningKey(command) => signing_key::run(context, command).await,
         Command::Token(command) => token::run(context, command).await,
+        Command::Login(command) => login::run(context, command).await,
         Command::Apply(command) => apply::apply(context, command).await,
         Command::Diff(command) => apply::diff(context, command).await,
         Command::Export(command) => apply::export(context, command).await,

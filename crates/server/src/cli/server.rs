@@ -3,20 +3,16 @@
 //! Follows no redirect and retries nothing but a change that somebody else was faster with (RFC 9110 §13.1.1). On
 //! loopback neither proxies nor the system's certificates are asked for.
 
-use std::sync::Once;
-use std::time::Duration;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, DATE, ETAG, HeaderMap, HeaderValue, IF_MATCH, SERVER};
-use reqwest::{Client, Method, Response, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
 
 use crate::cli::failure::Failure;
 use crate::cli::output::clean;
 use crate::cli::source::{Target, is_loopback};
+use crate::relying_party;
 
-const CONNECT: Duration = Duration::from_secs(10);
-const WHOLE: Duration = Duration::from_secs(60);
 /// The longest answer that is read, in bytes.
 const ANSWER_MAX: usize = 64 << 20;
 /// How often a change is tried again after somebody else's.
@@ -148,12 +144,8 @@ pub fn with_query(path: &str, parameters: &[(&str, Option<String>)]) -> String {
 
 /// A client that follows nothing and waits for nobody long.
 pub fn client(is_loopback: bool) -> Result<Client, Failure> {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));
-    let builder = Client::builder().connect_timeout(CONNECT).timeout(WHOLE).redirect(redirect::Policy::none());
-    let builder = builder.user_agent(concat!("admit/", env!("CARGO_PKG_VERSION")));
-    let builder = if is_loopback { builder.no_proxy().tls_certs_only([]) } else { builder };
-    builder.build().map_err(|error| Failure::failed(format!("cannot prepare TLS: {}", root_cause(&error))))
+    let made = relying_party::client(is_loopback);
+    made.map_err(|error| Failure::failed(format!("cannot prepare TLS: {}", root_cause(&error))))
 }
 
 /// The innermost error: the one that says what happened.

@@ -15,9 +15,25 @@ use super::resource::{Column, Show};
 use crate::pages::text::Words;
 
 /// The words of states that have texts; others are shown as they are.
-const STATES: [&str; 16] = [
-    "active", "disabled", "revoked", "expired", "ended", "pending", "key", "session", "site", "device", "signing",
-    "next", "old", "over", "issuer", "upstream",
+const STATES: [&str; 18] = [
+    "active",
+    "disabled",
+    "revoked",
+    "expired",
+    "ended",
+    "pending",
+    "key",
+    "session",
+    "site",
+    "device",
+    "client",
+    "authorization",
+    "signing",
+    "next",
+    "old",
+    "over",
+    "issuer",
+    "upstream",
 ];
 /// What a rule may say of whom it lets in; else it asks for something.
 const ACCESSES: [&str; 2] = ["deny", "public"];

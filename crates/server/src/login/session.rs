@@ -357,7 +357,8 @@ pub(super) fn draw(app: &App, realm: RealmId, kind: SecretKind, grant: GrantId, 
     (secret, SessionSecret { hash, lookup_key: active.number, grant, created_at: now })
 }
 
-pub(super) fn prefix(kind: SecretKind) -> &'static str {
+/// What the secrets of a kind begin with.
+pub fn prefix(kind: SecretKind) -> &'static str {
     SecretKind::RESERVED.iter().find(|(_, reserved)| *reserved == kind).map_or("", |(prefix, _)| prefix)
 }
 

@@ -31,6 +31,7 @@ pub use known::{Clients, KnownClient};
 
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
+use crate::http::problem::Problem;
 use crate::jobs::sign_in::{Failed, Whom, Why};
 
 /// A client that showed who it is.
@@ -64,6 +65,24 @@ pub async fn authenticate(
         Err(Unclear::Request(why)) => return Err(Error::request(format!("The request {why}."))),
     };
     judged.map_err(|refused| refused.told(by_basic))
+}
+
+/// The client of this id, whoever asks for it: neither its own word nor a proof. None where it or the realm is switched off.
+pub fn named(
+    app: &App,
+    realm: &RealmPolicy,
+    id: &str,
+    source: Option<IpNet>,
+) -> Result<Option<Arc<KnownClient>>, Problem> {
+    let Ok(id) = id.parse::<ClientId>() else { return Ok(None) };
+    let found = known::find(app, realm.realm.id, id, source).map_err(|refused| match refused {
+        Refused::Later(seconds) => {
+            Problem::new(429, "rate_limited", "Too many unknown clients were asked for.").with_retry_after(seconds)
+        }
+        Refused::Unproved | Refused::Unavailable => Problem::unavailable("a client cannot be read"),
+    })?;
+    let is_on = |known: &Arc<KnownClient>| known.client.disabled_at.is_none() && realm.realm.disabled_at.is_none();
+    Ok(found.filter(is_on))
 }
 
 /// A client that showed a secret.

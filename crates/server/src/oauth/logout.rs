@@ -19,6 +19,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::check::policies::RealmPolicy;
 use crate::http::problem::Problem;
 use crate::pages::form::{Query, Sent};
 use crate::pages::visit::{Visit, go};
@@ -113,7 +114,7 @@ fn on(visit: &Visit, form: &Form) -> Result<Response, Problem> {
 
 fn judge(visit: &Visit, form: &Form) -> Result<Farewell, Problem> {
     let text = |name: &str| Some(form.text(name)).filter(|text| !text.is_empty());
-    let hint = text("id_token_hint").map(|hint| read(visit, hint)).transpose()?;
+    let hint = text("id_token_hint").map(|hint| read_hint(&visit.app, &visit.realm, hint)).transpose()?;
     let request = LogoutRequest {
         hint,
         client_id: text("client_id"),
@@ -144,10 +145,9 @@ fn judge(visit: &Visit, form: &Form) -> Result<Farewell, Problem> {
 }
 
 /// What an ID token says; it may have ended, and its key may sign no more, but must not be revoked.
-fn read(visit: &Visit, hint: &str) -> Result<Result<Hint, Flaw>, Problem> {
-    let ring = visit.app.signing.ring(&visit.app, &visit.realm);
-    let ring = ring.map_err(|reason| Problem::unavailable(reason.as_str()))?;
-    let issuer = visit.app.issuer(visit.row());
+pub fn read_hint(app: &App, realm: &RealmPolicy, hint: &str) -> Result<Result<Hint, Flaw>, Problem> {
+    let ring = app.signing.ring(app, realm).map_err(|reason| Problem::unavailable(reason.as_str()))?;
+    let issuer = app.issuer(&realm.realm);
     let read = || {
         let compact = Compact::parse(hint)?;
         let header = compact.header();

@@ -3,16 +3,20 @@
 //!
 //! Its endpoints stand at the root for the realm `default`, below `/realms/<name>` for the others, and on a realm's own host.
 //! [`call`] reads a request, [`client`] settles who sent it, [`token`] answers for tokens by grant type ([`grants`]); [`mint`] is
-//! the only place that makes one, and [`authorization`] where all of a person's begins. Nothing here asks who a person is: that is `pages`' and `login`'s.
+//! the only place that makes one, and [`authorization`] where all of a person's begins. [`authorize`] is where he is sent to
+//! approve it, [`par`] where an application says before what for, and [`code`] what he is sent back with. Nothing here asks who
+//! a person is: that is `pages`' and `login`'s.
 //!
 //! What the server says of itself is public and the same for everybody: [`well_known`] answers with ready bytes, before the
 //! router. [`metadata`], [`jwks`] and [`resource`] write them.
 
 pub mod answer;
 pub mod authorization;
+pub mod authorize;
 pub mod budget;
 pub mod call;
 pub mod client;
+pub mod code;
 pub mod cors;
 pub mod device;
 pub mod grants;
@@ -22,6 +26,7 @@ pub mod logout;
 pub mod metadata;
 pub mod mint;
 pub mod own;
+pub mod par;
 pub mod register;
 pub mod resource;
 pub mod revoke;
@@ -60,6 +65,7 @@ fn of_issuer(base: &str) -> Router<App> {
         .route(&at("/oauth/revoke"), post(revoke::post).options(cors::preflight))
         .route(&at("/oauth/device"), post(device::post).options(cors::preflight))
         .route(&at("/oauth/introspect"), post(introspect::post))
+        .route(&at("/oauth/par"), post(par::post))
         .route(&at("/oauth/userinfo"), get(userinfo::get).post(userinfo::post).options(cors::preflight))
 }
 

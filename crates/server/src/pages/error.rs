@@ -16,19 +16,23 @@ use crate::http::problem::Told;
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The errors that pages have words of their own for, by their code; others are said by their status.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 19] = [
     "body_too_large",
     "cross_site",
     "insecure_transport",
+    "invalid_redirect",
+    "invalid_request_uri",
     "method_not_allowed",
     "misdirected_request",
     "not_found",
     "overloaded",
     "registration_closed",
     "request_timeout",
+    "stale_flow",
     "stale_form",
     "stale_session",
     "too_many_attempts",
+    "unknown_client",
     "other_ours",
     "other_yours",
     "unavailable",

@@ -1,7 +1,7 @@
 //! `/login`: the form, and its twin in JSON.
 //!
 //! One answer for everybody who fails, whoever he is and whatever was wrong. Whom a protected host sent here goes back there
-//! once he is signed in; see `login::site`.
+//! once he is signed in; see `login::site`. Whom an application sent here goes on with what it asked for; see `oauth::authorize`.
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ use crate::login::session::{self, Begun, Entry, SignedIn};
 use crate::login::verify::{self, Asker, Proved, Refused};
 use crate::login::{device, site};
 use crate::mail;
+use crate::oauth::authorize::{self, Next, Stage};
 
 /// What one signs in for, where it is a page of ours: closed, so that no address can be slipped in.
 const PURPOSES: [(&str, &str); 6] = [
@@ -58,6 +59,9 @@ struct LoginPage<'p> {
     identifier: &'p str,
     error: String,
     is_again: bool,
+    /// The application that one signs in for, and what it asks, sealed.
+    app: Option<String>,
+    flow: &'p str,
     has_mail: bool,
     lets_register: bool,
 }
@@ -67,6 +71,13 @@ struct Errand<'e> {
     state: &'e str,
     purpose: &'e str,
     trip: Option<Trip>,
+    onward: Option<Onward<'e>>,
+}
+
+/// What an application asked for.
+struct Onward<'e> {
+    stage: Stage,
+    sealed: &'e str,
 }
 
 impl<'e> Errand<'e> {
@@ -75,7 +86,18 @@ impl<'e> Errand<'e> {
         let state = if trip.is_some() { state } else { "" };
         let is_console = purpose == CONSOLE && visit.row().name.as_str() == OPERATORS;
         let is_known = is_console || PURPOSES.iter().any(|(known, _)| *known == purpose);
-        Self { state, purpose: if is_known { purpose } else { "" }, trip }
+        Self { state, purpose: if is_known { purpose } else { "" }, trip, onward: None }
+    }
+
+    /// That of an application.
+    const fn onward(stage: Stage, sealed: &'e str) -> Self {
+        Self { state: "", purpose: "", trip: None, onward: Some(Onward { stage, sealed }) }
+    }
+
+    /// Where the form of the page may lead to in the end.
+    fn source(&self) -> Option<String> {
+        let onward = || self.onward.as_ref().map(|onward| onward.stage.way.redirect.source());
+        self.trip.as_ref().map(Trip::origin).or_else(onward)
     }
 
     /// Whether a session as it is suffices.
@@ -88,7 +110,12 @@ impl<'e> Errand<'e> {
     }
 
     /// Where it goes on for who is signed in. Back to a host by this page once more: it sees the new cookie.
-    fn next(&self, visit: &Visit) -> String {
+    fn next(&self, visit: &Visit, browser: [u8; 16]) -> String {
+        if let Some(Onward { stage, .. }) = &self.onward {
+            // The browser is told by another cookie from now on.
+            let flow = authorize::seal(&visit.app, visit.row().id, &stage.flow.clone().bound_to(browser));
+            return visit.path(&format!("/consent?flow={}", flow.unwrap_or_default()));
+        }
         if !self.state.is_empty() {
             return visit.path(&format!("/login?state={}", self.state));
         }
@@ -101,7 +128,16 @@ impl<'e> Errand<'e> {
 }
 
 /// `GET /login`
-pub async fn get(visit: Visit, query: Query) -> Result<Response, Problem> {
+pub async fn get(mut visit: Visit, query: Query) -> Result<Response, Problem> {
+    let sealed = query.text("flow");
+    if !sealed.is_empty() {
+        let stage = authorize::arrive(&mut visit, sealed)?;
+        if !matches!(stage.next(&visit)?, Next::SignIn) {
+            return Ok(go(&visit.path(&format!("/consent?flow={sealed}"))));
+        }
+        let hint = stage.raw.text("login_hint").unwrap_or_default().to_owned();
+        return Ok(show(&visit, &Errand::onward(stage, sealed), &hint, String::new(), StatusCode::OK));
+    }
     let errand = Errand::of(&visit, query.text("state"), query.text("for"));
     if errand.trip.as_ref().is_some_and(Trip::is_loop) {
         return Ok(show_loop(&visit));
@@ -111,7 +147,7 @@ pub async fn get(visit: Visit, query: Query) -> Result<Response, Problem> {
             return Ok(go(&site::hand_off(&visit.app, &visit.realm, &signed_in, trip, visit.now).await?));
         }
         if errand.is_content(&visit, &signed_in) {
-            return Ok(go(&errand.next(&visit)));
+            return Ok(go(&errand.next(&visit, visit.ticket().browser)));
         }
     }
     Ok(show(&visit, &errand, "", String::new(), StatusCode::OK))
@@ -126,7 +162,7 @@ pub async fn post(visit: Visit, request: Request) -> Result<Response, Problem> {
     visit.judge_origin()?;
     let Json(shown) = Json::<Shown>::from_request(request, &()).await?;
     match prove(&visit, &shown.identifier, &Secret::new(shown.password)).await {
-        Ok((begun, cookies)) => {
+        Ok((begun, cookies, _)) => {
             let told = json!({ "session": begun.grant, "ends_at": begun.ends_at, "account": visit.path("/account") });
             Ok(with_cookies(Json(told).into_response(), cookies))
         }
@@ -143,13 +179,16 @@ struct Shown {
     password: String,
 }
 
-async fn by_form(visit: Visit, mut form: Form) -> Result<Response, Problem> {
+async fn by_form(mut visit: Visit, mut form: Form) -> Result<Response, Problem> {
     let password = form.take("password");
-    let errand = Errand::of(&visit, form.text("state"), form.text("for"));
     visit.judge(&form)?;
+    let errand = match form.text("flow") {
+        "" => Errand::of(&visit, form.text("state"), form.text("for")),
+        sealed => Errand::onward(authorize::arrive(&mut visit, sealed)?, sealed),
+    };
     let identifier = form.text("identifier");
     match prove(&visit, identifier, &password).await {
-        Ok((_, cookies)) => Ok(with_cookies(go(&errand.next(&visit)), cookies)),
+        Ok((_, cookies, browser)) => Ok(with_cookies(go(&errand.next(&visit, browser)), cookies)),
         Err(Failed::Problem(problem)) => Err(problem),
         Err(Failed::Refused(refused)) => {
             let (status, error, retry_after_s) = said(&visit, refused);
@@ -173,8 +212,12 @@ impl From<Problem> for Failed {
     }
 }
 
-/// Judges what was typed and begins a session. The cookies take the place of all that the browser had.
-async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Begun, Vec<HeaderValue>), Failed> {
+/// Judges what was typed and begins a session. The cookies take the place of all that the browser had, and its name is another.
+async fn prove(
+    visit: &Visit,
+    identifier: &str,
+    password: &Secret,
+) -> Result<(Begun, Vec<HeaderValue>, [u8; 16]), Failed> {
     let (app, realm) = (&visit.app, visit.row());
     let known = match device::of_request(app, realm, &visit.headers, visit.ip, visit.now) {
         Ok(known) => known.map(|device| device.user),
@@ -196,9 +239,10 @@ async fn prove(visit: &Visit, identifier: &str, password: &Secret) -> Result<(Be
         _ => Failed::Problem(problem),
     })?;
     let mut cookies = visit.set_session(&begun).to_vec();
-    cookies.extend(visit.new_ticket().cookie);
+    let ticket = visit.new_ticket();
+    cookies.extend(ticket.cookie);
     cookies.extend(begun.device.iter().map(|secret| visit.set(Cookie::Device, secret, realm.device_life())));
-    Ok((begun, cookies))
+    Ok((begun, cookies, ticket.browser))
 }
 
 fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, status: StatusCode) -> Response {
@@ -212,11 +256,12 @@ fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, sta
         identifier,
         error,
         is_again: !matches!(errand.purpose, "" | CONSOLE | DEVICE),
+        app: errand.onward.as_ref().map(|onward| onward.stage.app_name()),
+        flow: errand.onward.as_ref().map_or("", |onward| onward.sealed),
         has_mail: mail::is_there(&visit.app),
         lets_register: register::is_open(visit),
     };
-    let origin = errand.trip.as_ref().map(Trip::origin);
-    with_cookies(page_on_to(status, &shown, origin.as_deref()), ticket.cookie)
+    with_cookies(page_on_to(status, &shown, errand.source().as_deref()), ticket.cookie)
 }
 
 /// The browser came round once too often: it keeps no cookie there, and going on would never end.

@@ -8,7 +8,9 @@ pub mod account;
 mod agent;
 pub mod asset;
 pub mod confirm;
+pub mod consent;
 pub mod csrf;
+pub mod demo;
 pub mod device;
 pub mod error;
 pub mod form;
@@ -22,6 +24,7 @@ pub mod register;
 pub mod text;
 pub mod visit;
 
+use admit_core::secret;
 use askama::Template;
 use axum::Router;
 use axum::body::Body;
@@ -29,6 +32,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use data_encoding::BASE64;
 use http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 
@@ -120,6 +124,16 @@ pub fn page(status: StatusCode, template: &impl Template) -> Response {
 
 /// The same where what comes of its form may lead to another origin: browsers follow a form nowhere else.
 pub fn page_on_to(status: StatusCode, template: &impl Template, origin: Option<&str>) -> Response {
+    page_with(status, template, POLICY, origin)
+}
+
+/// A page whose form leads to an origin at once, by the one script that there is: this text and no other.
+pub fn page_that_sends(template: &impl Template, script: &str, origin: &str) -> Response {
+    let hash = BASE64.encode(&secret::digest(script));
+    page_with(StatusCode::OK, template, &format!("script-src 'sha256-{hash}'; {POLICY}"), Some(origin))
+}
+
+fn page_with(status: StatusCode, template: &impl Template, policy: &str, origin: Option<&str>) -> Response {
     let text = match template.render() {
         Ok(text) => text,
         Err(error) => return Problem::unavailable(error).into_response(),
@@ -128,7 +142,7 @@ pub fn page_on_to(status: StatusCode, template: &impl Template, origin: Option<&
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    let wider = origin.and_then(|origin| HeaderValue::try_from(format!("{POLICY} {origin}")).ok());
+    let wider = origin.and_then(|origin| HeaderValue::try_from(format!("{policy} {origin}")).ok());
     headers.insert(CONTENT_SECURITY_POLICY, wider.unwrap_or(HeaderValue::from_static(POLICY)));
     response
 }
@@ -141,7 +155,7 @@ pub fn router(app: &App) -> Router<App> {
         router = router.merge(of_issuer(base)).merge(account);
     }
     let router = router.merge(console::router(app));
-    let router = if app.dev { router.merge(mailbox::router()) } else { router };
+    let router = if app.dev { router.merge(mailbox::router()).merge(demo::router()) } else { router };
     router
         .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
         .layer(middleware::from_fn_with_state(app.clone(), complete))
@@ -153,6 +167,8 @@ fn of_issuer(base: &str) -> Router<App> {
     Router::new()
         .route(&at("/login"), get(login::get).post(login::post))
         .route(&at("/logout"), get(logout::get).post(logout::post))
+        .route(&at("/oauth/authorize"), get(oauth::authorize::get).post(oauth::authorize::post))
+        .route(&at("/consent"), get(consent::get).post(consent::post))
         .route(&at("/oauth/logout"), get(oauth::logout::get).post(oauth::logout::post))
         .route(&at("/device"), get(device::get).post(device::post))
         .route(&at("/invite"), get(invite::get).post(invite::post))

@@ -157,6 +157,7 @@ fn choose(visit: &Visit, link: &Secret, error: String, status: StatusCode) -> Re
         link: link.expose(),
         error,
         asks_current: false,
+        apps: Vec::new(),
         keys: Vec::new(),
         keys_ticked: false,
     };

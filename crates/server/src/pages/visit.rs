@@ -13,7 +13,7 @@ use admit_core::id::RequestId;
 use admit_core::login::browser;
 use admit_core::login::cookie::{self as names, Cookie};
 use admit_core::realm::Realm;
-use admit_core::secret::Secret;
+use admit_core::secret::{self, Secret};
 use admit_core::time::{Span, Time};
 use axum::extract::FromRequestParts;
 use data_encoding::BASE64URL_NOPAD;
@@ -64,6 +64,8 @@ pub struct Ticket {
     pub token: String,
     /// For the answer.
     pub cookie: Option<HeaderValue>,
+    /// What names the browser to others than itself.
+    pub browser: [u8; 16],
 }
 
 impl FromRequestParts<App> for Visit {
@@ -147,7 +149,7 @@ impl Visit {
     /// For the forms of a page.
     pub fn ticket(&self) -> Ticket {
         match self.before() {
-            Some(before) => Ticket { token: self.token(before), cookie: None },
+            Some(before) => Ticket { token: self.token(before), cookie: None, browser: browser_of(before) },
             None => self.new_ticket(),
         }
     }
@@ -156,7 +158,12 @@ impl Visit {
     pub fn new_ticket(&self) -> Ticket {
         let before = Secret::new(BASE64URL_NOPAD.encode(&self.app.random::<24>()));
         let cookie = self.set(Cookie::Before, &before, BEFORE_LIFE);
-        Ticket { token: self.token(before.expose()), cookie: Some(cookie) }
+        Ticket { token: self.token(before.expose()), cookie: Some(cookie), browser: browser_of(before.expose()) }
+    }
+
+    /// What names the browser to others than itself, where it has shown anything that tells it.
+    pub fn browser(&self) -> Option<[u8; 16]> {
+        self.before().map(browser_of)
     }
 
     fn before(&self) -> Option<&str> {
@@ -246,6 +253,11 @@ impl Visit {
     pub fn clear(&self, cookie: Cookie) -> HeaderValue {
         cookie::clear(cookie, &self.row().name, self.is_secure)
     }
+}
+
+fn browser_of(before: &str) -> [u8; 16] {
+    let digest = secret::digest(before);
+    std::array::from_fn(|place| digest[place])
 }
 
 /// On to another page, by GET.

@@ -1,5 +1,7 @@
 //! `--dev`: a demo that is real. An API, rules and a key in the realm `default`, and an echo at `/demo/orders` behind the
-//! same pipeline as everything else.
+//! same pipeline as everything else. Applications that people sign in to are in [`applications`].
+
+mod applications;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +32,7 @@ use crate::check::{Door, QUESTIONS_MAX, conclude, pipeline, render};
 use crate::http::Peer;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
+use crate::pages;
 
 const API: &str = "https://api.example.com";
 /// The name of the demo's service client; its keys and secrets are made anew at each start.
@@ -63,6 +66,10 @@ impl Demo {
         eprintln!("       → 200, and who you are");
         eprintln!("  curl -i -u {basic} -d token=$TOKEN {url}/oauth/revoke");
         eprintln!("       → 200; and now the curl before answers 401");
+        eprintln!("  {url}{}", pages::demo::PLACE);
+        eprintln!("       → an application that you sign in to; what it may do is on {url}/account");
+        eprintln!("  admit login test '{}'", applications::NATIVE);
+        eprintln!("       → the same from this terminal, step by step");
         eprintln!("  {url}/login");
         eprintln!("       → {} with the password {}", person::EMAIL, self.password.expose());
         eprintln!("  {url}/dev/mail");
@@ -167,6 +174,7 @@ pub async fn prepare(app: &App) -> Result<Demo, Failure> {
             Ok(End::Commit(client.id))
         })
         .await?;
+    applications::prepare(app, &uri, &scopes).await?;
     let password = person::prepare(app, &row, &uri, &scopes).await?;
     Ok(Demo { key, client, secret: proof, password })
 }

@@ -7,7 +7,7 @@ use admit_core::login::guard::{Account, FAILURES_MAX, FORGOTTEN_AFTER};
 use admit_core::login::identifier::Identifier;
 use admit_core::secret::SecretHash;
 use admit_core::time::Span;
-use admit_store::{ChangeKind, OfMasterKey, SealedPassword, ShortCredential, ShortKind};
+use admit_store::{ChangeKind, KeptConsent, OfMasterKey, Page, SealedPassword, ShortCredential, ShortKind};
 
 use crate::fixture::{NOW, Population, TestStore, grant, label, user};
 
@@ -21,6 +21,8 @@ both!(
     pw_09_a_link_is_good_once_and_until_its_end,
     ad_03_all_links_of_a_kind_end_at_once_and_only_passwords_sign_in,
     pw_09_a_link_of_one_kind_is_none_of_another,
+    az_22_a_pushed_request_is_used_once_and_kept_for_who_began_with_it,
+    what_a_person_decided_is_one_row_for_each_application,
     pw_13_another_address_is_not_verified,
     pw_13_a_new_person_has_the_proof_that_he_comes_with,
     ad_02_an_id_elsewhere_is_known_in_its_realm,
@@ -199,6 +201,49 @@ fn pw_09_a_link_is_good_once_and_until_its_end() {
     store.put(move |tx| tx.insert_short(&third));
     assert_eq!(store.put(|tx| tx.sweep_shorts(NOW)), 0);
     assert_eq!(store.put(|tx| tx.sweep_shorts(NOW + Span::minutes(15))), 1);
+}
+
+fn az_22_a_pushed_request_is_used_once_and_kept_for_who_began_with_it() {
+    let store = TestStore::new();
+    let (home, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
+    let (home, kind, until) = (home.realm.id, ShortKind::PushedRequest, NOW + Span::minutes(40));
+    let pushed = ShortCredential { kind, user: None, ..link(home, UserId::from_bytes([1; 16]), 1) };
+    let made = pushed.clone();
+    store.put(move |tx| tx.insert_short(&made));
+    let keep = |realm, hash, at| store.put(move |tx| tx.keep_short(realm, kind, &hash, until, at));
+    assert_eq!(keep(theirs.realm.id, pushed.hash, NOW), None, "ad_01");
+    assert_eq!(keep(home, SecretHash([8; 32]), NOW), None);
+    assert_eq!(keep(home, pushed.hash, pushed.expires_at), None, "it is over");
+    let kept = ShortCredential { used_at: Some(NOW), expires_at: until, ..pushed.clone() };
+    assert_eq!(keep(home, pushed.hash, NOW), Some(kept.clone()));
+    assert_eq!(keep(home, pushed.hash, NOW), None, "used");
+    assert_eq!(store.get(|tx| tx.find_used_short(home, kind, &[pushed.hash])), Some(kept));
+    let delete = || store.put(move |tx| tx.delete_short(home, kind, &pushed.hash));
+    assert_eq!((delete(), delete()), (true, false));
+}
+
+fn what_a_person_decided_is_one_row_for_each_application() {
+    let store = TestStore::new();
+    let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
+    let (home, alice, client) = (ours.realm.id, ours.user.id, ours.client.id);
+    let mut consent = admit_core::consent::Consent::default();
+    consent.add(None, &["openid".parse().unwrap()]);
+    let (first, later) = (consent.clone(), NOW + Span::minutes(1));
+    store.put(move |tx| tx.update_consent(home, alice, client, &first, NOW));
+    consent.add(Some(&ours.api.spec.uri), &["orders:read".parse().unwrap()]);
+    let second = consent.clone();
+    store.put(move |tx| tx.update_consent(home, alice, client, &second, later));
+    let kept = KeptConsent { client, consent, created_at: NOW, updated_at: later };
+    assert_eq!(store.get(|tx| tx.find_consent(home, alice, client)), Some(kept.clone()));
+    assert_eq!(store.get(|tx| tx.list_consents(home, alice, &Page::first(10))), [kept]);
+    assert_eq!(store.get(|tx| tx.find_consent(theirs.realm.id, alice, client)), None, "ad_01");
+    assert_eq!(store.get(|tx| tx.find_consent(home, theirs.user.id, client)), None);
+    assert!(!store.put(move |tx| tx.delete_consent(home, theirs.user.id, client)));
+    assert!(store.put(move |tx| tx.delete_consent(home, alice, client)));
+    let none = admit_core::consent::Consent::default();
+    store.put(move |tx| tx.update_consent(home, alice, client, &none, NOW));
+    assert!(store.put(move |tx| tx.erase_user(home, alice, NOW)));
+    assert_eq!(store.get(|tx| tx.find_consent(home, alice, client)), None, "lo_04");
 }
 
 fn ad_03_all_links_of_a_kind_end_at_once_and_only_passwords_sign_in() {

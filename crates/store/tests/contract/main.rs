@@ -19,6 +19,7 @@ mod hand;
 mod idempotency;
 mod isolation;
 mod key;
+mod logout_notice;
 mod postgres;
 mod race;
 mod realm;

@@ -110,6 +110,10 @@ fn must_be_plain(raw: &RawRequest) -> Result<(), Error> {
             return Err(Error::new(code, told));
         }
     }
+    // Whoever could verify it has taken it away, and says whom it names.
+    if raw.text("id_token_hint").is_some() {
+        return Err(Error::request("The id_token_hint is no ID token of this issuer for this client."));
+    }
     match raw.text("response_type") {
         Some("code") => {}
         Some(_) => {

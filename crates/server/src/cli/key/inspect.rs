@@ -47,6 +47,7 @@ pub const fn kind_word(kind: SecretKind) -> &'static str {
         SecretKind::Device => "device",
         SecretKind::HandOff => "hand_off",
         SecretKind::Link => "link",
+        SecretKind::PushedRequest => "pushed_request",
     }
 }
 

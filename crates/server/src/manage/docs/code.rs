@@ -41,6 +41,16 @@ pub const MEANINGS: &[Meaning] = &[
         400,
         "The request is not as it should be; `problems` lists everything that is wrong, each with its key.",
     ),
+    of(
+        "invalid_redirect",
+        400,
+        "An application sent a person to `/oauth/authorize` with a `redirect_uri` that is none of its own, letter by letter, or without one. Register it: `admit client update`.",
+    ),
+    of(
+        "invalid_request_uri",
+        400,
+        "The `request_uri` is not known, was used before, is another client's, or older than 90 seconds. Push the request again.",
+    ),
     of("key_revoked", 409, "The key was revoked: it cannot be changed any more. Create another."),
     of(
         "link_needed",
@@ -69,6 +79,11 @@ pub const MEANINGS: &[Meaning] = &[
         "secret_already_shown",
         409,
         "This was done before, and its secret was shown that once. If it is lost, roll the key, or give the client another secret.",
+    ),
+    of(
+        "stale_flow",
+        400,
+        "A sign-in to an application goes on in the browser that began it, for ten minutes. Begin again in the application.",
     ),
     of(
         "stale_form",
@@ -101,6 +116,11 @@ pub const MEANINGS: &[Meaning] = &[
         "unfit_master_key",
         409,
         "The master keys that the server is given are not those that the store was made with, or cannot be read.",
+    ),
+    of(
+        "unknown_client",
+        400,
+        "An application sent a person here with a `client_id` that is nobody's, or that is switched off.",
     ),
     of("unsupported_media_type", 415, "Send the body as Content-Type: application/json."),
     of("user_disabled", 409, "The user is switched off. Switch him on first."),

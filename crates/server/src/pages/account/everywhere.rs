@@ -1,11 +1,12 @@
-//! `/account/everywhere`: ends every session but this one and every device, and the keys whose boxes are ticked.
+//! `/account/everywhere`: ends every session but this one and every device, and the applications and keys whose boxes are
+//! ticked.
 
 use admit_core::grant::GrantKind;
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::{KeyLine, keys, revoke_ticked, to_sign_in};
+use super::{AppLine, KeyLine, apps, keys, revoke_ticked, to_sign_in};
 use crate::http::problem::Problem;
 use crate::login::session::{self, Why};
 use crate::manage::work;
@@ -19,6 +20,7 @@ struct EverywherePage<'p> {
     frame: Frame,
     base: &'p str,
     token: String,
+    apps: Vec<AppLine>,
     keys: Vec<KeyLine>,
 }
 
@@ -27,7 +29,8 @@ pub async fn get(visit: Visit) -> Result<Response, Problem> {
     let Some(signed_in) = visit.signed_in()? else { return Ok(to_sign_in(&visit)) };
     let ticket = visit.ticket();
     let (keys, _) = keys(&visit, signed_in.user)?;
-    let shown = EverywherePage { frame: visit.frame(), base: &visit.base, token: ticket.token, keys };
+    let apps = apps(&visit, signed_in.user)?;
+    let shown = EverywherePage { frame: visit.frame(), base: &visit.base, token: ticket.token, apps, keys };
     Ok(with_cookies(page(StatusCode::OK, &shown), ticket.cookie))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! What is shown and ended is his alone: every verb takes the person of the session, never one that a form names.
 
+mod app;
 mod email;
 mod everywhere;
 mod key;
@@ -30,13 +31,15 @@ use crate::login::device;
 use crate::login::session::{self, Why};
 use crate::mail::{self, Mail, To};
 use crate::manage::keys::{self as managed, Owner};
+pub use app::{AppLine, apps};
 pub use line::KeyLine;
 use line::{SessionLine, key_line};
 
 /// The most of each kind that the page shows.
 const SHOWN_MAX: u32 = 100;
 /// What was just done, by the word in the address: closed, so that nobody's words are put on the page.
-pub(super) const DONE: [(&str, &str); 6] = [
+pub(super) const DONE: [(&str, &str); 7] = [
+    ("app", "account.app_revoked"),
     ("ended", "account.ended"),
     ("email", "email.sent"),
     ("name", "name.done"),
@@ -53,6 +56,7 @@ pub fn routes(base: &str) -> Router<App> {
         .route(&at("/end"), post(end))
         .route(&at("/password"), get(password::get).post(password::post))
         .route(&at("/everywhere"), get(everywhere::get).post(everywhere::post))
+        .route(&at("/apps/revoke"), post(app::post))
         .route(&at("/keys/new"), get(key::get).post(key::post))
         .route(&at("/keys/revoke"), post(key::revoke))
         .route(&at("/keys/roll"), get(roll::get).post(roll::post))
@@ -76,6 +80,7 @@ struct AccountPage<'p> {
     roles: String,
     sessions: Vec<SessionLine>,
     devices: Vec<SessionLine>,
+    apps: Vec<AppLine>,
     keys: Vec<KeyLine>,
     has_more: bool,
 }
@@ -109,6 +114,7 @@ async fn show(visit: Visit, query: Query) -> Result<Response, Problem> {
         roles: user.spec.roles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         sessions: line::of_sessions(&visit, sessions, signed_in.grant),
         devices: line::of_devices(&visit, devices, device.map(|device| device.grant)),
+        apps: apps(&visit, user.id)?,
         keys,
         has_more,
     };
@@ -144,8 +150,9 @@ pub(super) fn keys(visit: &Visit, user: UserId) -> Result<(Vec<KeyLine>, bool), 
     Ok((issued.iter().take(SHOWN_MAX as usize).map(|issued| key_line(visit, issued)).collect(), has_more))
 }
 
-/// Revokes the keys of this person whose boxes are ticked.
+/// Ends the applications and keys of this person whose boxes are ticked.
 pub(super) async fn revoke_ticked(visit: &Visit, user: UserId, form: &Form) -> Result<(), Problem> {
+    app::revoke_ticked(visit, user, form).await?;
     for id in form.ticked("key:").filter_map(|id| id.parse::<KeyId>().ok()) {
         managed::revoke_own(&visit.app, owner(visit, user), id).await?;
     }

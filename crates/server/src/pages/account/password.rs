@@ -71,6 +71,7 @@ fn show(visit: &Visit, signed_in: &SignedIn, error: String, status: StatusCode) 
         link: "",
         error,
         asks_current: true,
+        apps: Vec::new(),
         keys: Vec::new(),
         keys_ticked: false,
     };

@@ -32,7 +32,10 @@ pub(in crate::pages) fn show(
         }
         Way::Invitation => (words.say("invite.title"), words.with("invite.lead", "place", visit.place()), "/invite"),
     };
-    let keys = if way == Way::Reset { account::keys(visit, user.id)?.0 } else { Vec::new() };
+    let (apps, keys) = match way {
+        Way::Reset => (account::apps(visit, user.id)?, account::keys(visit, user.id)?.0),
+        Way::Invitation => (Vec::new(), Vec::new()),
+    };
     let shown = Choice {
         frame: visit.frame(),
         title,
@@ -43,6 +46,7 @@ pub(in crate::pages) fn show(
         link: link.expose(),
         error,
         asks_current: false,
+        apps,
         keys,
         keys_ticked: true,
     };

@@ -24,7 +24,8 @@ pub struct Choice<'p> {
     pub(super) link: &'p str,
     pub(super) error: String,
     pub(super) asks_current: bool,
-    /// Keys that may end along with the old password.
+    /// Applications and keys that may end along with the old password.
+    pub(super) apps: Vec<super::account::AppLine>,
     pub(super) keys: Vec<super::account::KeyLine>,
     pub(super) keys_ticked: bool,
 }

@@ -1,5 +1,6 @@
 //! Signing out: what an application may ask for, what it is told, and what a person sees of it.
 
+mod apps;
 mod asked;
 mod told;
 
