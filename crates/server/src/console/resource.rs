@@ -246,12 +246,10 @@ impl Where {
             Self::Lacks(at) => !has(at),
             Self::StateIsNone(words) => !words.contains(&state),
             Self::StateIs(word) => state == word,
-            Self::Is(at, words) => {
-                let truth = |value: &serde_json::Value| value.as_bool().map(|is| if is { "true" } else { "false" });
-                item.pointer(at)
-                    .and_then(|value| value.as_str().or(truth(value)))
-                    .is_some_and(|word| words.contains(&word))
-            }
+            Self::Is(at, words) => item.pointer(at).is_some_and(|value| {
+                let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                words.contains(&written.as_str())
+            }),
         }
     }
 }
