@@ -45,9 +45,10 @@ impl Name {
 const AUTH_METHODS: [&str; 4] = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
 /// The endpoints and where they are below the issuer.
-const ENDPOINTS: [(&str, &str); 6] = [
+const ENDPOINTS: [(&str, &str); 7] = [
     ("jwks_uri", "/.well-known/jwks.json"),
     ("token_endpoint", "/oauth/token"),
+    ("device_authorization_endpoint", "/oauth/device"),
     ("introspection_endpoint", "/oauth/introspect"),
     ("revocation_endpoint", "/oauth/revoke"),
     ("userinfo_endpoint", "/oauth/userinfo"),
@@ -82,11 +83,20 @@ pub fn of(app: &App, realm: &Arc<RealmPolicy>) -> Arc<Ready> {
         config: Arc::clone(&config),
         ready: Arc::new(Ready::new(
             "application/json",
-            &document(&app.issuer(&realm.realm)),
+            &of_realm(&app.issuer(&realm.realm), realm.realm.lets_clients_register()),
             Some(PUBLISHED_FOR.as_ms() / 1_000),
         )),
     };
     shelf.of(realm, is_right, make).ready.clone()
+}
+
+/// Where applications register themselves is said where they may.
+fn of_realm(issuer: &str, lets_register: bool) -> Value {
+    let mut document = document(issuer);
+    if lets_register {
+        document["registration_endpoint"] = format!("{issuer}/oauth/register").into();
+    }
+    document
 }
 
 fn document(issuer: &str) -> Value {

@@ -125,7 +125,7 @@ async fn rfc_8414_every_endpoint_that_is_named_is_there() {
             assert!(found, "{name}: {path}");
         }
         let count = document.as_object().unwrap().keys().filter(|name| name.ends_with("_endpoint")).count();
-        assert_eq!(count, 5);
+        assert_eq!(count, 6);
     }
 }
 
