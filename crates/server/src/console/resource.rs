@@ -231,7 +231,7 @@ pub enum Where {
     StateIsNone(&'static [&'static str]),
     /// Where this word stands at `/state`.
     StateIs(&'static str),
-    /// Where one of these words stands at a pointer.
+    /// Where one of these words stands at a pointer, or `true` or `false`.
     Is(&'static str, &'static [&'static str]),
 }
 
@@ -246,9 +246,9 @@ impl Where {
             Self::Lacks(at) => !has(at),
             Self::StateIsNone(words) => !words.contains(&state),
             Self::StateIs(word) => state == word,
-            Self::Is(at, words) => {
-                item.pointer(at).and_then(serde_json::Value::as_str).is_some_and(|word| words.contains(&word))
-            }
+            Self::Is(at, words) => item
+                .pointer(at)
+                .is_some_and(|value| words.iter().any(|word| value == word || value.to_string() == *word)),
         }
     }
 }

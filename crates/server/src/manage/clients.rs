@@ -12,6 +12,7 @@ use admit_core::client::secret::SecretRequest;
 use admit_core::client::{Client, ClientSpec};
 use admit_core::id::{ClientId, RealmId, SubjectId, UserId};
 use admit_core::name::Label;
+use admit_core::policy::rule::Problem as Flaw;
 use admit_core::scope;
 use admit_core::time::{Span, Time};
 use admit_store::{Filter, GrantFilter, Page, Searched, Tx};
@@ -22,10 +23,10 @@ use serde_json::{Map, Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::secret::Drawn;
 pub use self::view::View;
 
 use self::body::NewClient;
-use self::secret::Drawn;
 use self::view::{SecretView, Shown};
 use super::answer;
 use super::etag::{self, IfMatch, with_etag};
@@ -98,7 +99,7 @@ pub async fn create(
     // Grants of a client that had this id before stay dead.
     let client = Client { valid_after: chosen.map(|_| permit.now), ..client };
     let event = event(&permit, &app, "client.created", client.id);
-    let drawn = client.spec.has_secrets().then(|| Drawn::draw(&app, &permit));
+    let drawn = client.spec.has_secrets().then(|| Drawn::draw(&app, permit.realm_id(), permit.now));
     let text = drawn.as_ref().map(|drawn| drawn.text.expose().to_owned());
     let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         if chosen.is_some() {
@@ -266,6 +267,7 @@ pub fn new(id: ClientId, realm: RealmId, spec: ClientSpec, now: Time) -> Client 
 
 /// Stores a new client.
 pub fn insert(tx: &mut Tx<'_>, access: &Access, client: &Client) -> Result<(), Stop> {
+    must_not_say_how_it_came(&client.spec, false)?;
     roles::must_be_defined(tx, client.realm, &client.spec.rights)?;
     may_have(tx, access, client.realm, &client.spec)?;
     must_be_free(tx, client.realm, &client.spec.name)?;
@@ -274,6 +276,7 @@ pub fn insert(tx: &mut Tx<'_>, access: &Access, client: &Client) -> Result<(), S
 
 /// Stores another form of a client.
 pub fn replace(tx: &mut Tx<'_>, access: &Access, client: &Client, spec: ClientSpec) -> Result<Client, Stop> {
+    must_not_say_how_it_came(&spec, client.spec.dynamic)?;
     let spec = spec.resolve().map_err(Problem::invalid)?;
     if spec.rights != client.spec.rights {
         roles::must_be_defined(tx, client.realm, &spec.rights)?;
@@ -303,6 +306,15 @@ fn must_be_nobodys(tx: &mut Tx<'_>, client: &Client) -> Result<(), Stop> {
     answer::must_be_free(tx.find_client(client.realm, client.id)?, "client", "id", client.id)?;
     let user = UserId::from_bytes(*client.id.bytes());
     Ok(answer::must_be_free(tx.find_user(client.realm, user)?, "user", "id", user)?)
+}
+
+/// Whether a client registered itself is no matter of opinion.
+fn must_not_say_how_it_came(spec: &ClientSpec, is_dynamic: bool) -> Result<(), Problem> {
+    if spec.dynamic == is_dynamic {
+        return Ok(());
+    }
+    let message = format!("must be {is_dynamic}: it says whether the client registered itself");
+    Err(Problem::invalid(vec![Flaw::new("dynamic", message)]))
 }
 
 /// How many grants of a subject live, counted up to 200.

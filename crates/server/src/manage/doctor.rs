@@ -171,6 +171,10 @@ fn of_settings(realm: &Realm, has_mail: bool) -> Vec<Finding> {
         warning(what, format!("admit realm update {name} --setting {setting}=default"))
     };
     let mut found: Vec<_> = realm.settings.judge(realm).into_iter().map(beyond).collect();
+    if realm.lets_clients_register() {
+        let what = format!("Realm {name}: applications register themselves, with a token that has clients:register.");
+        found.push(Finding { level: Level::Ok, what, fix: None });
+    }
     if realm.lets_register() && has_mail {
         let what = format!("Realm {name}: anybody with an e-mail address can make an account.");
         found.push(Finding { level: Level::Ok, what, fix: None });

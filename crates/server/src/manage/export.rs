@@ -1,4 +1,4 @@
-//! `export`: a realm as a document that `apply` takes. What Admit itself is, and secrets, stand in no document.
+//! `export`: a realm as a document that `apply` takes. What Admit itself is, secrets, and clients that registered themselves, stand in no document.
 
 use admit_core::document::Document;
 use admit_core::name;
@@ -38,7 +38,9 @@ pub async fn get(State(app): State<App>, permit: Permit<RealmRead>) -> Result<Js
         Ok(Document {
             api: Some(apis.collect()),
             role: Some(roles.collect()),
-            client: Some(all_clients(tx, realm)?.into_iter().map(|client| client.spec).collect()),
+            client: Some(
+                all_clients(tx, realm)?.into_iter().map(|client| client.spec).filter(|spec| !spec.dynamic).collect(),
+            ),
             user: Some(all_users(tx, realm)?.into_iter().map(|user| user.spec).collect()),
             rule: Some(rules.collect()),
         })

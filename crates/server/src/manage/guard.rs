@@ -54,7 +54,7 @@ macro_rules! demands {
 
 demands! {
     ApisRead = "apis:read"; ApisWrite = "apis:write";
-    ClientsRead = "clients:read"; ClientsWrite = "clients:write";
+    ClientsRead = "clients:read"; ClientsWrite = "clients:write"; ClientsRegister = "clients:register";
     UsersRead = "users:read"; UsersWrite = "users:write";
     RolesRead = "roles:read"; RolesWrite = "roles:write";
     RulesRead = "rules:read"; RulesWrite = "rules:write";
@@ -239,8 +239,22 @@ async fn lane_of(app: &App, realm: RealmId, scope: &str) -> Result<Option<InLane
     })
 }
 
+/// A call at a door elsewhere, on a realm that is settled already. It holds no place in the realm's lane.
+pub fn access<S: Demand>(parts: &Parts, app: &App, realm: &Arc<RealmPolicy>) -> Result<Access, Response> {
+    let (caller, caller_realm) = authenticate_in(parts, app, realm.realm.id)?;
+    let call = Call { app, parts, caller: &caller, caller_realm: &caller_realm, now: app.now() };
+    let ((request_id, caller), now) = (call.authorize(Some(realm), S::SCOPE)?, call.now);
+    let caller_realm = caller_realm.realm.name.clone();
+    Ok(Access { realm: realm.clone(), caller, caller_realm, request_id, now, _lane: None })
+}
+
 /// Who calls, whatever he may do: for `whoami` and idempotency.
 pub fn authenticate(parts: &Parts, app: &App) -> Result<(Arc<Principal>, Arc<RealmPolicy>), Response> {
+    authenticate_in(parts, app, app.default_realm)
+}
+
+/// The same where what does not say whose it is is of a realm.
+fn authenticate_in(parts: &Parts, app: &App, home: RealmId) -> Result<(Arc<Principal>, Arc<RealmPolicy>), Response> {
     if let Some(insider) = parts.extensions.get::<Insider>() {
         return Ok(insider.caller());
     }
@@ -253,7 +267,7 @@ pub fn authenticate(parts: &Parts, app: &App) -> Result<(Arc<Principal>, Arc<Rea
     let request = own.map_err(|reason| {
         render::refused(app, OPERATORS, &conclude::refuse(app, None, reason, Door::Manage, now).decision)
     })?;
-    let caller = Caller { app, request: &request, is_direct: peer.is_direct(&parts.headers), now };
+    let caller = Caller { app, request: &request, is_direct: peer.is_direct(&parts.headers), home, now };
     caller.authenticate()
 }
 
@@ -261,6 +275,7 @@ struct Caller<'c> {
     app: &'c App,
     request: &'c Request<'c>,
     is_direct: bool,
+    home: RealmId,
     now: Time,
 }
 
@@ -306,12 +321,12 @@ impl Caller<'_> {
     }
 
     /// The prefix of a key says whose it is, and a JWT names its issuer; an opaque token is of the realm that the path names.
-    /// Text that says nothing is judged, and refused, in the realm `default`.
+    /// Text that says nothing is judged in the realm that the door is of, `default` for most.
     fn realm_of(&self, presented: &Presented<'_>) -> Result<Arc<RealmPolicy>, Reason> {
         let app = self.app;
         if core_token::is_jwt(&presented.text) {
             let realm = token::realm_of_text(app, &presented.text)?;
-            return app.policies.of(app, realm.unwrap_or(app.default_realm))?.ok_or(Reason::UnknownShape);
+            return app.policies.of(app, realm.unwrap_or(self.home))?.ok_or(Reason::UnknownShape);
         }
         let id = match secret::read(&presented.text) {
             Ok(opaque) if opaque.kind == SecretKind::OperatorKey => Some(app.operators),
@@ -324,7 +339,7 @@ impl Caller<'_> {
             Ok(opaque) => app.directory.of_prefix(opaque.prefix, &app.store).map_err(|_| Reason::StoreUnavailable)?,
             Err(_) => None,
         };
-        app.policies.of(app, id.unwrap_or(app.default_realm))?.ok_or(Reason::UnknownShape)
+        app.policies.of(app, id.unwrap_or(self.home))?.ok_or(Reason::UnknownShape)
     }
 
     fn refuse(

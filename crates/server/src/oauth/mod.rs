@@ -27,6 +27,7 @@ pub mod metadata;
 pub mod mint;
 pub mod own;
 pub mod par;
+pub mod register;
 pub mod resource;
 pub mod revoke;
 pub mod token;
@@ -47,10 +48,13 @@ use call::Call;
 
 /// The endpoints of every issuer.
 pub fn router(app: &App) -> Router<App> {
-    let issuers = ["", "/realms/{realm}"].into_iter().map(of_issuer);
-    issuers
-        .fold(Router::new(), Router::merge)
-        .method_not_allowed_fallback(answer::only_post)
+    let bases = ["", "/realms/{realm}"];
+    let endpoints = bases.map(of_issuer).into_iter().fold(Router::new(), Router::merge);
+    let endpoints = endpoints.method_not_allowed_fallback(answer::only_post);
+    bases
+        .map(register::routes)
+        .into_iter()
+        .fold(endpoints, Router::merge)
         .layer(middleware::from_fn_with_state(app.clone(), complete))
 }
 

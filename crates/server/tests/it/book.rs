@@ -307,6 +307,24 @@ fn machine_to_machine() {
 }
 
 #[test]
+fn connect_a_device() {
+    let mut reader = Reader::new();
+    reader.follow(include_str!("../../../../docs/book/src/connect-a-device.md"));
+    for told in ["\"user_code\":\"", "/device?user_code=", "\"error\":\"authorization_pending\""] {
+        assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
+    }
+}
+
+#[test]
+fn register_applications() {
+    let mut reader = Reader::new();
+    reader.follow(include_str!("../../../../docs/book/src/register-applications.md"));
+    for told in ["\"registration_access_token\":\"admit_ra_", "Photo prints", "401"] {
+        assert!(reader.printed.contains(told), "{told}\n{}", reader.printed);
+    }
+}
+
+#[test]
 fn take_a_token_back() {
     let mut reader = Reader::new();
     reader.follow(include_str!("../../../../docs/book/src/take-a-token-back.md"));

@@ -9,6 +9,7 @@ mod account;
 mod authorization;
 mod client_secret;
 mod cluster;
+mod device;
 mod engine;
 mod event;
 mod filter;

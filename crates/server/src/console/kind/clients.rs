@@ -58,6 +58,7 @@ pub const CLIENTS: Resource = Resource {
         Column("policy_uri", "/policy_uri", Show::Code),
         Column("tos_uri", "/tos_uri", Show::Code),
         Column("first_party", "/first_party", Show::Yes),
+        Column("dynamic", "/dynamic", Show::Yes),
         Column("external_id", "/external_id", Show::Text),
         Column("metadata", "/metadata", Show::Json),
         Column("created_at", "/created_at", Show::When),

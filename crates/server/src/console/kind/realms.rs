@@ -26,6 +26,7 @@ pub const REALMS: Resource = Resource {
         Column("issuer", "/issuer", Show::Code),
         Column("prefix", "/prefix", Show::Code),
         Column("host", "/host", Show::Code),
+        Column("settings", "/settings", Show::Json),
         Column("metadata", "/metadata", Show::Json),
         Column("created_at", "/created_at", Show::When),
         Column("updated_at", "/updated_at", Show::When),
@@ -54,6 +55,20 @@ pub const REALMS: Resource = Resource {
             method: Method::PATCH,
             body: r#"{"disabled":false}"#,
             when: Where::Has("/disabled_at"),
+            ..PLAIN
+        },
+        Action {
+            name: "open-registration",
+            method: Method::PATCH,
+            body: r#"{"settings":{"client_registration":true}}"#,
+            when: Where::Is("/settings/client_registration", &["false"]),
+            ..PLAIN
+        },
+        Action {
+            name: "close-registration",
+            method: Method::PATCH,
+            body: r#"{"settings":{"client_registration":false}}"#,
+            when: Where::Is("/settings/client_registration", &["true"]),
             ..PLAIN
         },
         Action { name: "revoke-all", below: &["revoke-all"], is_danger: true, ..PLAIN },

@@ -25,7 +25,7 @@ use crate::http::problem::Problem;
 use crate::jobs::flush;
 use crate::manage::answer;
 use crate::manage::event::event;
-use crate::manage::guard::{Access, ClientsRead, ClientsWrite, Permit};
+use crate::manage::guard::{ClientsRead, ClientsWrite, Permit};
 use crate::manage::idempotency::{Begun, Once};
 use crate::manage::page::List;
 use crate::manage::work::{self, Stop};
@@ -57,8 +57,7 @@ pub struct Drawn {
 
 impl Drawn {
     /// A new secret.
-    pub fn draw(app: &App, access: &Access) -> Self {
-        let (realm, now) = (access.realm_id(), access.now);
+    pub fn draw(app: &App, realm: RealmId, now: Time) -> Self {
         let text = secret::write(PREFIX, &app.random());
         let master = app.master.keys();
         let hash = master.active().lookup.hash(realm, SecretKind::ClientSecret, text.expose());
@@ -126,7 +125,8 @@ pub async fn add(
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let (drawn, event) = (Drawn::draw(&app, &permit), event(&permit, &app, "client.secret_added", ""));
+    let (drawn, event) =
+        (Drawn::draw(&app, permit.realm_id(), permit.now), event(&permit, &app, "client.secret_added", ""));
     let text = drawn.text.expose().to_owned();
     let made = work::write_alone(&app, permit.realm_id(), move |tx| {
         work::must_be_on_time(tx, permit.now)?;

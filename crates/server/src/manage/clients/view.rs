@@ -98,6 +98,7 @@ impl Serialize for View {
             "policy_uri": null,
             "tos_uri": null,
             "first_party": false,
+            "dynamic": false,
             "external_id": null,
             "metadata": {},
             "disabled_at": disabled_at,

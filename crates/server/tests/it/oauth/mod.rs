@@ -6,6 +6,7 @@ mod cors;
 mod device;
 mod introspect;
 mod issue;
+mod register;
 mod revoke;
 mod token;
 
