@@ -246,9 +246,10 @@ impl Where {
             Self::Lacks(at) => !has(at),
             Self::StateIsNone(words) => !words.contains(&state),
             Self::StateIs(word) => state == word,
-            Self::Is(at, words) => item
-                .pointer(at)
-                .is_some_and(|value| words.iter().any(|word| value == word || value.to_string() == *word)),
+            Self::Is(at, words) => item.pointer(at).is_some_and(|value| {
+                let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                words.contains(&written.as_str())
+            }),
         }
     }
 }

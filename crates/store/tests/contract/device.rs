@@ -104,7 +104,7 @@ fn somebody_decides_once_and_it_is_spent_once() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
     let [yes, no, late] = [1, 2, 3].map(|number| code(&all, number));
-    [&yes, &no, &late].map(|code| put(&store, code));
+    assert!([&yes, &no, &late].into_iter().all(|code| put(&store, code)));
     let approve = |code: &DeviceCode, at: Time| {
         let (code, approved) = (code.clone(), approved(code));
         store.put(move |tx| tx.approve_device_code(&code, &approved, at))

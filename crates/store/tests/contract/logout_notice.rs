@@ -118,8 +118,8 @@ fn all_sessions_of_a_person_leave_theirs_and_what_had_ended_leaves_none() {
 /// Takes the notice of a session away.
 fn due_of(tx: &mut admit_store::Tx<'_>, session: GrantId) -> admit_store::Result<()> {
     let notices = tx.list_due_logout_notices(9, NOW)?;
-    let own = notices.iter().filter(|notice| notice.session == session);
-    own.map(|notice| tx.delete_logout_notice(notice)).collect()
+    let mut own = notices.iter().filter(|notice| notice.session == session);
+    own.try_for_each(|notice| tx.delete_logout_notice(notice))
 }
 
 fn lg_03_of_two_nodes_one_takes_a_notice() {
