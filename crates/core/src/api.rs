@@ -148,9 +148,10 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Longer than anything may live: [`ApiSpec::resolve`] puts the usual life in its place.
+/// Longer than anything may live, and no whole seconds, so that nobody can say it: [`ApiSpec::resolve`] puts the usual life
+/// in its place.
 const fn unsaid() -> Span {
-    Span::ms(i64::MAX)
+    Span::ms(i64::MAX - 1)
 }
 
 impl ApiSpec {

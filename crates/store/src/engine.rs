@@ -200,7 +200,6 @@ mod tests {
     const FILES: &[(&str, Statements)] = &[
         ("access_token", crate::access_token::SQL),
         ("api", crate::api::SQL),
-        ("app", crate::app::SQL),
         ("change", crate::change::SQL),
         ("client", crate::client::SQL),
         ("client_authorization", crate::client_authorization::SQL),

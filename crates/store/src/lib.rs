@@ -12,7 +12,6 @@ mod value;
 
 mod access_token;
 mod api;
-mod app;
 mod change;
 mod client;
 mod client_authorization;
@@ -56,7 +55,6 @@ mod user;
 mod cluster;
 
 pub use access_token::{AccessToken, FoundToken};
-pub use app::Decided;
 pub use change::{Change, ChangeKind};
 pub use client_authorization::{AuthorizationUse, IssuedAuthorization, LIVE_MAX as AUTHORIZATIONS_MAX};
 pub use client_registration::ClientRegistration;

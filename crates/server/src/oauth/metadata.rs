@@ -9,6 +9,7 @@ use std::sync::Arc;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::sign::SIGNING;
 use admit_core::login::session::{Factor, Factors};
+use admit_core::oauth::authorization::Mode;
 use admit_core::oauth::identity::IdentityScope;
 use admit_core::oauth::userinfo;
 use admit_core::signing_key::PUBLISHED_FOR;
@@ -45,7 +46,10 @@ impl Name {
 const AUTH_METHODS: [&str; 4] = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
 /// The endpoints and where they are below the issuer.
-const ENDPOINTS: [(&str, &str); 6] = [
+const ENDPOINTS: [(&str, &str); 9] = [
+    ("authorization_endpoint", "/oauth/authorize"),
+    ("pushed_authorization_request_endpoint", "/oauth/par"),
+    ("device_authorization_endpoint", "/oauth/device"),
     ("jwks_uri", "/.well-known/jwks.json"),
     ("token_endpoint", "/oauth/token"),
     ("introspection_endpoint", "/oauth/introspect"),
@@ -53,6 +57,10 @@ const ENDPOINTS: [(&str, &str); 6] = [
     ("userinfo_endpoint", "/oauth/userinfo"),
     ("end_session_endpoint", "/oauth/logout"),
 ];
+/// Where applications register themselves, in realms that let them.
+const REGISTRATION: (&str, &str) = ("registration_endpoint", "/oauth/register");
+/// The words of `prompt` (OpenID Connect Core §3.1.2.1).
+const PROMPTS: [&str; 4] = ["none", "login", "consent", "select_account"];
 /// The endpoints at which clients say who they are, and how many of the ways are good there: nobody learns about tokens who
 /// cannot prove who he is.
 const AUTHENTICATING: [(&str, usize); 3] =
@@ -82,14 +90,14 @@ pub fn of(app: &App, realm: &Arc<RealmPolicy>) -> Arc<Ready> {
         config: Arc::clone(&config),
         ready: Arc::new(Ready::new(
             "application/json",
-            &document(&app.issuer(&realm.realm)),
+            &document(&app.issuer(&realm.realm), realm.realm.lets_clients_register()),
             Some(PUBLISHED_FOR.as_ms() / 1_000),
         )),
     };
     shelf.of(realm, is_right, make).ready.clone()
 }
 
-fn document(issuer: &str) -> Value {
+fn document(issuer: &str, is_registration_open: bool) -> Value {
     let asserted: Vec<_> = Algorithm::ALL.iter().filter(|algorithm| is_asymmetric(**algorithm)).collect();
     let asserted: Vec<_> = asserted.into_iter().map(|algorithm| algorithm.as_str()).collect();
     let claims = ID_TOKEN_CLAIMS.into_iter().chain(userinfo::CLAIMS.into_iter().map(|(name, _)| name));
@@ -98,8 +106,12 @@ fn document(issuer: &str) -> Value {
         // What signs answers about tokens where a caller names nothing (RFC 9701 §6).
         "introspection_signing_alg_values_supported": [Algorithm::Rs256.as_str()],
         "grant_types_supported": grants::KNOWN,
-        // Must be there (RFC 8414 §2), and there is none without an authorization endpoint.
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": Mode::ALL.map(Mode::as_str),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": PROMPTS,
+        "claims_parameter_supported": true,
         "scopes_supported": IdentityScope::ALL.map(IdentityScope::as_str),
         "claims_supported": claims.collect::<Vec<_>>(),
         "claim_types_supported": ["normal"],
@@ -113,7 +125,8 @@ fn document(issuer: &str) -> Value {
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,
     });
-    for (name, path) in ENDPOINTS {
+    let registration = is_registration_open.then_some(REGISTRATION);
+    for (name, path) in ENDPOINTS.into_iter().chain(registration) {
         document[name] = format!("{issuer}{path}").into();
     }
     for (name, count) in AUTHENTICATING {
@@ -130,10 +143,11 @@ fn is_asymmetric(algorithm: Algorithm) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use admit_core::oauth::authorization::Prompt;
 
     #[test]
     fn rfc_8414_none_and_shared_secrets_are_in_no_list_of_algorithms() {
-        let document = document("https://auth.example.com");
+        let document = document("https://auth.example.com", true);
         for (name, value) in document.as_object().unwrap() {
             if name.contains("alg_values") {
                 let algorithms: Vec<_> = value.as_array().unwrap().iter().filter_map(Value::as_str).collect();
@@ -144,8 +158,14 @@ mod tests {
     }
 
     #[test]
+    fn rfc_8414_every_prompt_that_is_named_is_known() {
+        assert!(PROMPTS.into_iter().all(|word| Prompt::parse(word).is_some()));
+        assert!(Prompt::parse("create").is_none());
+    }
+
+    #[test]
     fn rfc_8414_everything_is_below_the_issuer() {
-        let document = document("https://auth.example.com/realms/acme");
+        let document = document("https://auth.example.com/realms/acme", true);
         let of_endpoints = document
             .as_object()
             .unwrap()

@@ -98,7 +98,7 @@ fn show(visit: &Visit, stage: &Stage, granted: &Granted<'_>, sealed: &str) -> Re
     let api = granted.request.asked.api;
     let groups = groups(words, api, &granted.scopes);
     let has_boxes = groups.iter().any(|group| !group.api.is_empty());
-    let links = [("consent.policy", &client.policy_uri), ("consent.tos", &client.tos_uri)];
+    let links = [(words.say("consent.policy"), &client.policy_uri), (words.say("consent.tos"), &client.tos_uri)];
     let shown = ConsentPage {
         frame: visit.frame(),
         base: &visit.base,
@@ -112,7 +112,7 @@ fn show(visit: &Visit, stage: &Stage, granted: &Granted<'_>, sealed: &str) -> Re
         is_named: granted.scopes.iter().any(is_open_id),
         groups,
         bare_api: api.filter(|_| !has_boxes).map(|api| api.spec.uri.to_string()).unwrap_or_default(),
-        links: links.into_iter().filter_map(|(key, uri)| Some((words.say(key), uri.as_deref()?))).collect(),
+        links: links.into_iter().filter_map(|(text, uri)| Some((text, uri.as_deref()?))).collect(),
     };
     let source = stage.way.redirect.source();
     with_cookies(page_on_to(StatusCode::OK, &shown, Some(&source)), ticket.cookie)
@@ -122,22 +122,18 @@ fn show(visit: &Visit, stage: &Stage, granted: &Granted<'_>, sealed: &str) -> Re
 fn groups<'p>(words: &Words, api: Option<&Api>, scopes: &'p [ScopeName]) -> Vec<Group<'p>> {
     let (mut about, mut there) = (Vec::new(), Vec::new());
     for name in scopes {
-        let of_identity = |key| about_choice(words, key, name);
+        let of_identity = |text: &str| Choice { name, text: text.to_owned() };
         match IdentityScope::of(name) {
             Some(IdentityScope::OpenId) => {}
-            Some(IdentityScope::Profile) => about.push(of_identity("consent.profile")),
-            Some(IdentityScope::Email) => about.push(of_identity("consent.email")),
-            Some(IdentityScope::OfflineAccess) => about.push(of_identity("consent.offline")),
+            Some(IdentityScope::Profile) => about.push(of_identity(words.say("consent.profile"))),
+            Some(IdentityScope::Email) => about.push(of_identity(words.say("consent.email"))),
+            Some(IdentityScope::OfflineAccess) => about.push(of_identity(words.say("consent.offline"))),
             None => there.push(Choice { name, text: described(api, name) }),
         }
     }
     let api = api.map(|api| api.spec.uri.to_string()).unwrap_or_default();
     let groups = [Group { api: String::new(), scopes: about }, Group { api, scopes: there }];
     groups.into_iter().filter(|group| !group.scopes.is_empty()).collect()
-}
-
-fn about_choice<'p>(words: &Words, key: &str, name: &'p ScopeName) -> Choice<'p> {
-    Choice { name, text: words.say(key).to_owned() }
 }
 
 /// What an operator says of a scope; its name where he says nothing.

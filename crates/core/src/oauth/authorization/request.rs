@@ -49,7 +49,7 @@ pub struct Prompt {
 
 impl Prompt {
     /// Reads the parameter. Choosing an account is signing in. What is not known is refused, as its specifications say.
-    fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let mut prompt = Self::default();
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             match word {

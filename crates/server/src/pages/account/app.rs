@@ -6,14 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use admit_core::audit::Event;
 use admit_core::client::Client;
+use admit_core::consent::Consent;
 use admit_core::form::Form;
 use admit_core::id::{ClientId, UserId};
 use admit_core::name::ScopeName;
 use admit_core::oauth::identity::IdentityScope;
 use admit_core::oauth::logout::source_of;
 use admit_core::time::Time;
+use admit_store::Page;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{SHOWN_MAX, to_sign_in};
 use crate::http::problem::Problem;
@@ -54,8 +56,10 @@ pub fn apps(visit: &Visit, user: UserId) -> Result<Vec<AppLine>, Problem> {
     let (realm, now) = (visit.row().id, visit.now);
     let read = visit.app.store.point(|tx| {
         let mut known: BTreeMap<ClientId, Known> = BTreeMap::new();
-        for decided in tx.list_decided(realm, user)? {
-            known.entry(decided.client).or_default().add(scopes_of(&decided.spec), decided.created_at, None);
+        for kept in tx.list_consents(realm, user, &Page::first(SHOWN_MAX))? {
+            let Consent { identity, apis } = kept.consent;
+            let scopes = identity.into_iter().chain(apis.into_values().flatten());
+            known.entry(kept.client).or_default().add(scopes, kept.created_at, None);
         }
         for issued in tx.list_authorizations_of(realm, user, now)? {
             let used = Some(issued.authorized.last_at);
@@ -109,13 +113,6 @@ fn in_words(visit: &Visit, scope: &ScopeName) -> String {
     }
 }
 
-/// The scopes in a decision, of whatever API.
-fn scopes_of(spec: &Value) -> Vec<ScopeName> {
-    let lists = spec["apis"].as_object().into_iter().flatten().map(|(_, scopes)| scopes).chain([&spec["identity"]]);
-    let names = lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
-    names.filter_map(|name| ScopeName::parse(name).ok()).collect()
-}
-
 /// `POST /account/apps/revoke`
 pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
     visit.judge(&form)?;
@@ -142,7 +139,7 @@ async fn revoke(visit: &Visit, user: UserId, client: ClientId) -> Result<bool, P
     let event = Event::new(visit.app.id(now), realm, "consent.revoked", now).by(user).on(client);
     let event = event.asked_by(visit.request_id);
     let done = work::write(&visit.app, move |tx| {
-        let is_forgotten = tx.forget_decided(realm, user, client)?;
+        let is_forgotten = tx.delete_consent(realm, user, client)?;
         let ended = tx.revoke_authorizations(realm, user, client, now)?;
         if !is_forgotten && ended == 0 {
             return Ok(false);

@@ -1,6 +1,7 @@
 //! The endpoints of OAuth, as an application sees them.
 
 mod app;
+mod authorize;
 mod client_credentials;
 mod cors;
 mod device;

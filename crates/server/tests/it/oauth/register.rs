@@ -122,7 +122,10 @@ async fn rfc_7591_an_application_registers_itself_and_is_told_all_that_holds() {
 async fn rfc_7591_6_nobody_registers_without_the_setting_or_without_a_token_for_it() {
     let office = Office::closed().await;
     assert_eq!(office.refused(with(json!({}))).await, "403 access_denied");
+    let said = async || office.app.send("GET", "/.well-known/openid-configuration", &[], None).await.expect(200);
+    assert_eq!(said().await.get("registration_endpoint"), None, "rfc_8414: only what works");
     office.open(json!(true)).await;
+    assert_eq!(said().await["registration_endpoint"], format!("{}{REGISTER}", office.app.url));
     let other = office.app.key(json!({"name": "other", "api": API, "scopes": ["clients:write"]})).await;
     for (token, status) in [
         ("", 401),

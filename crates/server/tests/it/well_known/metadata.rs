@@ -84,6 +84,10 @@ async fn rfc_8414_a_document_says_what_works_and_nothing_else() {
     assert_eq!(document, get(&app, OAUTH).await);
     assert_eq!(document["subject_types_supported"], json!(["public"]), "no pairwise ones");
     assert_eq!(document["scopes_supported"], json!(["openid", "profile", "email", "offline_access"]));
+    assert_eq!(document["response_types_supported"], json!(["code"]), "no implicit one");
+    assert_eq!(document["response_modes_supported"], json!(["query", "fragment", "form_post"]));
+    assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]), "plain is none");
+    assert_eq!(document["authorization_response_iss_parameter_supported"], true);
     assert_eq!(document["acr_values_supported"], json!(["urn:admit:aal1"]), "there is no second factor yet");
     for refused in ["request_parameter_supported", "request_uri_parameter_supported"] {
         assert_eq!(document[refused], false, "{refused}");
@@ -109,12 +113,20 @@ async fn asked(app: &TestApp, path: &str, form: &str) -> (u16, Value) {
 async fn rfc_8414_every_endpoint_that_is_named_is_there() {
     let app = TestApp::new().await;
     app.manage("POST", "/v1/realms", json!({"name": "acme"})).await.expect(201);
-    for issuer in ["", "/realms/acme"] {
+    let open = json!({"settings": {"client_registration": true}});
+    app.manage("PATCH", "/v1/realms/acme", open).await.expect(200);
+    for (issuer, count) in [("", 8), ("/realms/acme", 9)] {
         let document = get(&app, &format!("{issuer}{OAUTH}")).await;
+        assert_eq!(document["registration_endpoint"].is_string(), count == 9, "only where applications may");
         let named = document.as_object().unwrap().iter().filter(|(name, _)| name.ends_with("_endpoint"));
         for (name, address) in named {
             let path = address.as_str().unwrap().strip_prefix(&app.url).unwrap();
             let found = match name.as_str() {
+                "authorization_endpoint" => {
+                    let reply = app.send("GET", path, &[("accept", "text/html")], None).await;
+                    reply.status == 400 && reply.text.contains("client_id")
+                }
+                "registration_endpoint" => app.send("POST", path, &[], Some(b"{}".to_vec())).await.status == 401,
                 "userinfo_endpoint" => app.send("GET", path, &[], None).await.status == 401,
                 "end_session_endpoint" => {
                     let reply = app.send("GET", path, &[("accept", "text/html")], None).await;
@@ -124,8 +136,8 @@ async fn rfc_8414_every_endpoint_that_is_named_is_there() {
             };
             assert!(found, "{name}: {path}");
         }
-        let count = document.as_object().unwrap().keys().filter(|name| name.ends_with("_endpoint")).count();
-        assert_eq!(count, 5);
+        let named = document.as_object().unwrap().keys().filter(|name| name.ends_with("_endpoint")).count();
+        assert_eq!(named, count, "{issuer}");
     }
 }
 
