@@ -114,7 +114,8 @@ pub async fn preflight(State(app): State<App>, request: Request) -> Response {
     let mut response = open(&app, &realm, &parts.headers, response);
     let headers = response.headers_mut();
     if headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS).is_some() {
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+        let methods = if parts.uri.path().ends_with("/userinfo") { "GET, POST" } else { "POST" };
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }

@@ -232,7 +232,12 @@ async fn lg_03_of_many_who_look_one_tells() {
     alice.submit("/logout", &[]).await;
     let app = &heard.app.app;
     futures_util::future::join_all((0..20).map(|_| logout::run(app))).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    for _ in 0..500 {
+        if heard.waiting().await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!((heard.host.asked(), heard.waiting().await), (1, 0));
 }
 

@@ -56,10 +56,11 @@ async fn tk_03_it_is_asked_by_post_with_a_form_and_nothing_is_read_from_the_quer
 async fn tk_04_a_grant_type_is_known_and_the_client_may_use_it() {
     let (app, client) = with_client().await;
     let ask = async |form: &str| error(&client.post(&app, TOKEN, form).await);
-    for unknown in
-        ["password", "implicit", "authorization_code", "refresh_token", "CLIENT_CREDENTIALS", "client_credentials%20"]
-    {
+    for unknown in ["password", "implicit", "CLIENT_CREDENTIALS", "client_credentials%20"] {
         assert_eq!(ask(&format!("grant_type={unknown}")).await, "400 unsupported_grant_type", "{unknown}");
+    }
+    for others in ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"] {
+        assert_eq!(ask(&format!("grant_type={others}")).await, "400 unauthorized_client", "{others}");
     }
     for missing in ["", "grant_type=", "x=y", "grant_type"] {
         assert_eq!(ask(missing).await, "400 invalid_request", "{missing:?}");

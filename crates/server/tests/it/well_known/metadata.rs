@@ -124,7 +124,7 @@ async fn rfc_8414_every_endpoint_that_is_named_is_there() {
             let found = match name.as_str() {
                 "authorization_endpoint" => {
                     let reply = app.send("GET", path, &[("accept", "text/html")], None).await;
-                    reply.status == 400 && reply.text.contains("client_id")
+                    reply.status == 400 && reply.text.contains("Nobody here knows this application")
                 }
                 "registration_endpoint" => app.send("POST", path, &[], Some(b"{}".to_vec())).await.status == 401,
                 "userinfo_endpoint" => app.send("GET", path, &[], None).await.status == 401,
