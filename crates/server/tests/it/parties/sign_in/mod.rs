@@ -5,7 +5,11 @@
 //! came of each step.
 
 mod alice;
+mod authlib;
 mod browser;
+mod example;
+mod oauth4webapi;
+mod openid_client;
 mod world;
 
 use std::io::{BufRead, BufReader, Read, Write};
