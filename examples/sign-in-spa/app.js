@@ -35,8 +35,9 @@ async function signIn() {
 async function comeBack() {
   const { state, nonce, verifier } = JSON.parse(sessionStorage.getItem("attempt"));
   sessionStorage.removeItem("attempt");
-  const code = oauth.validateAuthResponse(server, client, new URL(location), state);
+  const answer = new URL(location);
   history.replaceState(null, "", "/");
+  const code = oauth.validateAuthResponse(server, client, answer, state);
   const response = await oauth.authorizationCodeGrantRequest(server, client, proof, code, redirect_uri, verifier, http);
   return oauth.processAuthorizationCodeResponse(server, client, response, { expectedNonce: nonce, requireIdToken: true });
 }
@@ -59,11 +60,17 @@ function offer(id, action) {
   element(id).addEventListener("click", action);
 }
 
-if (sessionStorage.getItem("attempt") && location.search) {
+async function begin() {
+  if (!sessionStorage.getItem("attempt") || !location.search) {
+    element("hello").textContent = "Nobody is signed in.";
+    return offer("sign-in", signIn);
+  }
   const tokens = await comeBack();
   await greet(tokens);
   offer("sign-out", () => signOut(tokens));
-} else {
-  element("hello").textContent = "Nobody is signed in.";
-  offer("sign-in", signIn);
 }
+
+await begin().catch((error) => {
+  element("hello").textContent = `That did not work: ${error.error ?? error.message}`;
+  offer("sign-in", signIn);
+});

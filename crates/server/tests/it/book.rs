@@ -204,20 +204,27 @@ async fn add_sign_in_to_an_app() {
     let mut tab = Tab::open().await;
     for (port, hello) in [(APPLICATION, "p"), (PAGES, "#hello")] {
         let home = format!("http://{}/", reader.address(port));
-        tab.go(&home).await;
-        tab.until("#sign-in", "Sign in").await;
-        tab.click("#sign-in").await;
-        tab.fill("#identifier", "alice").await;
-        tab.fill("#password", password.trim()).await;
-        tab.click("#login").await;
+        to_consent(&mut tab, &home, password.trim()).await;
         tab.click("#consent-allow").await;
         tab.until(hello, "Hello, alice.").await;
         assert_eq!(tab.url().await, home, "neither code nor state is left in it");
         tab.until("#sign-out", "Sign out").await;
         tab.click("#sign-out").await;
-        tab.until("#sign-in", "Sign in").await;
-        assert_eq!(tab.url().await, home);
     }
+    let home = format!("http://{}/", reader.address(PAGES));
+    to_consent(&mut tab, &home, password.trim()).await;
+    tab.click("#consent-deny").await;
+    tab.until("#hello", "That did not work: access_denied").await;
+}
+
+/// From an application that knows nobody to what it asks for. Whoever signed out has to sign in.
+async fn to_consent(tab: &mut Tab, home: &str, password: &str) {
+    tab.go(home).await;
+    tab.until("#sign-in", "Sign in").await;
+    tab.click("#sign-in").await;
+    tab.fill("#identifier", "alice").await;
+    tab.fill("#password", password).await;
+    tab.click("#login").await;
 }
 
 /// What the machine of a test must not be asked for: nobody is made, nothing is given away, nothing is started for good.
