@@ -45,12 +45,16 @@ pub fn run(arguments: &[String]) -> Outcome {
     if let Some(flag) = filters.iter().find(|word| word.starts_with('-')) {
         return Err(format!("test knows no flag {flag}: give --only-tests or parts of test names"));
     }
-    if arguments.is_empty() {
-        check::run(&[])?;
-    }
-    let tools = if filters.is_empty() { Tools::install()? } else { Tools::find()? };
+    // What comes over the network comes while the compiler has both hands full.
+    let (tools, programs) = thread::scope(|scope| {
+        let tools = scope.spawn(|| if filters.is_empty() { Tools::install() } else { Tools::find() });
+        let checked = if arguments.is_empty() { check::run(&[]) } else { Ok(()) };
+        let programs = checked.and_then(|()| build(&["--workspace"]));
+        let tools = tools.join().unwrap_or_else(|_| Err("installing the tools broke off".to_owned()));
+        Ok::<_, String>((tools?, programs?))
+    })?;
     let mut tally = Tally::default();
-    for program in build(&["--workspace"])? {
+    for program in programs {
         tally.add(&program.name, program.run(&tools, &filters)?);
         if filters.is_empty() && program.name == WHOLE_SERVER {
             tally.add(&format!("{WHOLE_SERVER} on PostgreSQL"), program.run_on_postgres(&tools)?);
