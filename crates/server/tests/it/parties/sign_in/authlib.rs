@@ -6,7 +6,7 @@ use super::{World, told};
 use crate::parties::{installed, python};
 
 #[test]
-fn a_web_application_signs_alice_in_renews_and_signs_her_out() {
+fn tk_06_a_web_application_signs_alice_in_renews_and_signs_her_out() {
     let world = World::new();
     let mut alice = world.alice();
     let folder = installed("crates/server/tests/it/parties/authlib");

@@ -14,7 +14,7 @@ fn program(name: &str) -> Command {
 }
 
 #[test]
-fn a_web_application_signs_alice_in_renews_and_signs_her_out() {
+fn tk_06_a_web_application_signs_alice_in_renews_and_signs_her_out() {
     let world = World::new();
     let mut alice = world.alice();
     let told = told(program("web.mjs"), &world, &mut alice);
