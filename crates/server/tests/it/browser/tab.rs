@@ -92,6 +92,19 @@ impl Tab {
         }
     }
 
+    /// Waits until an element that is seen has a text, on a page whose script takes its time.
+    pub async fn until(&mut self, selector: &str, text: &str) {
+        for _ in 0..500 {
+            let seen = format!("(e => e?.checkVisibility() ? e.innerText : '')(document.querySelector({selector:?}))");
+            let seen = self.evaluate(&seen).await;
+            if seen.as_str().unwrap().trim().starts_with(text) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("no {selector} with {text} at {}", self.url().await);
+    }
+
     /// The text of an element, as it is seen.
     pub async fn text(&mut self, selector: &str) -> String {
         let text = self.evaluate(&format!("document.querySelector({selector:?})?.innerText ?? null")).await;
