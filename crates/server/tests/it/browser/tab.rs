@@ -41,6 +41,11 @@ impl Tab {
         assert_eq!(document["params"]["response"]["status"], status, "{url}");
     }
 
+    /// Takes whatever certificate it is shown: those of tests are signed by nobody whom it knows.
+    pub async fn trust_every_certificate(&mut self) {
+        self.browser.call("Security.setIgnoreCertificateErrors", json!({"ignore": true})).await;
+    }
+
     /// The browser may complain in these words.
     pub fn allow(&mut self, words: &'static str) {
         self.allowed.push(words);

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::program::tool;
 
+mod apache;
 mod api;
 mod client;
 mod pinned;

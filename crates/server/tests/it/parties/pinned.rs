@@ -12,7 +12,7 @@ const OWN: &str = "crates/server/tests/it/parties";
 const PYTHON: [&str; 3] = ["Authlib", "PyJWT", "fastapi"];
 const VERIFIERS: [&str; 4] = ["verify-express", "verify-fastapi", "verify-go", "verify-spring"];
 const APPLICATIONS: [&str; 4] = ["sign-in-device", "sign-in-native", "sign-in-spa", "sign-in-web"];
-const CLIENTS: [&str; 4] = ["authlib", "nimbus", "oauth4webapi", "openid-client"];
+const CLIENTS: [&str; 6] = ["authlib", "go-oidc", "nimbus", "oauth4webapi", "openid-client", "openidconnect"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -93,6 +93,28 @@ fn maven(folder: &str) -> Vec<Row> {
     named.map(|(group, artifact, version)| row(&format!("{group}:{artifact}"), "Maven", &version)).collect()
 }
 
+/// The dependencies that no other version satisfies, as they are locked.
+fn cargo(folder: &str) -> Vec<Row> {
+    let pins = toml(&format!("{folder}/Cargo.toml"))["dependencies"].clone();
+    let locked = toml(&format!("{folder}/Cargo.lock"))["package"].clone();
+    let version = |name: &str| {
+        let found = locked.as_array().unwrap().iter().find(|package| package["name"].as_str() == Some(name));
+        found.unwrap()["version"].as_str().unwrap().to_owned()
+    };
+    let exact = |pin: &toml::Value| pin.get("version")?.as_str()?.strip_prefix('=').map(str::to_owned);
+    let pinned = pins.as_table().unwrap().iter().filter_map(|(name, pin)| Some((name, exact(pin)?)));
+    pinned
+        .map(|(name, pin)| {
+            assert_eq!(pin, version(name), "{name}");
+            row(name, "crates.io", &pin)
+        })
+        .collect()
+}
+
+fn toml(file: &str) -> toml::Value {
+    toml::from_str(&read(file)).unwrap()
+}
+
 #[test]
 fn the_tables_of_the_book_are_what_is_pinned() {
     let verifies = [
@@ -113,6 +135,9 @@ fn the_tables_of_the_book_are_what_is_pinned() {
         npm(&example("sign-in-web")),
         pip(&own("authlib")),
         pip(&example("sign-in-native")),
+        go(&own("go-oidc")),
+        maven(&own("nimbus")),
+        cargo(&own("openidconnect")),
     ];
     assert_eq!(told(SIGN_IN), signs_in.concat().into_iter().collect());
 }
@@ -134,7 +159,7 @@ fn the_pages_show_what_is_run() {
 fn what_is_pinned_names_no_registry() {
     let examples = VERIFIERS.into_iter().chain(APPLICATIONS).map(example);
     for folder in examples.chain(CLIENTS.map(own)) {
-        for name in ["package-lock.json", "requirements.txt", "go.mod", "go.sum", "pom.xml"] {
+        for name in ["package-lock.json", "requirements.txt", "go.mod", "go.sum", "pom.xml", "Cargo.toml"] {
             let Ok(text) = fs::read_to_string(root().join(&folder).join(name)) else { continue };
             assert!(!text.contains("\"resolved\""), "{folder}/{name}");
             let text = text.replace("http://maven.apache.org/POM/4.0.0", "");

@@ -8,8 +8,11 @@ mod alice;
 mod authlib;
 mod browser;
 mod example;
+mod go_oidc;
+mod nimbus;
 mod oauth4webapi;
 mod openid_client;
+mod openidconnect;
 mod world;
 
 use std::io::{BufRead, BufReader, Read, Write};
