@@ -137,6 +137,35 @@ async fn az_25_a_new_sign_in_is_a_new_one() {
 }
 
 #[tokio::test]
+async fn az_25_a_sign_in_that_one_application_wants_anew_ends_nothing_of_another() {
+    let world = World::with(json!({"first_party": true})).await;
+    let mut alice = world.alice().await;
+    let code = told(&alice.get(&world.address(&[])).await).remove("code").unwrap();
+    let before = world.redeem(&code, VERIFIER).await.expect(200);
+    let old = alice.cookies.clone();
+    world.app.clock.advance(Span::minutes(6));
+
+    let login = alice.get(&world.address(&[("prompt", "login")])).await.header("location");
+    alice.get(&login).await;
+    let flow = alice.value("flow");
+    let fields = [("identifier", ALICE), ("password", world.password.as_str()), ("flow", &flow)];
+    let onward = alice.submit("/login", &fields).await.header("location");
+    let code = told(&alice.get(&onward).await).remove("code").unwrap();
+    let after = world.redeem(&code, VERIFIER).await.expect(200);
+
+    let claims = |tokens: &Value| super::super::decode(tokens["id_token"].as_str().unwrap()).1;
+    let (first, second) = (claims(&before), claims(&after));
+    assert_eq!(first["sid"], second["sid"], "the same session");
+    assert_eq!(second["auth_time"].as_i64().unwrap() - first["auth_time"].as_i64().unwrap(), 360);
+    let refresh = format!("grant_type=refresh_token&refresh_token={}", before["refresh_token"].as_str().unwrap());
+    let basic = world.basic();
+    let renewed = super::super::post(&world.app, "/oauth/token", &[("authorization", &basic)], &refresh).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text);
+    alice.cookies = old;
+    assert_eq!(alice.get("/account").await.status, 303, "se_01: with another secret");
+}
+
+#[tokio::test]
 async fn az_09_se_01_a_request_goes_on_in_its_browser_as_it_was_and_not_for_long() {
     let world = World::new().await;
     let mut alice = world.alice().await;
