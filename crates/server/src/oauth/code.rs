@@ -3,7 +3,8 @@
 //! The only place that makes one. What a code is exchanged for is [`super::grants::authorization_code`]'s.
 
 use admit_core::audit::Event;
-use admit_core::name::ApiUri;
+use admit_core::id::SubjectId;
+use admit_core::name::{ApiUri, ScopeName};
 use admit_core::oauth::approved::Approved;
 use admit_core::realm::Realm;
 use admit_core::secret::{self, Secret, SecretHash, SecretKind};
@@ -22,17 +23,21 @@ pub const LIFE: Span = Span::seconds(60);
 /// What goes along with a code in its transaction.
 #[derive(Debug, Default)]
 pub struct Along {
-    /// The person was asked and agreed: to this, on this API.
+    /// The person was asked and agreed: to this and not to that, on this API.
     pub decided: Option<Decided>,
     /// The pushed request that it answers: it is good for one.
     pub pushed: Option<SecretHash>,
 }
 
-/// What a person agreed to, to be remembered.
+/// What a person decided, to be remembered.
 #[derive(Debug)]
 pub struct Decided {
     /// The API; none where it is identity only.
     pub api: Option<ApiUri>,
+    /// What he gives; with the scopes that stand for claims.
+    pub given: Vec<ScopeName>,
+    /// What he was asked for and does not.
+    pub declined: Vec<ScopeName>,
     /// Who tells the audit.
     pub event: Event,
 }
@@ -80,7 +85,7 @@ pub async fn issue(
     Ok(is_issued.await?.then_some(code))
 }
 
-/// Adds what was agreed to what was before.
+/// Puts what was decided in the place of what was before. One at a time: of two who read the same, one would be forgotten.
 fn remember(
     tx: &mut Tx<'_>,
     approved: &Approved,
@@ -89,12 +94,17 @@ fn remember(
     now: Time,
 ) -> Result<(), Stop> {
     let (realm, user, client) = (short.realm, approved.user, approved.client);
-    let mut consent = tx.find_consent(realm, user, client)?.map(|kept| kept.consent).unwrap_or_default();
-    if consent.covers(decided.api.as_ref(), &approved.scopes) {
+    tx.lock_subject(realm, SubjectId::User(user))?;
+    let before = tx.find_consent(realm, user, client)?.map(|kept| kept.consent);
+    let mut consent = before.clone().unwrap_or_default();
+    consent.decide(decided.api.as_ref(), &decided.given, &decided.declined);
+    if before.as_ref() == Some(&consent) {
         return Ok(());
     }
-    consent.add(decided.api.as_ref(), &approved.scopes);
     tx.update_consent(realm, user, client, &consent, now)?;
-    let detail = json!({ "client": client, "api": decided.api, "scopes": approved.scopes });
+    let mut detail = json!({ "client": client, "api": decided.api, "scopes": decided.given });
+    if !decided.declined.is_empty() {
+        detail["declined"] = json!(decided.declined);
+    }
     Ok(tx.insert_event(&Event { detail, ..decided.event.clone() }).map(drop)?)
 }

@@ -27,7 +27,7 @@ use crate::http::problem::Problem;
 use crate::pages::form::is_form;
 use crate::pages::visit::{Visit, go, with_cookies};
 pub use flow::{arrive, seal};
-pub use stage::{Granted, Next, Stage};
+pub use stage::{Answer, Granted, Next, Stage};
 
 const PATH: &str = "/oauth/authorize";
 

@@ -49,8 +49,18 @@ pub struct Granted<'v> {
     pub request: Request<'v>,
     /// Who.
     pub person: SignedIn,
-    /// What of it.
+    /// What of it: scopes, and those that stand for claims.
     pub scopes: Vec<ScopeName>,
+    /// What of that he declined before.
+    pub declined: Vec<ScopeName>,
+}
+
+/// What somebody said when he was asked.
+pub struct Answer {
+    /// What he does not give of it.
+    pub declined: Vec<ScopeName>,
+    /// Who tells the audit.
+    pub event: Event,
 }
 
 impl Stage {
@@ -118,10 +128,17 @@ impl Stage {
         });
         let (redirect, now) = (&self.way.redirect, visit.now);
         let verdict = authorization::judge(&request, redirect, &client.spec, &self.flow, person.as_ref(), now);
+        let api = request.asked.api_uri();
+        let is_declined = |scope: &&ScopeName| kept.as_ref().is_some_and(|kept| kept.consent.declines(api, scope));
         let verdict = match (verdict, signed_in) {
             (Verdict::Refuse(error), _) => Next::Refuse(error),
-            (Verdict::Ask(scopes), Some(person)) => Next::Ask(Granted { request, person, scopes }),
-            (Verdict::Issue(scopes), Some(person)) => Next::Issue(Granted { request, person, scopes }),
+            (Verdict::Ask(scopes), Some(person)) => {
+                let declined = scopes.iter().filter(is_declined).cloned().collect();
+                Next::Ask(Granted { request, person, scopes, declined })
+            }
+            (Verdict::Issue(scopes), Some(person)) => {
+                Next::Issue(Granted { request, person, scopes, declined: Vec::new() })
+            }
             (_, _) => Next::SignIn,
         };
         Ok(verdict)
@@ -134,8 +151,15 @@ impl Stage {
     }
 
     /// Back to the application with a code; where the person was asked, what he said is remembered with it.
-    pub async fn issue(&self, visit: &Visit, granted: Granted<'_>, asked: Option<Event>) -> Result<Response, Problem> {
-        let Granted { request, person, scopes } = granted;
+    pub async fn issue(
+        &self,
+        visit: &Visit,
+        granted: Granted<'_>,
+        answer: Option<Answer>,
+    ) -> Result<Response, Problem> {
+        let Granted { request, person, scopes: given, .. } = granted;
+        // What stands for claims only was never asked for as a scope, and is none of the grant.
+        let scopes = given.iter().filter(|scope| request.asked.scopes.contains(scope)).cloned().collect();
         let factors = person.principal.sign_in.as_deref().map(|sign_in| sign_in.factors).unwrap_or_default();
         let approved = Approved {
             client: self.client.client.id,
@@ -147,13 +171,14 @@ impl Stage {
             challenge: request.challenge.as_ref().map(|challenge| challenge.as_str().to_owned()),
             nonce: request.nonce.clone(),
             sign_in: ShownAt { at: person.signed_in_at, factors },
-            claims: request.claims.value().clone(),
+            claims: request.claims.within(&given),
         };
         let pushed = match self.flow.carried {
             Carried::Pushed(hash) => Some(SecretHash(hash)),
             Carried::Plain(_) => None,
         };
-        let decided = asked.map(|event| Decided { api: request.asked.api_uri().cloned(), event });
+        let api = request.asked.api_uri().cloned();
+        let decided = answer.map(|Answer { declined, event }| Decided { api, given, declined, event });
         let along = Along { decided, pushed };
         match code::issue(&visit.app, visit.row(), approved, along, visit.now).await? {
             Some(code) => {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use admit_core::audit::Event;
 use admit_core::client::Client;
-use admit_core::consent::Consent;
+use admit_core::consent::Scopes;
 use admit_core::form::Form;
 use admit_core::id::{ClientId, UserId};
 use admit_core::name::ScopeName;
@@ -57,7 +57,7 @@ pub fn apps(visit: &Visit, user: UserId) -> Result<Vec<AppLine>, Problem> {
     let read = visit.app.store.point(|tx| {
         let mut known: BTreeMap<ClientId, Known> = BTreeMap::new();
         for kept in tx.list_consents(realm, user, &Page::first(SHOWN_MAX))? {
-            let Consent { identity, apis } = kept.consent;
+            let Scopes { identity, apis } = kept.consent.given;
             let scopes = identity.into_iter().chain(apis.into_values().flatten());
             known.entry(kept.client).or_default().add(scopes, kept.created_at, None);
         }

@@ -132,8 +132,8 @@ async fn az_25_a_new_sign_in_is_a_new_one() {
     let fields = [("identifier", ALICE), ("password", world.password.as_str()), ("flow", &flow)];
     let onward = alice.submit("/login", &fields).await.header("location");
     assert!(told(&alice.get(&onward).await).contains_key("code"));
-    let hint = alice.get(&world.address(&[("claims", r#"{"id_token":{"sub":{"value":"usr_other"}}}"#)])).await;
-    assert!(told(&hint).contains_key("code"), "a subject that is nobody's hint");
+    let nobody = alice.get(&world.address(&[("claims", r#"{"id_token":{"sub":{"value":"usr_other"}}}"#)])).await;
+    assert_eq!(error(&nobody), "login_required", "oidc_core_5_5_1: whoever it is, it is not he");
 }
 
 #[tokio::test]
