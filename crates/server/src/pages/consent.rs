@@ -62,7 +62,7 @@ pub async fn get(mut visit: Visit, query: Query) -> Result<Response, Problem> {
     let sealed = query.text("flow");
     let stage = authorize::arrive(&mut visit, sealed)?;
     match stage.next(&visit)? {
-        Next::Refuse(error) => Ok(stage.refuse(&visit, &error)),
+        Next::Refuse(error) => stage.refuse_unasked(&visit, &error),
         Next::SignIn => Ok(go(&visit.path(&format!("/login?flow={sealed}")))),
         Next::Issue(granted) => stage.issue(&visit, granted, None).await,
         Next::Ask(granted) => Ok(show(&visit, &stage, &granted, sealed)),

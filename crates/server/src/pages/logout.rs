@@ -117,12 +117,15 @@ fn leave(visit: &Visit, mut farewell: Farewell) -> Response {
     response
 }
 
-/// Nobody is signed in. Who showed that he was sends the browser on; who only said so has a link.
+/// Nobody is signed in. Who showed that he was sends the browser on; who only said so has a link, and so has an application that
+/// registered itself: it could show an ID token of anybody to send others wherever it likes.
 fn over(visit: &Visit, farewell: Farewell) -> Result<Response, Problem> {
-    if farewell.session.is_some() && farewell.to.is_some() && visit.is_navigation() {
+    let client = asking(visit, &farewell)?;
+    let is_stranger = client.as_ref().is_none_or(|client| client.spec.dynamic);
+    if farewell.session.is_some() && farewell.to.is_some() && !is_stranger && visit.is_navigation() {
         return Ok(leave(visit, farewell));
     }
-    let client = asking(visit, &farewell)?.map(|client| client.spec.name.to_string());
+    let client = client.map(|client| client.spec.name.to_string());
     let shown = LoggedOutPage {
         frame: visit.frame(),
         ended: farewell.ended,

@@ -144,6 +144,22 @@ impl Stage {
         Ok(verdict)
     }
 
+    /// Back to the application with an error that nobody has chosen. One that registered itself, and that the person has not let in
+    /// before, would send browsers wherever it likes by asking for what there is not (RFC 9700 §4.11.2): there he chooses now.
+    pub fn refuse_unasked(&self, visit: &Visit, error: &Error) -> Result<Response, Problem> {
+        if !self.client.client.spec.dynamic || self.is_known(visit)? {
+            return Ok(self.refuse(visit, error));
+        }
+        Ok(answer::offer(visit, self, &self.way.refused(&visit.app.issuer(visit.row()), error)))
+    }
+
+    /// Whether who is signed in decided about the application before.
+    fn is_known(&self, visit: &Visit) -> Result<bool, Problem> {
+        let Some(person) = visit.signed_in()? else { return Ok(false) };
+        let client = self.client.client.id;
+        Ok(visit.app.store.point(|tx| tx.find_consent(visit.row().id, person.user, client))?.is_some())
+    }
+
     /// Back to the application with an error.
     pub fn refuse(&self, visit: &Visit, error: &Error) -> Response {
         let fields = self.way.refused(&visit.app.issuer(visit.row()), error);

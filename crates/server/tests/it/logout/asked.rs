@@ -49,6 +49,21 @@ async fn lg_01_lg_06_an_id_token_of_this_session_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn az_10_lg_01_an_application_that_registered_itself_sends_nobody_on_who_is_not_signed_in() {
+    let (app, password) = TestApp::demo().await;
+    let wiki = Wiki::new(&app, "wiki", json!({})).await;
+    let (mut mallory, ids) = alice(&app, &password).await;
+    let hint = wiki.id_token(&app, ids).await;
+    app.registered_itself(&wiki.id.to_string()).await;
+    let fields = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", BYE)];
+    let mut victim = Person::new(&app);
+    let page = ask(&mut victim, &fields).await;
+    assert_eq!((page.status, page.header("location").as_str()), (200, ""), "an ID token of somebody else's");
+    assert!(page.text.contains(&format!("id=\"back\" href=\"{BYE}\"")), "a link: {}", page.text);
+    assert_eq!(ask(&mut mallory, &fields).await.header("location"), BYE, "whose session it is goes back");
+}
+
+#[tokio::test]
 async fn lg_01_whatever_is_not_proved_ends_nothing_and_leads_nowhere() {
     let (app, password) = TestApp::demo().await;
     let wiki = Wiki::new(&app, "wiki", json!({})).await;
