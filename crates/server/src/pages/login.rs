@@ -135,7 +135,7 @@ pub async fn get(mut visit: Visit, query: Query) -> Result<Response, Problem> {
         if !matches!(stage.next(&visit)?, Next::SignIn) {
             return Ok(go(&visit.path(&format!("/consent?flow={sealed}"))));
         }
-        let hint = stage.raw.text("login_hint").unwrap_or_default().to_owned();
+        let hint = stage.login_hint().to_owned();
         return Ok(show(&visit, &Errand::onward(stage, sealed), &hint, String::new(), StatusCode::OK));
     }
     let errand = Errand::of(&visit, query.text("state"), query.text("for"));

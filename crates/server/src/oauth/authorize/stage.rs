@@ -205,6 +205,14 @@ impl Stage {
         }
     }
 
+    /// Who the application thinks it is, to be filled in. What it pushed it told to the server and to no browser (RFC 9126 §1).
+    pub fn login_hint(&self) -> &str {
+        match self.flow.carried {
+            Carried::Plain(_) => self.raw.text("login_hint").unwrap_or_default(),
+            Carried::Pushed(_) => "",
+        }
+    }
+
     /// What the application is called, as much of it as a page shows.
     pub fn app_name(&self) -> String {
         const SHOWN_MAX: usize = 100;

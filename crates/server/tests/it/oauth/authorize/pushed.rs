@@ -98,17 +98,18 @@ async fn az_22_az_23_what_cannot_be_asked_is_not_kept() {
 async fn az_31_nothing_that_was_pushed_is_seen_in_the_browser() {
     let world = World::new().await;
     let nonce = "n-0S6_WzA2Mj";
-    let uri = world.pushed(&[("nonce", nonce), ("state", "af0ifjsldkj")]).await;
+    let uri = world.pushed(&[("nonce", nonce), ("state", "af0ifjsldkj"), ("login_hint", "ann@example.com")]).await;
     let mut alice = Person::new(&world.app);
     let login = alice.get(&world.by(&uri)).await;
     let page = alice.get(&login.header("location")).await;
+    assert_eq!(alice.value("identifier"), "", "filled in with nothing");
     let flow = alice.value("flow");
     let fields = [("identifier", ALICE), ("password", world.password.as_str()), ("flow", &flow)];
     let signed_in = alice.submit("/login", &fields).await;
     let consent = alice.get(&signed_in.header("location")).await;
     let cookies = format!("{:?}", alice.cookies);
     for text in [&login.header("location"), &page.text, &signed_in.header("location"), &consent.text, &cookies] {
-        for value in [nonce, "af0ifjsldkj", CHALLENGE, CALLBACK] {
+        for value in [nonce, "af0ifjsldkj", "ann@example.com", CHALLENGE, CALLBACK] {
             assert!(!text.contains(value), "{value}: {text}");
         }
     }
