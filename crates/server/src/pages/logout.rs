@@ -106,12 +106,16 @@ async fn end(visit: &Visit, signed_in: &SignedIn, mut farewell: Farewell) -> Res
 
 /// On to where the application wants it, else to the page that says what ended. No cookie of the session is left.
 fn leave(visit: &Visit, mut farewell: Farewell) -> Response {
-    let to = farewell.to.clone().unwrap_or_else(|| {
-        farewell.session = None;
-        let sealed = farewell.seal(&visit.app, visit.row().id, visit.now).unwrap_or_default();
-        visit.path(&format!("/logout?flow={sealed}"))
-    });
-    let cookies = visit.clear_session().into_iter().chain([visit.clear(Cookie::Before)]);
+    let (to, before) = match farewell.to.take() {
+        Some(to) => (to, Some(visit.clear(Cookie::Before))),
+        None => {
+            let ticket = visit.new_ticket();
+            (farewell.session, farewell.browser) = (None, Some(ticket.browser));
+            let sealed = farewell.seal(&visit.app, visit.row().id, visit.now).unwrap_or_default();
+            (visit.path(&format!("/logout?flow={sealed}")), ticket.cookie)
+        }
+    };
+    let cookies = visit.clear_session().into_iter().chain(before);
     let mut response = with_cookies(go(&to), cookies);
     response.headers_mut().insert(CLEAR_SITE_DATA, CLEARED);
     response
@@ -126,9 +130,10 @@ fn over(visit: &Visit, farewell: Farewell) -> Result<Response, Problem> {
         return Ok(leave(visit, farewell));
     }
     let client = client.map(|client| client.spec.name.to_string());
+    let is_here = farewell.browser.is_some() && farewell.browser == visit.browser();
     let shown = LoggedOutPage {
         frame: visit.frame(),
-        ended: farewell.ended,
+        ended: if is_here { farewell.ended } else { Vec::new() },
         back: client.zip(farewell.to),
         login: visit.path("/login"),
     };
