@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::name::ScopeName;
 use crate::oauth::identity::IdentityScope;
 use crate::oauth::pkce::Challenge;
-use crate::oauth::{Error, ErrorCode};
+use crate::oauth::{AUTHORIZATION_DETAILS, Error, ErrorCode};
 use crate::principal::Standing;
 use crate::text::Language;
 use crate::time::Span;
@@ -122,6 +122,9 @@ fn must_be_plain(raw: &RawRequest) -> Result<(), Error> {
         if raw.text(name).is_some() {
             return Err(Error::new(code, told));
         }
+    }
+    if raw.text(AUTHORIZATION_DETAILS).is_some() {
+        return Err(Error::details());
     }
     // Whoever could verify it has taken it away, and says whom it names.
     if raw.text("id_token_hint").is_some() {

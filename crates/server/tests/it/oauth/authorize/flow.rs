@@ -62,7 +62,7 @@ async fn az_12_az_16_az_17_a_code_goes_with_its_verifier_and_its_minute() {
 }
 
 #[tokio::test]
-async fn az_24_az_25_who_must_see_no_page_sees_none() {
+async fn az_09_az_20_az_21_az_24_az_25_az_27_who_must_see_no_page_sees_none() {
     let world = World::new().await;
     let mut stranger = Person::new(&world.app);
     assert_eq!(error(&stranger.get(&world.address(&[("prompt", "none")])).await), "login_required");
@@ -109,6 +109,8 @@ async fn az_24_az_25_who_must_see_no_page_sees_none() {
             r#"{"id_token":{"acr":{"essential":true,"value":"urn:admit:aal3"}}}"#,
             "unmet_authentication_requirements",
         ),
+        ("authorization_details", r#"[{"type":"payment"}]"#, "invalid_authorization_details"),
+        ("authorization_details", "{", "invalid_authorization_details"),
         ("unknown", "x", "/consent"),
     ] {
         assert_eq!(asked(&[(name, value)]).await, what, "{name}={value}");

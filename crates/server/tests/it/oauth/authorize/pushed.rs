@@ -68,7 +68,7 @@ async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
 }
 
 #[tokio::test]
-async fn az_22_az_23_what_cannot_be_asked_is_not_kept() {
+async fn az_20_az_22_az_23_az_27_what_cannot_be_asked_is_not_kept() {
     let world = World::with(json!({"require_pushed_authorization_requests": true})).await;
     let refused = async |more: &[(&str, &str)]| super::super::error(&world.push(more).await);
     for (name, value, what) in [
@@ -76,6 +76,7 @@ async fn az_22_az_23_what_cannot_be_asked_is_not_kept() {
         ("redirect_uri", "", "400 invalid_request"),
         ("request_uri", "urn:ietf:params:oauth:request_uri:x", "400 invalid_request"),
         ("request", "e30.e30.", "400 request_not_supported"),
+        ("authorization_details", "[]", "400 invalid_authorization_details"),
         ("scope", "x", "400 invalid_scope"),
         ("code_challenge_method", "plain", "400 invalid_request"),
         ("response_type", "token", "400 unsupported_response_type"),
