@@ -27,6 +27,8 @@ pub struct Along {
     pub decided: Option<Decided>,
     /// The pushed request that it answers: it is good for one.
     pub pushed: Option<SecretHash>,
+    /// Nobody was asked, because of what was decided before: that has to be there still.
+    pub by_consent: bool,
 }
 
 /// What a person decided, to be remembered.
@@ -42,7 +44,7 @@ pub struct Decided {
     pub event: Event,
 }
 
-/// Makes a code. None: the session behind it is over, or the pushed request was answered before.
+/// Makes a code. None: the session behind it is over, what was decided before was taken back, or the pushed request was answered.
 pub async fn issue(
     app: &App,
     realm: &Realm,
@@ -71,6 +73,10 @@ pub async fn issue(
         if !session.is_some_and(|session| session.is_live) {
             return Ok(false);
         }
+        tx.lock_subject(short.realm, SubjectId::User(approved.user))?;
+        if along.by_consent && tx.find_consent(short.realm, approved.user, approved.client)?.is_none() {
+            return Ok(false);
+        }
         if let Some(pushed) = &along.pushed
             && !tx.delete_short(short.realm, ShortKind::PushedRequest, pushed)?
         {
@@ -85,7 +91,7 @@ pub async fn issue(
     Ok(is_issued.await?.then_some(code))
 }
 
-/// Puts what was decided in the place of what was before. One at a time: of two who read the same, one would be forgotten.
+/// Puts what was decided in the place of what was before. The person is held: of two who read the same, one would be forgotten.
 fn remember(
     tx: &mut Tx<'_>,
     approved: &Approved,
@@ -94,7 +100,6 @@ fn remember(
     now: Time,
 ) -> Result<(), Stop> {
     let (realm, user, client) = (short.realm, approved.user, approved.client);
-    tx.lock_subject(realm, SubjectId::User(user))?;
     let before = tx.find_consent(realm, user, client)?.map(|kept| kept.consent);
     let mut consent = before.clone().unwrap_or_default();
     consent.decide(decided.api.as_ref(), &decided.given, &decided.declined);

@@ -292,8 +292,9 @@ fn oidc_core_5_5_1_who_is_asked_for_by_his_id_is_he_or_nobody() {
     let other = UserId::from_bytes([2; 16]);
     let read = |named: &str, hinted: Option<Hinted>| {
         let claims = format!("{{\"id_token\":{{\"sub\":{{\"value\":\"{named}\"}}}}}}");
-        let raw = raw(&format!("response_type=code&scope=openid&{PKCE}&claims={claims}"));
-        let read = Request::read(&RawRequest { hinted, ..raw }, &web(), &apis()).map(|request| request.subject);
+        let mut raw = raw(&format!("response_type=code&scope=openid&{PKCE}&claims={claims}"));
+        raw.hinted = hinted;
+        let read = Request::read(&raw, &web(), &apis()).map(|request| request.subject);
         read.map_err(|error| error.code)
     };
     let alice = ALICE.to_string();

@@ -195,7 +195,8 @@ impl Stage {
         };
         let api = request.asked.api_uri().cloned();
         let decided = answer.map(|Answer { declined, event }| Decided { api, given, declined, event });
-        let along = Along { decided, pushed };
+        let by_consent = decided.is_none() && !self.client.client.spec.first_party;
+        let along = Along { decided, pushed, by_consent };
         match code::issue(&visit.app, visit.row(), approved, along, visit.now).await? {
             Some(code) => {
                 let fields = self.way.granted(&visit.app.issuer(visit.row()), &code);
