@@ -125,6 +125,7 @@ async fn az_10_an_application_that_registered_itself_sends_nobody_on_by_an_error
     assert_eq!(error(&no), "access_denied", "she has chosen to");
     waits(&alice.get(&world.address(&silent)).await, "consent_required");
     let allow = [("flow", flow.as_str()), ("decision", "allow"), ("scope:orders:read", "on")];
+    alice.get(&consent).await;
     assert!(told(&alice.submit("/consent", &allow).await).contains_key("code"));
     assert_eq!(error(&alice.get(&world.address(&wrong)).await), "invalid_scope", "she has let it in before");
     waits(&stranger.get(&world.address(&wrong)).await, "invalid_scope");
