@@ -103,10 +103,11 @@ fn remember(
     let before = tx.find_consent(realm, user, client)?.map(|kept| kept.consent);
     let mut consent = before.clone().unwrap_or_default();
     consent.decide(decided.api.as_ref(), &decided.given, &decided.declined);
+    // The same again is of now: the application may be another than it was.
+    tx.update_consent(realm, user, client, &consent, now)?;
     if before.as_ref() == Some(&consent) {
         return Ok(());
     }
-    tx.update_consent(realm, user, client, &consent, now)?;
     let mut detail = json!({ "client": client, "api": decided.api, "scopes": decided.given });
     if !decided.declined.is_empty() {
         detail["declined"] = json!(decided.declined);

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use admit_core::audit::Event;
 use admit_core::check::address;
+use admit_core::consent::Consent;
 use admit_core::name::ScopeName;
 use admit_core::oauth::Error;
 use admit_core::oauth::approved::{Approved, ShownAt};
 use admit_core::oauth::authorization::{self, Carried, Flow, Person, RawRequest, Request, Verdict, Way};
 use admit_core::secret::SecretHash;
+use admit_store::KeptConsent;
 use axum::response::Response;
 
 use super::{answer, flow, hint, pushed};
@@ -114,22 +116,19 @@ impl Stage {
             Err(error) => return Ok(Next::Refuse(error)),
         };
         let (client, signed_in) = (&self.client.client, visit.signed_in()?);
-        let kept = match &signed_in {
-            Some(person) => visit.app.store.point(|tx| tx.find_consent(visit.row().id, person.user, client.id))?,
-            None => None,
-        };
+        let kept = self.decided(visit, signed_in.as_ref())?;
         let sign_in = signed_in.as_ref().and_then(|person| person.principal.sign_in.as_deref());
         let person = signed_in.as_ref().zip(sign_in).map(|(person, sign_in)| Person {
             user: person.user,
             signed_in_at: person.signed_in_at,
             factors: sign_in.factors,
             standing: request.asked.api_uri().and_then(|api| sign_in.standing_on(api)).map(Arc::as_ref),
-            consent: kept.as_ref().map(|kept| &kept.consent),
+            consent: kept.as_ref(),
         });
         let (redirect, now) = (&self.way.redirect, visit.now);
         let verdict = authorization::judge(&request, redirect, &client.spec, &self.flow, person.as_ref(), now);
         let api = request.asked.api_uri();
-        let is_declined = |scope: &&ScopeName| kept.as_ref().is_some_and(|kept| kept.consent.declines(api, scope));
+        let is_declined = |scope: &&ScopeName| kept.as_ref().is_some_and(|kept| kept.declines(api, scope));
         let verdict = match (verdict, signed_in) {
             (Verdict::Refuse(error), _) => Next::Refuse(error),
             (Verdict::Ask(scopes), Some(person)) => {
@@ -147,17 +146,19 @@ impl Stage {
     /// Back to the application with an error that nobody has chosen. One that registered itself, and that the person has not let in
     /// before, would send browsers wherever it likes by asking for what there is not (RFC 9700 §4.11.2): there he chooses now.
     pub fn refuse_unasked(&self, visit: &Visit, error: &Error) -> Result<Response, Problem> {
-        if !self.client.client.spec.dynamic || self.is_known(visit)? {
+        if !self.client.client.spec.dynamic || self.decided(visit, visit.signed_in()?.as_ref())?.is_some() {
             return Ok(self.refuse(visit, error));
         }
         Ok(answer::offer(visit, self, &self.way.refused(&visit.app.issuer(visit.row()), error)))
     }
 
-    /// Whether who is signed in decided about the application before.
-    fn is_known(&self, visit: &Visit) -> Result<bool, Problem> {
-        let Some(person) = visit.signed_in()? else { return Ok(false) };
-        let client = self.client.client.id;
-        Ok(visit.app.store.point(|tx| tx.find_consent(visit.row().id, person.user, client))?.is_some())
+    /// What somebody decided about the application before. One that registered itself may have become another since: by its name,
+    /// or by where it is.
+    fn decided(&self, visit: &Visit, person: Option<&SignedIn>) -> Result<Option<Consent>, Problem> {
+        let (Some(person), client) = (person, &self.client.client) else { return Ok(None) };
+        let kept = visit.app.store.point(|tx| tx.find_consent(visit.row().id, person.user, client.id))?;
+        let is_of_it = |kept: &KeptConsent| !client.spec.dynamic || client.updated_at <= kept.updated_at;
+        Ok(kept.filter(is_of_it).map(|kept| kept.consent))
     }
 
     /// Back to the application with an error.

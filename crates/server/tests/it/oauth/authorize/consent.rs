@@ -1,5 +1,6 @@
 //! What people are asked, and what becomes of the answer.
 
+use admit_core::time::Span;
 use serde_json::json;
 
 use super::*;
@@ -120,6 +121,25 @@ async fn oidc_core_5_5_who_wants_claims_by_their_names_goes_around_nobody() {
     assert_eq!(userinfo(&some["code"]).await, given, "what was asked for, and no scope that was not");
     let quiet = told(&alice.get(&world.address(&[wanted[0], wanted[1], ("prompt", "none")])).await);
     assert_eq!(userinfo(&quiet["code"]).await, given, "and remembered");
+}
+
+#[tokio::test]
+async fn what_was_decided_is_about_an_application_as_it_was() {
+    let world = World::new().await;
+    world.app.registered_itself(&world.client).await;
+    let mut alice = world.alice().await;
+    let mut allow = async || {
+        let (_, flow) = ask(&world, &mut alice, &[]).await;
+        let ticked = [("flow", flow.as_str()), ("decision", "allow"), ("scope:orders:read", "on")];
+        assert!(told(&alice.submit("/consent", &ticked).await).contains_key("code"));
+        told(&alice.get(&world.address(&[("prompt", "none")])).await).contains_key("code")
+    };
+    assert!(allow().await, "remembered");
+    world.app.clock.advance(Span::seconds(1));
+    world.app.registered_itself(&world.client).await;
+    assert!(allow().await, "asked anew, since it changed what it said of itself, and remembered again");
+    let events = world.app.manage("GET", "/v1/realms/default/events?kind=consent.given", Value::Null).await.expect(200);
+    assert_eq!(events["items"].as_array().unwrap().len(), 1, "the same decision: {events}");
 }
 
 #[tokio::test]
