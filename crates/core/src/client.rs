@@ -221,6 +221,11 @@ impl ClientSpec {
         problems
     }
 
+    /// What signs its ID tokens.
+    pub fn id_token_alg(&self) -> TokenAlg {
+        self.id_token_signed_response_alg.unwrap_or(TokenAlg::Rs256)
+    }
+
     /// Whether this is a way in which it proves who it is.
     pub fn proves_by(&self, method: AuthMethod) -> bool {
         match self.token_endpoint_auth_method {

@@ -81,6 +81,16 @@ impl fmt::Display for BadId {
 impl std::error::Error for BadId {}
 
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// What each letter stands for; 32 and more for nothing.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 const DIGIT_COUNT: usize = 26;
 
 impl<K: Kind> Id<K> {
@@ -126,8 +136,8 @@ fn number(text: &str) -> Option<u128> {
         return None;
     }
     text.bytes().try_fold(0_u128, |number, digit| {
-        let value = DIGITS.iter().position(|known| *known == digit)?;
-        Some(number << 5 | value as u128)
+        let value = VALUES[usize::from(digit)];
+        (value < 32).then_some(number << 5 | u128::from(value))
     })
 }
 

@@ -147,6 +147,9 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const RANDOM_DIGITS: usize = 30;
 const CHECK_DIGITS: usize = 6;
 const BODY_LEN: usize = RANDOM_DIGITS + CHECK_DIGITS;
+/// So many digits are taken off a number at once: what they can say fits into 64 bits.
+const CHUNK_DIGITS: usize = 10;
+const CHUNK: u64 = 62_u64.pow(CHUNK_DIGITS as u32);
 
 /// Writes a new secret under a prefix (a realm's, or a reserved one) from 256 random bits.
 pub fn write(prefix: &str, random: &[u8; 32]) -> Secret {
@@ -154,20 +157,25 @@ pub fn write(prefix: &str, random: &[u8; 32]) -> Secret {
     text.push_str(prefix);
     text.push('_');
     let mut number = *random;
-    for _ in 0..RANDOM_DIGITS {
-        text.push(char::from(ALPHABET[divide_by_62(&mut number)]));
+    for _ in 0..RANDOM_DIGITS / CHUNK_DIGITS {
+        let mut chunk = divide(&mut number, CHUNK);
+        for _ in 0..CHUNK_DIGITS {
+            text.push(char::from(ALPHABET[(chunk % 62) as usize]));
+            chunk /= 62;
+        }
     }
     let sum = check_digits(text.as_bytes());
     text.extend(sum.map(char::from));
     Secret::new(text)
 }
 
-/// Divides a big-endian number by 62 and returns the remainder.
-fn divide_by_62(number: &mut [u8; 32]) -> usize {
-    number.iter_mut().fold(0, |rest, octet| {
-        let value = rest << 8 | usize::from(*octet);
-        *octet = (value / 62) as u8;
-        value % 62
+/// Divides a big-endian number and returns the remainder.
+fn divide(number: &mut [u8; 32], by: u64) -> u64 {
+    let (parts, _) = number.as_chunks_mut::<8>();
+    parts.iter_mut().fold(0, |rest, part| {
+        let value = u128::from(rest) << 64 | u128::from(u64::from_be_bytes(*part));
+        *part = ((value / u128::from(by)) as u64).to_be_bytes();
+        (value % u128::from(by)) as u64
     })
 }
 
@@ -387,7 +395,11 @@ mod tests {
     #[test]
     fn the_form_is_github_s() {
         let secret = write("admit", &[0xA5; 32]);
-        assert_eq!(secret.expose().len(), "admit_".len() + 36);
+        assert_eq!(
+            secret.expose(),
+            "admit_xhs1NYYlhCzlLLMXbdZvURdQHM9Qmg0CFSVy",
+            "the number in base62, lowest digit first"
+        );
         assert_eq!(
             &secret.expose()[36..],
             std::str::from_utf8(&check_digits(&secret.expose().as_bytes()[..36])).unwrap()

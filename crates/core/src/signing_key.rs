@@ -12,6 +12,7 @@ use std::str::FromStr;
 use crate::api::Api;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::claims::LEEWAY;
+use crate::oauth::id_token;
 use crate::time::{Span, Time};
 
 /// For how long others may keep a set of keys: the `max-age` of `/.well-known/jwks.json`.
@@ -56,14 +57,14 @@ impl FromStr for Purpose {
     }
 }
 
-/// For how long something may live that was signed for one of these APIs until now: the longest life that one of them gives. One
-/// that was changed lately may have given the longest there is.
+/// For how long something may live that was signed in a realm with these APIs until now: an ID token, or the longest life that
+/// an API gives. One that was changed lately may have given the longest there is.
 pub fn longest_life<'a>(apis: impl IntoIterator<Item = &'a Api>, now: Time) -> Span {
     let life = |api: &Api| {
         let may_have_changed = api.version > 1 && api.updated_at + LONGEST > now;
         if may_have_changed { LONGEST } else { api.spec.token_lifetime }
     };
-    apis.into_iter().map(life).max().unwrap_or_default()
+    apis.into_iter().map(life).fold(id_token::LIFE, Span::max)
 }
 
 /// One key of a realm, as far as its time goes.
@@ -299,7 +300,7 @@ mod tests {
         };
         let short = api(Span::minutes(10), 1, Span::ZERO);
         let longer = api(Span::hours(1), 7, Span::hours(24));
-        assert_eq!(longest_life([], START), Span::ZERO);
+        assert_eq!(longest_life([], START), id_token::LIFE, "people sign in where there is no API");
         assert_eq!(longest_life([&short, &longer], START), Span::hours(1));
         assert_eq!(longest_life([&short, &longer], START - Span::ms(1)), LONGEST, "it may have been a day before");
     }

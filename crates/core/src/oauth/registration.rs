@@ -303,7 +303,7 @@ pub fn tell(client: &Client) -> Map<String, Value> {
         "token_endpoint_auth_method": spec.token_endpoint_auth_method.unwrap_or(usual),
         "scope": scopes.join(" "),
         "subject_type": "public",
-        "id_token_signed_response_alg": spec.id_token_signed_response_alg.unwrap_or(TokenAlg::Rs256),
+        "id_token_signed_response_alg": spec.id_token_alg(),
         "require_pushed_authorization_requests": spec.require_pushed_authorization_requests,
         "post_logout_redirect_uris": spec.post_logout_redirect_uris,
         "backchannel_logout_uri": spec.backchannel_logout_uri,

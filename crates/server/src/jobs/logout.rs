@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use admit_core::audit::Event;
 use admit_core::client::Client;
-use admit_core::jose::algorithm::Algorithm;
 use admit_core::oauth::logout::{LOGOUT_TYP, LogoutToken, TOLD_FOR, pause};
 use admit_core::outbound::Target;
 use admit_core::time::{Span, Time};
@@ -120,7 +119,7 @@ async fn signed(
     notice: &LogoutNotice,
     now: Time,
 ) -> std::result::Result<String, NotTold> {
-    let algorithm = client.spec.id_token_signed_response_alg.map_or(Algorithm::Rs256, |chosen| chosen.algorithm());
+    let algorithm = client.spec.id_token_alg().algorithm();
     let issuer = app.issuer(&realm.realm);
     let token = LogoutToken::new(&issuer, client.id, notice.user, notice.session, app.id(now), now);
     let signed = mint::jwt(app, realm, algorithm, LOGOUT_TYP, &token, now).await;

@@ -42,6 +42,7 @@ use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
 use crate::jobs::flush;
+use crate::signing;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -99,9 +100,11 @@ pub async fn create(
     // Grants of a client that had this id before stay dead.
     let client = Client { valid_after: chosen.map(|_| permit.now), ..client };
     let event = event(&permit, &app, "client.created", client.id);
+    let wanted = client.spec.clone();
     let drawn = client.spec.has_secrets().then(|| Drawn::draw(&app, permit.realm_id(), permit.now));
     let text = drawn.as_ref().map(|drawn| drawn.text.expose().to_owned());
-    let made = work::write_alone(&app, permit.realm_id(), move |tx| {
+    let (now, realm) = (permit.now, permit.realm_id());
+    let made = work::write_alone(&app, realm, move |tx| {
         if chosen.is_some() {
             must_be_nobodys(tx, &client)?;
         }
@@ -123,6 +126,7 @@ pub async fn create(
         Ok((client.version, Shown::of(client.clone(), &secrets, permit.now)))
     });
     let (version, client) = made.await?;
+    signing::prepare(&app, realm, &wanted, now).await;
     Ok(answer::created(version, client.with(text)))
 }
 
@@ -175,7 +179,9 @@ pub async fn update(
         tx.insert_event(&Event { target: changed.id.to_string(), detail, ..event.clone() })?;
         Ok(changed)
     });
-    changed.await.map(|client| with_etag(client.version, Json(View::from(client))))
+    let client = changed.await?;
+    signing::prepare(&app, realm, &client.spec, now).await;
+    Ok(with_etag(client.version, Json(View::from(client))))
 }
 
 /// Removes a client; its secrets and everything that it owns end with it.

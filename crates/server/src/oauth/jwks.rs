@@ -2,8 +2,8 @@
 //!
 //! How long others may keep the set follows from when a key can be needed that is not in it. The next one is published
 //! before it signs, so that is [`PUBLISHED_FOR`]. The first one of its kind signs at once: while an API has its tokens
-//! signed by what there is no key for yet, nobody may keep the set without asking. Makes no key: a stranger's request
-//! writes nothing.
+//! signed by what there is no key for yet, nobody may keep the set without asking. The first one for ID tokens is there
+//! before anybody signs in ([`crate::signing::prepare`]). Makes no key: a stranger's request writes nothing.
 
 use std::sync::Arc;
 

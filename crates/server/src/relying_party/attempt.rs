@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_9207_2_4_an_answer_is_of_this_attempt_and_of_this_issuer_or_is_not_believed() {
+    fn az_11_rfc_9207_2_4_an_answer_is_of_this_attempt_and_of_this_issuer_or_is_not_believed() {
         let attempt = Attempt::new([[1; 32], [2; 32], [3; 32]]);
         let (state, issuer) = (&attempt.state, "https%3A%2F%2Fauth.test");
         let told = |query: String| attempt.answered(&metadata(), &query).map(|code| code.expose().to_owned());

@@ -1,7 +1,8 @@
 //! The keys that sign for a realm: at hand when something is to be signed or verified, made when they are missed.
 //!
 //! [`key`] is for who signs and may wait, [`at_hand`] for who may not, [`verifying`] for who verifies. All three look into the
-//! realm's ring ([`ring`]): its keys, opened and parsed once and read again when one of them changes. [`make`] draws new
+//! realm's ring ([`ring`]): its keys, opened and parsed once and read again when one of them changes. What will sign for a
+//! client is there before anybody signs in to it ([`prepare`]). [`make`] draws new
 //! ones, [`reseal`] follows the master key. When which key signs is settled in `core::signing_key`.
 //!
 //! Knows nothing of what is signed. Private halves leave this folder as `SigningKey` only, which can sign and not be read.
@@ -13,6 +14,8 @@ pub mod ring;
 use std::sync::Arc;
 
 use admit_core::check::code::Reason;
+use admit_core::client::{ClientSpec, ClientType};
+use admit_core::id::RealmId;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::sign::SigningKey;
 use admit_core::signing_key::Purpose;
@@ -64,6 +67,18 @@ pub async fn key(
         tracing::error!(realm = %realm.realm.name, %algorithm, "a key was made to sign with, and is not there");
         Reason::StoreUnavailable
     })
+}
+
+/// Makes the key that is to sign the ID tokens of a client, so that it is published before anybody signs in: some libraries
+/// read the keys when they start, and never again. Where it cannot be made now, the first ID token waits for it.
+pub async fn prepare(app: &App, realm: RealmId, client: &ClientSpec, now: Time) {
+    if client.kind == ClientType::Service {
+        return;
+    }
+    let Ok(Some(policy)) = app.policies.of(app, realm) else { return };
+    if let Err(reason) = key(app, &policy, Purpose::Issuer, client.id_token_alg().algorithm(), now).await {
+        tracing::warn!(realm = %policy.realm.name, reason = reason.as_str(), "the key for ID tokens is not made yet");
+    }
 }
 
 /// The same where nothing can be waited for: none where there is no such key yet. Warm it reads nothing, else one row by row.

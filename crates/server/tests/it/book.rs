@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use crate::browser::Tab;
 use crate::cluster::Cluster;
 use crate::outside;
 use crate::parties;
@@ -19,13 +20,14 @@ const ADMIT: &str = "8420";
 const OPS: &str = "8421";
 const GATEWAY: &str = "8080";
 const APPLICATION: &str = "9000";
+const PAGES: &str = "9001";
 
 /// Somebody who follows a page.
 struct Reader {
     /// Stopped before the folder goes.
     programs: Vec<Program>,
     desk: Desk,
-    ports: [(&'static str, SocketAddr); 4],
+    ports: [(&'static str, SocketAddr); 5],
     /// What is elsewhere than the page says, and where.
     places: Vec<(&'static str, String)>,
     printed: String,
@@ -36,8 +38,8 @@ impl Reader {
         let desk = Desk::new();
         // Workers of nginx run as another user where the test runs as root.
         fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let ports =
-            [(ADMIT, desk.address), (OPS, free_address()), (GATEWAY, free_address()), (APPLICATION, free_address())];
+        let others = [OPS, GATEWAY, APPLICATION, PAGES].map(|written| (written, free_address()));
+        let ports = [[(ADMIT, desk.address)].as_slice(), &others].concat().try_into().unwrap();
         Self { programs: Vec::new(), desk, ports, places: Vec::new(), printed: String::new() }
     }
 
@@ -47,7 +49,7 @@ impl Reader {
 
     /// The text with the ports of this test. By way of marks: a free port may have one of the page's in it.
     fn here(&self, text: &str) -> String {
-        let mark = |place: usize| format!("\u{1}{}\u{1}", ["a", "b", "c", "d"][place]);
+        let mark = |place: usize| format!("\u{1}{}\u{1}", ["a", "b", "c", "d", "e"][place]);
         let ports = self.ports.iter().enumerate();
         let text =
             ports.clone().fold(text.to_owned(), |text, (place, (written, _))| text.replace(written, &mark(place)));
@@ -95,6 +97,7 @@ impl Reader {
         let port = match line {
             line if line.starts_with("admit serve") => ADMIT,
             line if line.contains(APPLICATION) => APPLICATION,
+            line if line.contains(PAGES) => PAGES,
             _ => GATEWAY,
         };
         let log = self.desk.path().join(format!("{port}.log"));
@@ -188,6 +191,40 @@ fn verify_our_tokens() {
     reader.follow(include_str!("../../../../docs/book/src/verify-our-tokens.md"));
     assert_eq!(reader.statuses(), ["200", "401"], "{}", reader.printed);
     assert!(reader.printed.contains("{\"subject\":\"cli_"), "{}", reader.printed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn add_sign_in_to_an_app() {
+    let mut reader = Reader::new();
+    for example in ["examples/sign-in-web", "examples/sign-in-spa"] {
+        reader.places.push((example, parties::installed(example).display().to_string()));
+    }
+    reader.follow(include_str!("../../../../docs/book/src/add-sign-in-to-an-app.md"));
+    let password = fs::read_to_string(reader.desk.path().join("alice.password")).unwrap();
+    let mut tab = Tab::open().await;
+    for (port, hello) in [(APPLICATION, "p"), (PAGES, "#hello")] {
+        let home = format!("http://{}/", reader.address(port));
+        to_consent(&mut tab, &home, password.trim()).await;
+        tab.click("#consent-allow").await;
+        tab.until(hello, "Hello, alice.").await;
+        assert_eq!(tab.url().await, home, "neither code nor state is left in it");
+        tab.until("#sign-out", "Sign out").await;
+        tab.click("#sign-out").await;
+    }
+    let home = format!("http://{}/", reader.address(PAGES));
+    to_consent(&mut tab, &home, password.trim()).await;
+    tab.click("#consent-deny").await;
+    tab.until("#hello", "That did not work: access_denied").await;
+}
+
+/// From an application that knows nobody to what it asks for. Whoever signed out has to sign in.
+async fn to_consent(tab: &mut Tab, home: &str, password: &str) {
+    tab.go(home).await;
+    tab.until("#sign-in", "Sign in").await;
+    tab.click("#sign-in").await;
+    tab.fill("#identifier", "alice").await;
+    tab.fill("#password", password).await;
+    tab.click("#login").await;
 }
 
 /// What the machine of a test must not be asked for: nobody is made, nothing is given away, nothing is started for good.

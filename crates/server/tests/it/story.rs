@@ -52,6 +52,15 @@ impl Desk {
         self.server = Some(server);
     }
 
+    /// `admit serve --dev`, until it has said all; the password that it printed for Alice.
+    pub fn serve_demo(&mut self) -> String {
+        self.serve("--dev");
+        self.server.as_mut().unwrap().wait_until("its mailbox", |server| server.printed().contains("/dev/mail"));
+        let said = self.said();
+        let rest = said.split("with the password ").nth(1).unwrap_or_else(|| panic!("{said}"));
+        rest.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// What `serve` said.
     pub fn said(&self) -> String {
         self.server.as_ref().map(Program::printed).unwrap_or_default()
@@ -225,12 +234,9 @@ async fn a_hypothetical_request_is_judged_like_a_real_one() {
 #[tokio::test]
 async fn alice_signs_in_with_the_printed_password_and_curl_alone() {
     let mut desk = Desk::new();
-    desk.serve("--dev");
-    desk.server.as_mut().unwrap().wait_until("its mailbox", |server| server.printed().contains("/dev/mail"));
-    let said = desk.said();
+    let (password, said) = (desk.serve_demo(), desk.said());
     let login = said.lines().map(str::trim).find(|line| line.ends_with("/login")).unwrap_or_else(|| panic!("{said}"));
-    let (url, password) = (login.trim_end_matches("/login"), said.split("with the password ").nth(1).unwrap());
-    let password = password.split_whitespace().next().unwrap();
+    let url = login.trim_end_matches("/login");
     desk.works(&format!("curl --silent --show-error --cookie-jar jar --output page {login}"));
     let token = desk.works(r#"sed --quiet 's/.*name="csrf" value="\([^"]*\)".*/\1/p' page"#);
     let fields = format!("--data csrf={} --data identifier=alice --data password={password}", token.trim());

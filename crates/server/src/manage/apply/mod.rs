@@ -36,6 +36,7 @@ use super::{answer, apis, clients, roles, rules, users};
 use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
+use crate::signing;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<App> {
@@ -83,7 +84,8 @@ pub async fn post(
         Begun::New(pledge) => pledge,
     };
     let (own, realm, permit) = (app.clone(), permit.realm_id(), Arc::new(permit));
-    let caller = permit.clone();
+    let (caller, now) = (permit.clone(), permit.now);
+    let clients = document.client.clone().unwrap_or_default();
     let judge = move |tx: &mut Tx<'_>| plan::of(tx, &caller, document.clone(), prune);
     let applied = standing::change(&app, realm, judge, move |tx, plan: &Plan| {
         carry_out(tx, &own, &permit, plan)?;
@@ -91,7 +93,11 @@ pub async fn post(
         pledge.keep(tx, StatusCode::OK, serde_json::to_string(&answer).map_err(Problem::unavailable)?)?;
         Ok(answer)
     });
-    applied.await.map(|answer| Json(answer).into_response())
+    let answer = applied.await?;
+    for client in &clients {
+        signing::prepare(&app, realm, client, now).await;
+    }
+    Ok(Json(answer).into_response())
 }
 
 /// Makes the changes, each with its event.

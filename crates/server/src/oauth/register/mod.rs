@@ -40,6 +40,7 @@ use crate::http::{Peer, issuer};
 use crate::manage::clients::{self, Drawn};
 use crate::manage::guard::{self, ClientsRegister};
 use crate::manage::work::{self, Stop};
+use crate::signing;
 
 /// How many are registered with one credential in a minute, and how many in a realm.
 const PER_CALLER: Rate = Rate::per_minute(20);
@@ -171,6 +172,7 @@ async fn begin(app: &App, request: Request) -> Result<Response, Response> {
         Ok(client)
     });
     let client = made.await.map_err(IntoResponse::into_response)?;
+    signing::prepare(app, realm, &client.spec, now).await;
     let mut response = answer::json(&information(app, arrived.row(), &client, &token, text.as_ref()));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)

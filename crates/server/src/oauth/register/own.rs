@@ -30,6 +30,7 @@ use crate::manage::etag;
 use crate::manage::work::{self, Stop};
 use crate::master;
 use crate::oauth::answer;
+use crate::signing;
 
 /// How often one client may ask in a minute.
 const PER_CLIENT: Rate = Rate::per_minute(60);
@@ -128,6 +129,7 @@ impl Owner {
             Ok(changed)
         });
         let client = changed.await.map_err(IntoResponse::into_response)?;
+        signing::prepare(app, client.realm, &client.spec, now).await;
         Ok(answer::json(&information(app, self.arrived.row(), &client, &self.token, text.as_ref())))
     }
 

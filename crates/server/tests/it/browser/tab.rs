@@ -41,6 +41,11 @@ impl Tab {
         assert_eq!(document["params"]["response"]["status"], status, "{url}");
     }
 
+    /// Takes whatever certificate it is shown: those of tests are signed by nobody whom it knows.
+    pub async fn trust_every_certificate(&mut self) {
+        self.browser.call("Security.setIgnoreCertificateErrors", json!({"ignore": true})).await;
+    }
+
     /// The browser may complain in these words.
     pub fn allow(&mut self, words: &'static str) {
         self.allowed.push(words);
@@ -90,6 +95,19 @@ impl Tab {
             }
             self.browser.call("Input.dispatchKeyEvent", event).await;
         }
+    }
+
+    /// Waits until an element that is seen has a text, on a page whose script takes its time.
+    pub async fn until(&mut self, selector: &str, text: &str) {
+        for _ in 0..500 {
+            let seen = format!("(e => e?.checkVisibility() ? e.innerText : '')(document.querySelector({selector:?}))");
+            let seen = self.evaluate(&seen).await;
+            if seen.as_str().unwrap().trim().starts_with(text) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("no {selector} with {text} at {}", self.url().await);
     }
 
     /// The text of an element, as it is seen.

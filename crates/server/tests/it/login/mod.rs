@@ -1,5 +1,6 @@
 //! People who are signed in: what their sessions open, and how these end.
 
+mod command;
 mod cookie;
 mod life;
 mod manage;

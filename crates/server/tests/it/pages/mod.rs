@@ -2,6 +2,7 @@
 
 mod account;
 mod address;
+mod demo;
 mod error;
 mod invite;
 mod login;

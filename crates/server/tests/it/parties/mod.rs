@@ -1,5 +1,5 @@
-//! Programs of others that verify our tokens and use our endpoints as they come, with an address and nothing more: in folders
-//! here and in `examples/verify-*`, each installed in pinned versions by `cargo xtask install`.
+//! Programs of others that verify our tokens, use our endpoints and sign people in as they come, with an address and nothing
+//! more: in folders here and in `examples/`, each installed in pinned versions by `cargo xtask install`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,11 @@ use std::process::Command;
 
 use crate::program::tool;
 
+mod apache;
 mod api;
 mod client;
 mod pinned;
+pub mod sign_in;
 mod world;
 
 /// Where a party is installed. Fails where it is not, or where it is not that of the repository.

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-const PAGE: &str = include_str!("../../../../../docs/book/src/verify-our-tokens.md");
+const VERIFY: &str = include_str!("../../../../../docs/book/src/verify-our-tokens.md");
+const SIGN_IN: &str = include_str!("../../../../../docs/book/src/add-sign-in-to-an-app.md");
 const OWN: &str = "crates/server/tests/it/parties";
 const PYTHON: [&str; 3] = ["Authlib", "PyJWT", "fastapi"];
+const VERIFIERS: [&str; 4] = ["verify-express", "verify-fastapi", "verify-go", "verify-spring"];
+const APPLICATIONS: [&str; 4] = ["sign-in-device", "sign-in-native", "sign-in-spa", "sign-in-web"];
+const CLIENTS: [&str; 6] = ["authlib", "go-oidc", "nimbus", "oauth4webapi", "openid-client", "openidconnect"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -25,9 +29,17 @@ fn row(name: &str, from: &str, version: &str) -> Row {
     [name, from, version].map(str::to_owned)
 }
 
-/// What stands in the table of the page.
-fn told() -> BTreeSet<Row> {
-    let rows = PAGE.lines().skip_while(|line| !line.starts_with("| counterparty |")).skip(2);
+fn example(name: &str) -> String {
+    format!("examples/{name}")
+}
+
+fn own(name: &str) -> String {
+    format!("{OWN}/{name}")
+}
+
+/// What stands in the table of a page.
+fn told(page: &str) -> BTreeSet<Row> {
+    let rows = page.lines().skip_while(|line| !line.starts_with("| counterparty |")).skip(2);
     let cells = rows.take_while(|line| line.starts_with('|')).map(|line| line.split('|').map(str::trim));
     cells
         .map(|mut cells| {
@@ -81,48 +93,79 @@ fn maven(folder: &str) -> Vec<Row> {
     named.map(|(group, artifact, version)| row(&format!("{group}:{artifact}"), "Maven", &version)).collect()
 }
 
-#[test]
-fn the_table_of_the_book_is_what_is_pinned() {
-    let own = |name: &str| format!("{OWN}/{name}");
-    let pinned: BTreeSet<Row> = [
-        npm("examples/verify-express"),
-        npm(&own("oauth4webapi")),
-        pip("examples/verify-fastapi"),
-        pip(&own("authlib")),
-        go("examples/verify-go"),
-        maven("examples/verify-spring"),
-        maven(&own("nimbus")),
-    ]
-    .concat()
-    .into_iter()
-    .collect();
-    assert_eq!(told(), pinned);
+/// The dependencies that no other version satisfies, as they are locked.
+fn cargo(folder: &str) -> Vec<Row> {
+    let pins = toml(&format!("{folder}/Cargo.toml"))["dependencies"].clone();
+    let locked = toml(&format!("{folder}/Cargo.lock"))["package"].clone();
+    let version = |name: &str| {
+        let found = locked.as_array().unwrap().iter().find(|package| package["name"].as_str() == Some(name));
+        found.unwrap()["version"].as_str().unwrap().to_owned()
+    };
+    let exact = |pin: &toml::Value| pin.get("version")?.as_str()?.strip_prefix('=').map(str::to_owned);
+    let pinned = pins.as_table().unwrap().iter().filter_map(|(name, pin)| Some((name, exact(pin)?)));
+    pinned
+        .map(|(name, pin)| {
+            assert_eq!(pin, version(name), "{name}");
+            row(name, "crates.io", &pin)
+        })
+        .collect()
+}
+
+fn toml(file: &str) -> toml::Value {
+    toml::from_str(&read(file)).unwrap()
 }
 
 #[test]
-fn the_page_shows_what_is_run() {
-    let shown: Vec<_> = PAGE.lines().filter_map(|line| line.strip_prefix("{{#include ../../../")).collect();
-    let files: Vec<_> = shown.iter().map(|line| line.trim_end_matches('}')).collect();
-    files.iter().for_each(|file| drop(read(file)));
-    for folder in ["verify-express", "verify-fastapi", "verify-spring", "verify-go"] {
-        assert!(files.iter().any(|file| file.starts_with(&format!("examples/{folder}/"))), "{folder}: {files:?}");
+fn the_tables_of_the_book_are_what_is_pinned() {
+    let verifies = [
+        npm(&example("verify-express")),
+        npm(&own("oauth4webapi")),
+        pip(&example("verify-fastapi")),
+        pip(&own("authlib")),
+        go(&example("verify-go")),
+        maven(&example("verify-spring")),
+        maven(&own("nimbus")),
+    ];
+    assert_eq!(told(VERIFY), verifies.concat().into_iter().collect());
+    let signs_in = [
+        npm(&own("openid-client")),
+        npm(&own("oauth4webapi")),
+        npm(&example("sign-in-device")),
+        npm(&example("sign-in-spa")),
+        npm(&example("sign-in-web")),
+        pip(&own("authlib")),
+        pip(&example("sign-in-native")),
+        go(&own("go-oidc")),
+        maven(&own("nimbus")),
+        cargo(&own("openidconnect")),
+    ];
+    assert_eq!(told(SIGN_IN), signs_in.concat().into_iter().collect());
+}
+
+#[test]
+fn the_pages_show_what_is_run() {
+    for (page, folders) in [(VERIFY, VERIFIERS), (SIGN_IN, APPLICATIONS)] {
+        let shown: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("{{#include ../../../")).collect();
+        let files: Vec<_> = shown.iter().map(|line| line.trim_end_matches('}')).collect();
+        files.iter().for_each(|file| drop(read(file)));
+        for folder in folders.map(example) {
+            assert!(files.iter().any(|file| file.starts_with(&format!("{folder}/"))), "{folder}: {files:?}");
+        }
     }
 }
 
 /// npm would write it as `resolved`; who funds a package it names too, and may.
 #[test]
 fn what_is_pinned_names_no_registry() {
-    let folders =
-        ["verify-express", "verify-fastapi", "verify-go", "verify-spring"].map(|name| format!("examples/{name}"));
-    let own = ["authlib", "nimbus", "oauth4webapi"].map(|name| format!("{OWN}/{name}"));
-    for folder in folders.iter().chain(&own) {
-        for name in ["package-lock.json", "requirements.txt", "go.mod", "go.sum", "pom.xml"] {
-            let Ok(text) = fs::read_to_string(root().join(folder).join(name)) else { continue };
+    let examples = VERIFIERS.into_iter().chain(APPLICATIONS).map(example);
+    for folder in examples.chain(CLIENTS.map(own)) {
+        for name in ["package-lock.json", "requirements.txt", "go.mod", "go.sum", "pom.xml", "Cargo.toml"] {
+            let Ok(text) = fs::read_to_string(root().join(&folder).join(name)) else { continue };
             assert!(!text.contains("\"resolved\""), "{folder}/{name}");
             let text = text.replace("http://maven.apache.org/POM/4.0.0", "");
             let is_quiet = name == "package-lock.json" || !text.contains("://");
             assert!(is_quiet, "{folder}/{name} names an address");
         }
-        assert!(!root().join(folder).join(".npmrc").exists(), "{folder}");
+        assert!(!root().join(&folder).join(".npmrc").exists(), "{folder}");
     }
 }

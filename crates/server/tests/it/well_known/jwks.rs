@@ -54,6 +54,45 @@ async fn rfc_7517_a_set_may_be_kept_as_long_as_no_key_is_missed() {
     assert_eq!((empty.json(), empty.header("cache-control").as_str()), (json!({"keys": []}), "no-cache"));
 }
 
+/// Some applications read the set when they start, and never again.
+#[tokio::test]
+async fn what_signs_id_tokens_is_published_before_anybody_signs_in() {
+    let app = TestApp::new().await;
+    let realm = "/v1/realms/default";
+    let published = async || {
+        let set = get(&app, JWKS, &[]).await.expect(200);
+        set["keys"].as_array().unwrap().iter().map(|key| key["alg"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let web = |name: &str, more: Value| {
+        let mut client = json!({"name": name, "type": "web", "redirect_uris": ["https://wiki.test/cb"]});
+        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client
+    };
+    let clients = format!("{realm}/clients");
+    app.manage("POST", &clients, json!({"name": "job", "type": "service"})).await.expect(201);
+    assert!(published().await.is_empty(), "nobody signs in to a service");
+    app.manage("POST", &clients, web("wiki", json!({}))).await.expect(201);
+    assert_eq!(published().await, ["RS256"]);
+    app.manage("POST", &clients, web("mails", json!({}))).await.expect(201);
+    assert_eq!(published().await, ["RS256"], "once");
+    let change = json!({"id_token_signed_response_alg": "ES256"});
+    app.manage("PATCH", &format!("{clients}/mails"), change).await.expect(200);
+    assert_eq!(published().await.len(), 2, "changed");
+    let document = json!({"client": [web("shop", json!({"id_token_signed_response_alg": "PS256"}))]});
+    app.manage("POST", &format!("{realm}/apply"), document).await.expect(200);
+    assert_eq!(published().await.len(), 3, "applied");
+
+    let settings = json!({"settings": {"client_registration": true}});
+    app.manage("PATCH", realm, settings).await.expect(200);
+    let metadata = json!({"redirect_uris": ["https://prints.test/cb"], "id_token_signed_response_alg": "EdDSA"});
+    let registrar = json!({"name": "registrar", "api": "urn:admit:realm:default", "scopes": ["clients:register"]});
+    let registrar = app.key(registrar).await["key"].as_str().unwrap().to_owned();
+    app.manage_as(&registrar, "POST", "/oauth/register", metadata).await.expect(201);
+    let mut all = published().await;
+    all.sort();
+    assert_eq!(all, ["ES256", "EdDSA", "PS256", "RS256"], "registered");
+}
+
 #[tokio::test]
 async fn a_set_that_is_known_is_not_sent_again() {
     let app = TestApp::new().await;

@@ -111,7 +111,7 @@ async fn tk_06_its_person_is_told() {
 async fn tk_07_a_hundred_at_once_get_one_successor() {
     let apps = Apps::new().await;
     let mut token = apps.tokens(&apps.spa, OFFLINE).await.refresh;
-    for round in 0..10 {
+    for round in 0..200 {
         let replies = join_all((0..100).map(|_| apps.refresh(&apps.spa, &token))).await;
         let given: BTreeSet<_> = replies.into_iter().map(|reply| Tokens::of(reply).refresh).collect();
         assert_eq!(given.len(), 1, "round {round}: a second lineage");
