@@ -64,6 +64,11 @@ statements! {
         AND (g.expires_at IS NULL OR g.expires_at > $now) ORDER BY e.grant_id LIMIT 1000";
     INSERT = "INSERT INTO client_authorization (grant_id, realm_id, user_id, client_id, session_id, spec, expires_at, last_at, last_ip,
         last_agent) VALUES ($grant, $realm, $user, $client, $session, $spec, $expires_at, $last_at, $last_ip, $last_agent)";
+    /// A code says in JSON whose it is.
+    DELETE_CODES = "DELETE FROM short_credential WHERE realm_id = $realm AND user_id = $user AND kind = 'code' AND used_at IS NULL
+        AND detail LIKE $of_client";
+    DELETE_DEVICE_CODES = "DELETE FROM device_code WHERE realm_id = $realm AND client_id = $client AND used_at IS NULL
+        AND approved LIKE $by_user";
     TOUCH = "UPDATE client_authorization SET last_at = $at, last_ip = $ip, last_agent = $agent
         WHERE realm_id = $realm AND grant_id = $grant AND last_at < $at";
     LIST_OLD = "SELECT e.grant_id FROM client_authorization AS e WHERE e.expires_at < $before
@@ -131,7 +136,8 @@ impl Tx<'_> {
         self.list(LIST_LIVE, named! { realm, user, now })
     }
 
-    /// Ends all that a person let an application do. Says how many.
+    /// Ends all that a person let an application do, and what he approved that is not exchanged yet. Says how many there were of
+    /// the first.
     pub fn revoke_authorizations(
         &mut self,
         realm: RealmId,
@@ -139,6 +145,9 @@ impl Tx<'_> {
         client: ClientId,
         now: Time,
     ) -> Result<usize> {
+        let (of_client, by_user) = (format!("%\"client\":\"{client}\"%"), format!("%\"user\":\"{user}\"%"));
+        self.execute(DELETE_CODES, named! { realm, user, of_client: of_client.as_str() })?;
+        self.execute(DELETE_DEVICE_CODES, named! { realm, client, by_user: by_user.as_str() })?;
         let mut count = 0;
         loop {
             let live = self.list_authorizations_of_client(realm, user, client, now)?;

@@ -106,6 +106,8 @@ statements! {
         VALUES ($hash, $lookup_key, $kind, $realm, $grant, NULL, 1, '', $created_at, NULL)";
     LIST_SECRETS = "SELECT hash FROM credential WHERE grant_id = $grant AND realm_id = $realm ORDER BY hash";
     DELETE_SECRETS = "DELETE FROM credential WHERE grant_id = $grant AND realm_id = $realm";
+    /// Changes nothing: who would end it waits until this transaction is over.
+    HOLD = "UPDATE access_grant SET revoked_at = revoked_at WHERE realm_id = $realm AND id = $id AND revoked_at IS NULL";
     RAISE = "UPDATE session SET pending = $pending, factors = $factors, signed_in_at = $now, last_at = $now
         WHERE realm_id = $realm AND grant_id = $grant AND EXISTS (SELECT g.id FROM access_grant AS g
         WHERE g.id = session.grant_id AND g.revoked_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > $now))";
@@ -185,6 +187,15 @@ impl Tx<'_> {
     /// The session of this grant.
     pub fn find_session(&mut self, realm: RealmId, id: GrantId, now: Time) -> Result<Option<IssuedSession>> {
         self.find(FIND, named! { realm, id, now })
+    }
+
+    /// The same while it lives, and nobody ends it before this transaction does: of a sign-out at the same moment, and what is to
+    /// grow from the session here, one hears of the other. Hold its person before: [`Tx::lock_subject`].
+    pub fn hold_session(&mut self, realm: RealmId, id: GrantId, now: Time) -> Result<Option<IssuedSession>> {
+        if self.execute(HOLD, named! { realm, id })? == 0 {
+            return Ok(None);
+        }
+        Ok(self.find_session(realm, id, now)?.filter(|known| known.is_live))
     }
 
     /// Sessions and known devices by id: those that live, or all that are still there.

@@ -175,6 +175,13 @@ pub struct Session {
     pub last_agent: Option<String>,
 }
 
+impl Session {
+    /// What was shown in it once these were, too, and what is still to be shown.
+    pub const fn after(&self, shown: Factors) -> (Factors, Factors) {
+        (self.factors.with(shown), self.pending.without(shown))
+    }
+}
+
 /// The secret of a session or device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionSecret {

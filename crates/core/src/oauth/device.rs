@@ -9,12 +9,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::approved::Approved;
-use super::identity::IdentityScope;
-use super::{Error, ErrorCode, scope};
+use super::authorization::scopes;
+use super::{Error, ErrorCode};
 use crate::api::Api;
-use crate::client::{ClientSpec, ClientType};
+use crate::client::{Client, ClientType};
 use crate::id::{ApiId, ClientId, GrantId, RealmId};
-use crate::name::{ApiUri, ScopeName};
+use crate::name::ScopeName;
 use crate::secret::SecretHash;
 use crate::time::{Span, Time};
 
@@ -100,55 +100,17 @@ pub struct Asked {
 
 /// For which API a device of a client asks, and for what there (RFC 8707): what the client may ask people for, or nothing.
 pub fn ask(
-    client: &ClientSpec,
+    client: &Client,
     apis: &[Api],
     resources: &[&str],
     scope: Option<&str>,
 ) -> Result<(Option<ApiId>, Vec<ScopeName>), Error> {
-    let invalid = |told: String| Error::new(ErrorCode::InvalidScope, told);
-    let target = |told: String| Error::new(ErrorCode::InvalidTarget, told);
-    if !matches!(client.kind, ClientType::Device | ClientType::Native) {
+    if !matches!(client.spec.kind, ClientType::Device | ClientType::Native) {
         let told = "Only clients of type device or native may use the device flow.";
         return Err(Error::new(ErrorCode::UnauthorizedClient, told));
     }
-    let Some(said) = scope else {
-        return Err(invalid("Say with scope what is asked for, such as openid.".to_owned()));
-    };
-    let said = scope::parse(said);
-    let scopes =
-        said.map_err(|_| invalid("The scope must be names with one space between them, not too many.".to_owned()))?;
-    let of_api = || scopes.iter().filter(|scope| IdentityScope::of(scope).is_none());
-    let may = |api: &Api, scope: &ScopeName| {
-        let is_held = client.rights.get(&api.spec.uri).is_some_and(|held| held.contains(scope));
-        is_held && api.spec.scopes.contains_key(scope)
-    };
-    let api = match resources.first() {
-        Some(first) if resources.iter().any(|other| other != first) => {
-            return Err(target("A token is for one API: send one resource.".to_owned()));
-        }
-        Some(first) => {
-            let uri = ApiUri::parse(first).map_err(|bad| target(format!("The resource {bad}.")))?;
-            let known = apis.iter().find(|api| api.spec.uri == uri && client.rights.contains_key(&uri));
-            Some(known.ok_or_else(|| target(format!("This client may ask for nothing on {uri}.")))?)
-        }
-        None if of_api().next().is_none() => None,
-        None => {
-            let mut whole = apis.iter().filter(|api| of_api().all(|scope| may(api, scope)));
-            let first = whole.next();
-            if whole.next().is_some() {
-                return Err(target("Several APIs have these scopes: say for which with resource.".to_owned()));
-            }
-            let first =
-                first.ok_or_else(|| invalid("This client may not ask for these scopes on one API.".to_owned()))?;
-            Some(first)
-        }
-    };
-    if let Some(api) = api
-        && let Some(scope) = of_api().find(|scope| !may(api, scope))
-    {
-        return Err(invalid(format!("This client may not ask for {scope} on {}.", api.spec.uri)));
-    }
-    Ok((api.map(|api| api.id), scopes))
+    let asked = scopes::judge(client, apis, resources, scope)?;
+    Ok((asked.api.map(|api| api.id), asked.scopes))
 }
 
 /// One device that waits for somebody.
@@ -259,15 +221,16 @@ pub enum Ruling<'c> {
 }
 
 /// Rules on what a client shows.
-pub fn redeem(code: Option<&DeviceCode>, client: ClientId, now: Time) -> Ruling<'_> {
+pub fn redeem<'c>(code: Option<&'c DeviceCode>, client: &Client, now: Time) -> Ruling<'c> {
     let Some(code) = code else { return Ruling::Refuse(Refusal::Unknown) };
-    if code.client != client {
+    if code.client != client.id {
         return Ruling::Refuse(Refusal::OtherClient);
     }
     if code.used_at.is_some() {
         return Ruling::End(code.grant);
     }
-    if code.expires_at <= now {
+    // What is of before everything of its client was ended is over with it.
+    if code.expires_at <= now || client.valid_after.is_some_and(|cutoff| code.created_at < cutoff) {
         return Ruling::Refuse(Refusal::Expired);
     }
     if code.denied_at.is_some() {
@@ -285,13 +248,31 @@ pub fn redeem(code: Option<&DeviceCode>, client: ClientId, now: Time) -> Ruling<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::ClientSpec;
     use crate::id::UserId;
     use crate::login::session::{Factor, Factors};
+    use crate::name::ApiUri;
     use crate::oauth::approved::ShownAt;
+    use crate::oauth::scope;
     use proptest::prelude::*;
 
     const NOW: Time = Time::from_unix_ms(1_796_083_200_000);
     const CLIENT: ClientId = ClientId::from_bytes([3; 16]);
+
+    fn client(id: ClientId) -> Client {
+        let name = crate::name::Label::parse("tv").unwrap();
+        Client {
+            id,
+            realm: RealmId::from_bytes([1; 16]),
+            org: None,
+            spec: ClientSpec { kind: ClientType::Device, ..ClientSpec::service(name, crate::scope::Rights::new()) },
+            disabled_at: None,
+            valid_after: None,
+            created_at: NOW,
+            updated_at: NOW,
+            version: 1,
+        }
+    }
 
     fn code() -> DeviceCode {
         DeviceCode {
@@ -353,35 +334,42 @@ mod tests {
     #[test]
     fn dv_02_what_a_device_is_told_follows_from_its_code() {
         let refuse = |refusal| Ruling::Refuse(refusal);
-        let open = code();
-        assert_eq!(redeem(None, CLIENT, NOW), refuse(Refusal::Unknown));
-        assert!(matches!(redeem(Some(&open), CLIENT, NOW), Ruling::Wait { .. }));
+        let (open, tv) = (code(), client(CLIENT));
+        assert_eq!(redeem(None, &tv, NOW), refuse(Refusal::Unknown));
+        assert!(matches!(redeem(Some(&open), &tv, NOW), Ruling::Wait { .. }));
         let denied = DeviceCode { denied_at: Some(NOW), ..code() };
-        assert_eq!(redeem(Some(&denied), CLIENT, NOW), refuse(Refusal::Denied));
+        assert_eq!(redeem(Some(&denied), &tv, NOW), refuse(Refusal::Denied));
         let given = DeviceCode { approved: Some(approved()), ..code() };
-        assert_eq!(redeem(Some(&given), CLIENT, NOW), Ruling::Give(&approved()));
+        assert_eq!(redeem(Some(&given), &tv, NOW), Ruling::Give(&approved()));
         for late in [&open, &denied, &given] {
-            assert_eq!(redeem(Some(late), CLIENT, NOW + LIFE), refuse(Refusal::Expired));
-            assert_ne!(redeem(Some(late), CLIENT, NOW + LIFE - Span::ms(1)), refuse(Refusal::Expired));
+            assert_eq!(redeem(Some(late), &tv, NOW + LIFE), refuse(Refusal::Expired));
+            assert_ne!(redeem(Some(late), &tv, NOW + LIFE - Span::ms(1)), refuse(Refusal::Expired));
         }
         let grant = Some(GrantId::from_bytes([6; 16]));
         let used = DeviceCode { used_at: Some(NOW), grant, ..given.clone() };
         for then in [NOW, NOW + LIFE] {
-            assert_eq!(
-                redeem(Some(&used), CLIENT, then),
-                Ruling::End(grant),
-                "the second time ends what the first gave"
-            );
+            assert_eq!(redeem(Some(&used), &tv, then), Ruling::End(grant), "the second time ends what the first gave");
+        }
+    }
+
+    #[test]
+    fn tk_11_a_code_of_before_everything_of_its_client_ended_is_over() {
+        let given = DeviceCode { approved: Some(approved()), ..code() };
+        let at = |cutoff: Time| Client { valid_after: Some(cutoff), ..client(CLIENT) };
+        assert_eq!(redeem(Some(&given), &at(NOW), NOW), Ruling::Give(&approved()), "made at that moment");
+        for code in [&given, &code()] {
+            let late = redeem(Some(code), &at(NOW + Span::ms(1)), NOW + Span::ms(1));
+            assert_eq!(late, Ruling::Refuse(Refusal::Expired));
         }
     }
 
     #[test]
     fn dv_05_the_code_of_another_client_is_nobody_s_and_nothing_happens_to_it() {
-        let other = ClientId::from_bytes([9; 16]);
+        let other = client(ClientId::from_bytes([9; 16]));
         for code in
             [code(), DeviceCode { approved: Some(approved()), ..code() }, DeviceCode { used_at: Some(NOW), ..code() }]
         {
-            assert_eq!(redeem(Some(&code), other, NOW), Ruling::Refuse(Refusal::OtherClient));
+            assert_eq!(redeem(Some(&code), &other, NOW), Ruling::Refuse(Refusal::OtherClient));
         }
         let [unknown, other] = [Refusal::Unknown, Refusal::OtherClient].map(Error::from);
         assert_eq!(unknown, other, "told alike");
@@ -389,14 +377,12 @@ mod tests {
 
     #[test]
     fn rfc_8628_3_5_each_question_that_came_too_early_adds_five_seconds_up_to_a_minute() {
-        let waits = |interval: i64| match redeem(
-            Some(&DeviceCode { interval: Span::seconds(interval), ..code() }),
-            CLIENT,
-            NOW,
-        ) {
-            Ruling::Wait { not_since, or_wait } => (NOW.since(not_since).as_ms() / 1000, or_wait.as_ms() / 1000),
-            other => panic!("{other:?}"),
-        };
+        let tv = client(CLIENT);
+        let waits =
+            |interval: i64| match redeem(Some(&DeviceCode { interval: Span::seconds(interval), ..code() }), &tv, NOW) {
+                Ruling::Wait { not_since, or_wait } => (NOW.since(not_since).as_ms() / 1000, or_wait.as_ms() / 1000),
+                other => panic!("{other:?}"),
+            };
         assert_eq!((waits(5), waits(10), waits(55), waits(60)), ((4, 10), (9, 15), (54, 60), (59, 60)));
     }
 
@@ -432,8 +418,8 @@ mod tests {
             (ApiUri::parse(uri).unwrap(), scopes.iter().map(|scope| ScopeName::parse(scope).unwrap()).collect())
         };
         let rights = [held("https://shop", &["read", "write", "gone"]), held("https://bills", &["read"])].into();
-        let name = crate::name::Label::parse("tv").unwrap();
-        let tv = ClientSpec { kind: ClientType::Device, ..ClientSpec::service(name, rights) };
+        let tv = client(CLIENT);
+        let tv = Client { spec: ClientSpec { rights, ..tv.spec.clone() }, ..tv };
         let asked = |resources: &[&str], scope: &str| match ask(&tv, &apis, resources, Some(scope)) {
             Ok((api, scopes)) => (api.map_or(0, |api| api.bytes()[0]), scope::join(&scopes)),
             Err(error) => (255, error.code.to_string()),
@@ -455,9 +441,11 @@ mod tests {
         ] {
             assert_eq!(asked(resources, scope), got(255, code), "{resources:?} {scope}");
         }
-        assert_eq!(ask(&tv, &apis, &[], None).unwrap_err().code, ErrorCode::InvalidScope);
+        assert_eq!(ask(&tv, &apis, &[], None).unwrap_err().code, ErrorCode::InvalidTarget, "there are two");
+        let whole = ask(&tv, &apis, &["https://shop"], None).unwrap();
+        assert_eq!(scope::join(&whole.1), "read write", "rfc_8628_3_1: all that it may, where it says nothing");
         for kind in [ClientType::Web, ClientType::Spa, ClientType::Service] {
-            let other = ClientSpec { kind, ..tv.clone() };
+            let other = Client { spec: ClientSpec { kind, ..tv.spec.clone() }, ..tv.clone() };
             let refused = ask(&other, &apis, &[], Some("openid")).unwrap_err();
             assert_eq!(refused.code, ErrorCode::UnauthorizedClient, "{kind:?}");
         }

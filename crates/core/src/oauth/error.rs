@@ -1,7 +1,7 @@
 //! How a client is refused: a registered code, and a sentence for who reads the log of the client.
 //!
-//! The codes are those of RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1, RFC 7591 §3.2.2, RFC 8628 §3.5, RFC 8707 §2 and OpenID
-//! Connect Core §3.1.2.6, and the one for requirements that are not met. What a sentence says is in printable ASCII
+//! The codes are those of RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1, RFC 7591 §3.2.2, RFC 8628 §3.5, RFC 8707 §2, RFC 9396 §5
+//! and OpenID Connect Core §3.1.2.6, and the one for requirements that are not met. What a sentence says is in printable ASCII
 //! without `"` and `\` (RFC 6749 §5.2), whatever the client had sent.
 
 use std::borrow::Cow;
@@ -62,6 +62,8 @@ codes! {
     RegistrationNotSupported = "registration_not_supported" 400,
     /// The sign-in is not of the assurance that was said to be essential.
     UnmetAuthenticationRequirements = "unmet_authentication_requirements" 400,
+    /// What exactly is to be done was said in words that are not known here (RFC 9396).
+    InvalidAuthorizationDetails = "invalid_authorization_details" 400,
     /// Nobody has confirmed the device yet (RFC 8628).
     AuthorizationPending = "authorization_pending" 400,
     /// The same, and the device did not wait for so long as it was told to.
@@ -87,6 +89,9 @@ impl fmt::Display for ErrorCode {
         f.write_str(self.as_str())
     }
 }
+
+/// What narrows a request beyond scopes (RFC 9396). No type of it is known here, and none may be overlooked.
+pub const AUTHORIZATION_DETAILS: &str = "authorization_details";
 
 /// A refusal of an OAuth endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +125,12 @@ impl Error {
     pub fn client(by_basic: bool) -> Self {
         let told = "The client is not known, or did not prove that it is the one.";
         Self { by_basic, ..Self::new(ErrorCode::InvalidClient, told) }
+    }
+
+    /// [`ErrorCode::InvalidAuthorizationDetails`].
+    pub fn details() -> Self {
+        let told = "No type of authorization_details is known here: ask with scope and resource.";
+        Self::new(ErrorCode::InvalidAuthorizationDetails, told)
     }
 
     /// [`ErrorCode::TemporarilyUnavailable`].

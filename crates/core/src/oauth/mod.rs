@@ -23,4 +23,4 @@ pub mod registration;
 pub mod scope;
 pub mod userinfo;
 
-pub use error::{Error, ErrorCode};
+pub use error::{AUTHORIZATION_DETAILS, Error, ErrorCode};

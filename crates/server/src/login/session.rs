@@ -80,6 +80,16 @@ impl Entry {
             is_device: false,
         }
     }
+
+    /// Writes what the proof leaves to be written, while it is one.
+    fn settle(&self, tx: &mut Tx<'_>) -> Result<(), Stop> {
+        match &self.settlement {
+            Some(settlement) if !settlement.write(tx)? => {
+                Err(Problem::new(401, DISPROVED, "The password is another one since.").into())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A session that has begun, or goes on with another secret.
@@ -173,11 +183,7 @@ pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<
     work::write(app, move |tx| {
         work::must_be_on_time(tx, now)?;
         must_be_there(tx, grant.realm, entry.user)?;
-        if let Some(settlement) = &entry.settlement
-            && !settlement.write(tx)?
-        {
-            return Err(Problem::new(401, DISPROVED, "The password is another one since.").into());
-        }
+        entry.settle(tx)?;
         let mut ended = ended.iter();
         if let Some(replaced) = entry.replaces {
             end_own(tx, &grant, replaced, Why::Replaced, ended.next(), now)?;
@@ -201,7 +207,52 @@ pub async fn begin(app: &App, realm: &Realm, entry: Entry, now: Time) -> Result<
     Ok(begun)
 }
 
-/// More was proved in a session, or the same anew: it goes on with another secret and counts as fresh. None where it is over.
+/// Somebody signs in, in a browser where somebody may be signed in. His own session goes on, with another secret: what grew from
+/// it stays, and no application hears of an end. Anybody else's ends.
+pub async fn enter(
+    app: &App,
+    realm: &Realm,
+    entry: Entry,
+    before: Option<&SignedIn>,
+    now: Time,
+) -> Result<Begun, Problem> {
+    if let Some(own) = before.filter(|before| before.user == entry.user)
+        && let Some(begun) = again(app, realm, own.grant, &entry, now).await?
+    {
+        return Ok(begun);
+    }
+    begin(app, realm, Entry { replaces: before.map(|before| before.grant), ..entry }, now).await
+}
+
+/// All was shown anew in a session: it goes on as one that begins now. None where it is over.
+async fn again(app: &App, realm: &Realm, session: GrantId, entry: &Entry, now: Time) -> Result<Option<Begun>, Problem> {
+    let device = entry.is_device.then(|| device::Drawn::of(app, realm, entry.user, entry.seen.clone(), now));
+    let shown = device.as_ref().map(|device| device.secret.clone());
+    let (secret, stored) = draw(app, realm.id, SecretKind::Session, session, now);
+    let (id, entry, ends_at) = (realm.id, entry.clone(), now + realm.session_life().absolute);
+    let drawn = told(app, realm.id, "session.raised", entry.user, session, now);
+    let is_raised = work::write(app, move |tx| {
+        work::must_be_on_time(tx, now)?;
+        must_be_there(tx, id, entry.user)?;
+        entry.settle(tx)?;
+        let Some(known) = find_live(tx, id, session, now)?.filter(|known| known.session.user == entry.user) else {
+            return Ok(false);
+        };
+        let (factors, pending) = known.session.after(entry.factors);
+        if !tx.raise_session(id, factors, pending, &stored, now)? {
+            return Ok(false);
+        }
+        tx.update_grant(&Grant { expires_at: Some(ends_at), ..known.grant }, now)?;
+        if let Some(device) = &device {
+            device.write(tx, now)?;
+        }
+        let detail = json!({ "factors": factors.to_string() });
+        Ok(tx.insert_event(&Event { detail, ..drawn.clone() }).map(|_| true)?)
+    });
+    Ok(is_raised.await?.then_some(Begun { secret, grant: session, ends_at, device: shown }))
+}
+
+/// More was proved in a session: it goes on with another secret and counts as fresh. None where it is over.
 pub async fn raise(
     app: &App,
     realm: &Realm,
@@ -213,13 +264,9 @@ pub async fn raise(
     let (id, shown, absolute) = (realm.id, Factors::of(shown), realm.session_life().absolute);
     let drawn = told(app, realm.id, "session.raised", "", session, now);
     let raised = work::write(app, move |tx| {
-        let known = tx.find_session(id, session, now)?;
-        let Some(known) = known.filter(|known| known.is_live && known.grant.kind == GrantKind::Session) else {
-            return Ok(None);
-        };
-        let factors = known.session.factors.with(shown);
+        let Some(known) = find_live(tx, id, session, now)? else { return Ok(None) };
         let was_pending = !known.session.pending.is_empty();
-        let pending = known.session.pending.without(shown);
+        let (factors, pending) = known.session.after(shown);
         if !tx.raise_session(id, factors, pending, &stored, now)? {
             return Ok(None);
         }
@@ -234,6 +281,12 @@ pub async fn raise(
         Ok(ends_at)
     });
     Ok(raised.await?.map(|ends_at| Begun { secret, grant: session, ends_at, device: None }))
+}
+
+/// A session at the issuer that is not over.
+fn find_live(tx: &mut Tx<'_>, realm: RealmId, session: GrantId, now: Time) -> Result<Option<IssuedSession>, Stop> {
+    let known = tx.find_session(realm, session, now)?;
+    Ok(known.filter(|known| known.is_live && known.grant.kind == GrantKind::Session))
 }
 
 /// Who is signed in at the issuer, by the cookie of a request to one of its own pages. A refused cookie is none.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many changes of a realm may be under way: a quarter of what the store commits at once.
-const RUNNING: usize = 64;
+pub const RUNNING: usize = 64;
 /// How many more may wait. Together they are a quarter of the store's queue.
 const WAITING: usize = 960;
 
@@ -65,6 +65,14 @@ impl Lanes {
         };
         let place = places.acquire_owned().await.ok()?;
         Some(InLane { _place: place, _inside: inside })
+    }
+}
+
+impl Lanes {
+    /// How many of a realm have a place or wait for one: for tests, which hold the others up.
+    #[doc(hidden)]
+    pub fn count(&self, realm: RealmId) -> usize {
+        self.open.lock().get(&realm).map_or(0, |lane| lane.inside)
     }
 }
 

@@ -37,8 +37,8 @@ use crate::check::policies::RealmPolicy;
 use crate::login::session::Seen;
 use crate::manage::work::BEHIND_MAX;
 
-/// Begins what was approved. `spend` uses up, for this grant and in the same transaction, what it is exchanged for; none where
-/// it says that somebody was first.
+/// Begins what was approved, if the sign-in behind it is still there when it is written. `spend` uses up, for this grant and in the
+/// same transaction, what it is exchanged for; none where it says that somebody was first.
 pub async fn begin(
     app: &App,
     call: &Call,
@@ -63,6 +63,11 @@ pub async fn begin(
     let (kept, grant) = (drawn.clone(), lineage.grant.clone());
     let _place = app.lanes.enter(realm).await.ok_or_else(Error::unavailable)?;
     let begun = app.store.write(move |tx| {
+        // What was read is of a moment ago: who signed out since then lets nobody in, and who does after this is heard of.
+        let is_there = tx.lock_subject(realm, grant.subject)?;
+        if !is_there || tx.hold_session(realm, authorized.session, now)?.is_none() {
+            return Ok(End::Rollback(Begun::Ended));
+        }
         if tx.newest_grant()?.is_some_and(|newest| newest > now + BEHIND_MAX) {
             return Ok(End::Rollback(Begun::Behind));
         }
@@ -78,6 +83,7 @@ pub async fn begin(
     });
     match begun.await.map_err(|error| answer::unread(&error))? {
         Begun::ByAnother => Ok(None),
+        Begun::Ended => Err(Refused::grant(Why::Ended.as_str(), Why::Ended)),
         Begun::Behind => {
             tracing::error!(
                 "the clock is behind what is stored: nothing is issued until it is not. Next: admit doctor"
@@ -97,6 +103,7 @@ pub async fn begin(
 enum Begun {
     Here,
     ByAnother,
+    Ended,
     Behind,
 }
 

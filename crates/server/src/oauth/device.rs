@@ -7,7 +7,7 @@ use admit_core::check::address;
 use admit_core::id::ClientId;
 use admit_core::limit::{Limit, Rate};
 use admit_core::oauth::device::{Asked, DeviceCode, INTERVAL, LIFE, UserCode, ask};
-use admit_core::oauth::{Error, ErrorCode};
+use admit_core::oauth::{AUTHORIZATION_DETAILS, Error, ErrorCode};
 use admit_core::secret::{self, SecretKind};
 use admit_store::End;
 use axum::extract::State;
@@ -57,10 +57,12 @@ pub async fn post(State(app): State<App>, call: Call) -> Response {
 
 async fn begin(app: &App, call: &Call) -> Result<Response, Error> {
     let caller = client::authenticate(app, &call.realm, &call.headers, &call.form, call.ip, call.now).await?;
+    if call.form.value(AUTHORIZATION_DETAILS).is_some() {
+        return Err(Error::details());
+    }
     let (realm, now) = (&call.realm.realm, call.now);
     let resources: Vec<_> = call.form.resources().collect();
-    let spec = &caller.client.client.spec;
-    let (api, scopes) = ask(spec, &call.realm.apis, &resources, call.form.value("scope"))?;
+    let (api, scopes) = ask(&caller.client.client, &call.realm.apis, &resources, call.form.value("scope"))?;
     count(app, call, &caller)?;
     let Some(_place) = app.lanes.enter(realm.id).await else { return Err(Error::unavailable()) };
     let asked = Asked { api, scopes, ip: call.ip };

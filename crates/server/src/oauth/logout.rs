@@ -50,6 +50,9 @@ pub struct Farewell {
     /// What ended: applications and hosts.
     #[serde(rename = "e")]
     pub ended: Vec<String>,
+    /// In which browser, which is the only one that is told: applications choose what they are called.
+    #[serde(rename = "b")]
+    pub browser: Option<[u8; 16]>,
     /// The language that was asked for.
     #[serde(rename = "l")]
     pub language: Option<String>,

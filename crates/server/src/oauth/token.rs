@@ -4,7 +4,7 @@
 //! [`crate::jobs::token`]).
 
 use admit_core::client::ClientType;
-use admit_core::oauth::{Error, ErrorCode};
+use admit_core::oauth::{AUTHORIZATION_DETAILS, Error, ErrorCode};
 use admit_core::secret::Secret;
 use axum::extract::State;
 use axum::response::Response;
@@ -68,6 +68,9 @@ async fn answer(app: &App, call: &Call) -> Result<Given, Error> {
     if !grants::KNOWN.contains(&grant_type) {
         let told = format!("Only these are known here: {}.", grants::KNOWN.join(", "));
         return Err(Error::new(ErrorCode::UnsupportedGrantType, told));
+    }
+    if call.form.value(AUTHORIZATION_DETAILS).is_some() {
+        return Err(Error::details());
     }
     let caller = client::authenticate(app, &call.realm, &call.headers, &call.form, call.ip, call.now).await?;
     let given = match grant_type {

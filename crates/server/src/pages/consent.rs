@@ -17,7 +17,7 @@ use super::text::Words;
 use super::visit::{Visit, go, with_cookies};
 use super::{Frame, page_on_to};
 use crate::http::problem::Problem;
-use crate::oauth::authorize::{self, Granted, Next, Stage};
+use crate::oauth::authorize::{self, Answer, Granted, Next, Stage};
 
 /// What stands before a scope in the name of its box.
 const BOX: &str = "scope:";
@@ -53,6 +53,8 @@ struct Group<'p> {
 struct Choice<'p> {
     name: &'p ScopeName,
     text: String,
+    /// What was declined before is not ticked for him.
+    is_ticked: bool,
 }
 
 /// `GET /consent`
@@ -60,7 +62,7 @@ pub async fn get(mut visit: Visit, query: Query) -> Result<Response, Problem> {
     let sealed = query.text("flow");
     let stage = authorize::arrive(&mut visit, sealed)?;
     match stage.next(&visit)? {
-        Next::Refuse(error) => Ok(stage.refuse(&visit, &error)),
+        Next::Refuse(error) => stage.refuse_unasked(&visit, &error),
         Next::SignIn => Ok(go(&visit.path(&format!("/login?flow={sealed}")))),
         Next::Issue(granted) => stage.issue(&visit, granted, None).await,
         Next::Ask(granted) => Ok(show(&visit, &stage, &granted, sealed)),
@@ -82,13 +84,13 @@ pub async fn post(mut visit: Visit, Sent(form): Sent) -> Result<Response, Proble
     }
     let ticked: Vec<_> = form.ticked(BOX).collect();
     let is_given = |scope: &ScopeName| is_open_id(scope) || ticked.contains(&scope.as_str());
-    let scopes: Vec<_> = granted.scopes.iter().filter(|scope| is_given(scope)).cloned().collect();
+    let (scopes, declined): (Vec<_>, Vec<_>) = granted.scopes.iter().cloned().partition(is_given);
     if scopes.is_empty() {
         return Ok(stage.refuse(&visit, &Error::new(ErrorCode::AccessDenied, "The person ticked nothing.")));
     }
     let event = Event::new(visit.app.id(visit.now), visit.row().id, "consent.given", visit.now);
     let event = event.by(granted.person.user).on(stage.client.client.id).asked_by(visit.request_id);
-    stage.issue(&visit, Granted { scopes, ..granted }, Some(event)).await
+    stage.issue(&visit, Granted { scopes, ..granted }, Some(Answer { declined, event })).await
 }
 
 fn show(visit: &Visit, stage: &Stage, granted: &Granted<'_>, sealed: &str) -> Response {
@@ -96,7 +98,7 @@ fn show(visit: &Visit, stage: &Stage, granted: &Granted<'_>, sealed: &str) -> Re
     let other = stage.flow.clone().by_another(visit.now);
     let other = authorize::seal(&visit.app, visit.row().id, &other).unwrap_or_default();
     let api = granted.request.asked.api;
-    let groups = groups(words, api, &granted.scopes);
+    let groups = groups(words, api, granted);
     let has_boxes = groups.iter().any(|group| !group.api.is_empty());
     let links = [(words.say("consent.policy"), &client.policy_uri), (words.say("consent.tos"), &client.tos_uri)];
     let shown = ConsentPage {
@@ -119,16 +121,17 @@ fn show(visit: &Visit, stage: &Stage, granted: &Granted<'_>, sealed: &str) -> Re
 }
 
 /// What can be ticked: everything but `openid`.
-fn groups<'p>(words: &Words, api: Option<&Api>, scopes: &'p [ScopeName]) -> Vec<Group<'p>> {
+fn groups<'p>(words: &Words, api: Option<&Api>, granted: &'p Granted<'_>) -> Vec<Group<'p>> {
     let (mut about, mut there) = (Vec::new(), Vec::new());
-    for name in scopes {
-        let of_identity = |text: &str| Choice { name, text: text.to_owned() };
+    for name in &granted.scopes {
+        let choice = |text: String| Choice { name, text, is_ticked: !granted.declined.contains(name) };
+        let of_identity = |text: &str| choice(text.to_owned());
         match IdentityScope::of(name) {
             Some(IdentityScope::OpenId) => {}
             Some(IdentityScope::Profile) => about.push(of_identity(words.say("consent.profile"))),
             Some(IdentityScope::Email) => about.push(of_identity(words.say("consent.email"))),
             Some(IdentityScope::OfflineAccess) => about.push(of_identity(words.say("consent.offline"))),
-            None => there.push(Choice { name, text: described(api, name) }),
+            None => there.push(choice(described(api, name))),
         }
     }
     let api = api.map(|api| api.spec.uri.to_string()).unwrap_or_default();

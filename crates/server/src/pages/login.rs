@@ -135,7 +135,7 @@ pub async fn get(mut visit: Visit, query: Query) -> Result<Response, Problem> {
         if !matches!(stage.next(&visit)?, Next::SignIn) {
             return Ok(go(&visit.path(&format!("/consent?flow={sealed}"))));
         }
-        let hint = stage.raw.text("login_hint").unwrap_or_default().to_owned();
+        let hint = stage.login_hint().to_owned();
         return Ok(show(&visit, &Errand::onward(stage, sealed), &hint, String::new(), StatusCode::OK));
     }
     let errand = Errand::of(&visit, query.text("state"), query.text("for"));
@@ -212,7 +212,8 @@ impl From<Problem> for Failed {
     }
 }
 
-/// Judges what was typed and begins a session. The cookies take the place of all that the browser had, and its name is another.
+/// Judges what was typed and begins a session, or goes on with his own. The cookies take the place of all that the browser had,
+/// and its name is another.
 async fn prove(
     visit: &Visit,
     identifier: &str,
@@ -228,13 +229,15 @@ async fn prove(
     let asker = Asker { source: visit.source(), known, request_id: visit.request_id };
     let proved = verify::prove(app, realm, identifier, password, asker).await.map_err(Failed::Refused)?;
     let (Proved { user }, settlement) = proved;
-    let before = visit.signed_in()?.map(|signed_in| signed_in.grant);
+    let before = visit.signed_in()?;
     let entry = Entry {
         settlement: Some(Arc::new(settlement)),
         is_device: known != Some(user),
-        ..Entry::new(user, &[Factor::Password], visit.seen(), before)
+        ..Entry::new(user, &[Factor::Password], visit.seen(), None)
     };
-    let begun = session::begin(app, realm, entry, visit.now).await.map_err(|problem| match problem.code() {
+    let begun = session::enter(app, realm, entry, before.as_ref(), visit.now).await.map_err(|problem| match problem
+        .code()
+    {
         session::DISPROVED => Failed::Refused(Refused::Wrong),
         _ => Failed::Problem(problem),
     })?;

@@ -106,26 +106,34 @@ async fn end(visit: &Visit, signed_in: &SignedIn, mut farewell: Farewell) -> Res
 
 /// On to where the application wants it, else to the page that says what ended. No cookie of the session is left.
 fn leave(visit: &Visit, mut farewell: Farewell) -> Response {
-    let to = farewell.to.clone().unwrap_or_else(|| {
-        farewell.session = None;
-        let sealed = farewell.seal(&visit.app, visit.row().id, visit.now).unwrap_or_default();
-        visit.path(&format!("/logout?flow={sealed}"))
-    });
-    let cookies = visit.clear_session().into_iter().chain([visit.clear(Cookie::Before)]);
+    let (to, before) = match farewell.to.take() {
+        Some(to) => (to, Some(visit.clear(Cookie::Before))),
+        None => {
+            let ticket = visit.new_ticket();
+            (farewell.session, farewell.browser) = (None, Some(ticket.browser));
+            let sealed = farewell.seal(&visit.app, visit.row().id, visit.now).unwrap_or_default();
+            (visit.path(&format!("/logout?flow={sealed}")), ticket.cookie)
+        }
+    };
+    let cookies = visit.clear_session().into_iter().chain(before);
     let mut response = with_cookies(go(&to), cookies);
     response.headers_mut().insert(CLEAR_SITE_DATA, CLEARED);
     response
 }
 
-/// Nobody is signed in. Who showed that he was sends the browser on; who only said so has a link.
+/// Nobody is signed in. Who showed that he was sends the browser on; who only said so has a link, and so has an application that
+/// registered itself: it could show an ID token of anybody to send others wherever it likes.
 fn over(visit: &Visit, farewell: Farewell) -> Result<Response, Problem> {
-    if farewell.session.is_some() && farewell.to.is_some() && visit.is_navigation() {
+    let client = asking(visit, &farewell)?;
+    let is_stranger = client.as_ref().is_none_or(|client| client.spec.dynamic);
+    if farewell.session.is_some() && farewell.to.is_some() && !is_stranger && visit.is_navigation() {
         return Ok(leave(visit, farewell));
     }
-    let client = asking(visit, &farewell)?.map(|client| client.spec.name.to_string());
+    let client = client.map(|client| client.spec.name.to_string());
+    let is_here = farewell.browser.is_some() && farewell.browser == visit.browser();
     let shown = LoggedOutPage {
         frame: visit.frame(),
-        ended: farewell.ended,
+        ended: if is_here { farewell.ended } else { Vec::new() },
         back: client.zip(farewell.to),
         login: visit.path("/login"),
     };

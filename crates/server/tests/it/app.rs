@@ -8,6 +8,7 @@ use admit::http::limits::Limits;
 use admit::serve::{self, Listeners, Places, Running, Server};
 use admit_core::check::code::Reason;
 use admit_core::secret::Secret;
+use admit_store::End;
 use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -165,6 +166,17 @@ impl TestApp {
             headers.push(("content-type", "application/json"));
         }
         self.send(method, path, &headers, body).await
+    }
+
+    /// Makes a client one that registered itself, in the realm `default`.
+    pub async fn registered_itself(&self, client: &str) {
+        let (realm, id, now) = (self.app.default_realm, client.parse().unwrap(), self.app.now());
+        let changed = self.app.store.write(move |tx| {
+            let mut client = tx.find_client(realm, id)?.unwrap();
+            client.spec.dynamic = true;
+            Ok(End::Commit(tx.update_client(realm, &client, now)?.is_some()))
+        });
+        assert!(changed.await.unwrap());
     }
 
     /// The operator key.

@@ -227,10 +227,10 @@ fn what_a_person_decided_is_one_row_for_each_application() {
     let (ours, theirs) = (Population::new(&store, "ours"), Population::new(&store, "theirs"));
     let (home, alice, client) = (ours.realm.id, ours.user.id, ours.client.id);
     let mut consent = admit_core::consent::Consent::default();
-    consent.add(None, &["openid".parse().unwrap()]);
+    consent.decide(None, &["openid".parse().unwrap()], &["email".parse().unwrap()]);
     let (first, later) = (consent.clone(), NOW + Span::minutes(1));
     store.put(move |tx| tx.update_consent(home, alice, client, &first, NOW));
-    consent.add(Some(&ours.api.spec.uri), &["orders:read".parse().unwrap()]);
+    consent.decide(Some(&ours.api.spec.uri), &["orders:read".parse().unwrap()], &[]);
     let second = consent.clone();
     store.put(move |tx| tx.update_consent(home, alice, client, &second, later));
     let kept = KeptConsent { client, consent, created_at: NOW, updated_at: later };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use admit_core::check::code::Reason;
+use admit_core::client::{Client, ClientSpec, ClientType};
 use admit_core::grant::{Grant, GrantKind};
 use admit_core::id::{GrantId, SubjectId};
 use admit_core::login::session::{Factor, Factors, Session, SessionSecret};
@@ -16,7 +17,7 @@ use admit_core::time::{Span, Time};
 use admit_store::{AuthorizationUse, End, ShortCredential, ShortKind};
 use serde_json::json;
 
-use crate::fixture::{NOW, Population, TestStore, grant, id, scopes};
+use crate::fixture::{NOW, Population, TestStore, client, grant, id, scopes};
 
 both!(
     an_authorization_is_found_by_its_refresh_token_with_all_that_it_is_worth,
@@ -25,6 +26,7 @@ both!(
     one_that_stays_is_touched_and_forgets_what_led_to_it,
     answers_are_found_when_their_moment_is_over_and_no_others,
     what_a_person_lets_applications_do_is_listed_and_taken_back,
+    lg_06_of_a_sign_out_and_of_what_begins_at_that_moment_one_hears_of_the_other,
     az_13_a_code_is_spent_once_and_remembered,
     what_ended_long_ago_is_swept_before_the_session_that_it_grew_from,
     refresh_tokens_follow_the_master_key_until_they_are_spent
@@ -286,6 +288,49 @@ fn what_a_person_lets_applications_do_is_listed_and_taken_back() {
     assert_eq!(store.put(move |tx| tx.revoke_authorizations(home, alice, client, NOW)), 2);
     assert_eq!(store.told().len(), told + 2, "every cache hears of it");
     assert_eq!((list(NOW), store.put(move |tx| tx.revoke_authorizations(home, alice, client, NOW))), (vec![], 0));
+}
+
+fn lg_06_of_a_sign_out_and_of_what_begins_at_that_moment_one_hears_of_the_other() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice) = (all.realm.id, all.user.id);
+    let plain = client(home, "hears");
+    let backchannel_logout_uri = Some("https://app.test/out".to_owned());
+    let hears = Client { spec: ClientSpec { kind: ClientType::Web, backchannel_logout_uri, ..plain.spec }, ..plain };
+    let app = hears.id;
+    store.put(move |tx| tx.insert_client(&hears));
+    for _ in 0..ROUNDS / 4 {
+        let session = sign_in(&store, &all).id;
+        let (grant, authorized) = authorization(&all, None);
+        let grant = Grant { client: Some(app), ..grant };
+        let authorized = Authorized { client: app, session, ..authorized };
+        let (start, other) = (Arc::new(Barrier::new(2)), store.store.clone());
+        let begins = thread::spawn({
+            let start = start.clone();
+            move || {
+                start.wait();
+                let begun = other.write_blocking(move |tx| {
+                    assert!(tx.lock_subject(home, SubjectId::User(alice))?);
+                    if tx.hold_session(home, session, NOW)?.is_none() {
+                        return Ok(End::Rollback(false));
+                    }
+                    tx.insert_authorization(&grant, &authorized)?;
+                    Ok(End::Commit(true))
+                });
+                begun.unwrap()
+            }
+        });
+        start.wait();
+        assert!(store.put(move |tx| tx.revoke_grant(home, session, NOW)));
+        let has_begun = begins.join().unwrap();
+        let notices = store.get(|tx| tx.list_due_logout_notices(1_000, NOW));
+        let is_told = notices.iter().any(|notice| notice.session == session);
+        assert_eq!(has_begun, is_told, "who was let in is told, and who is not told was not let in");
+        assert!(store.put(move |tx| tx.hold_session(home, session, NOW)).is_none(), "it is over");
+    }
+    let session = sign_in(&store, &all).id;
+    let hold = |now| store.put(move |tx| tx.hold_session(home, session, now)).is_some();
+    assert_eq!((hold(NOW), hold(NOW + Span::days(7))), (true, false), "while it is used");
 }
 
 fn az_13_a_code_is_spent_once_and_remembered() {

@@ -15,6 +15,7 @@ both!(
     two_devices_never_show_the_same_code,
     dv_02_who_asks_too_soon_waits_longer,
     somebody_decides_once_and_it_is_spent_once,
+    tk_11_what_a_person_confirmed_goes_with_what_he_let_its_client_do,
     device_codes_are_swept_when_they_are_over,
     a_registration_is_found_by_its_token_and_ends_with_its_client
 );
@@ -56,6 +57,25 @@ fn approved(code: &DeviceCode) -> Approved {
 fn put(store: &TestStore, code: &DeviceCode) -> bool {
     let code = code.clone();
     store.put(move |tx| tx.insert_device_code(&code))
+}
+
+fn tk_11_what_a_person_confirmed_goes_with_what_he_let_its_client_do() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (home, alice, client) = (all.realm.id, all.user.id, all.client.id);
+    let [waiting, of_alice, of_another, of_other_client] = [1, 2, 3, 4].map(|number| code(&all, number));
+    let of_other_client = DeviceCode { client: admit_core::id::ClientId::from_bytes([8; 16]), ..of_other_client };
+    for code in [&waiting, &of_alice, &of_another, &of_other_client] {
+        assert!(put(&store, code));
+    }
+    for (code, user) in [(&of_alice, alice), (&of_another, id()), (&of_other_client, alice)] {
+        let (code, approved) = (code.clone(), Approved { user, ..approved(code) });
+        assert!(store.put(move |tx| tx.approve_device_code(&code, &approved, NOW)));
+    }
+    assert_eq!(store.put(move |tx| tx.revoke_authorizations(home, alice, client, NOW)), 0, "there was none yet");
+    let is_there = |code: &DeviceCode| store.get(|tx| tx.find_device_code(home, &[code.hash])).is_some();
+    let left = [&waiting, &of_alice, &of_another, &of_other_client].map(is_there);
+    assert_eq!(left, [true, false, true, true]);
 }
 
 fn a_device_code_is_found_by_both_of_its_codes_in_its_realm() {

@@ -5,6 +5,9 @@
 use serde_json::{Map, Value};
 
 use crate::json;
+use crate::name::ScopeName;
+use crate::oauth::identity::IdentityScope;
+use crate::oauth::userinfo;
 
 /// The longest text, in bytes.
 const TEXT_MAX: usize = 4 << 10;
@@ -35,6 +38,24 @@ impl Claims {
     /// What is kept with a code.
     pub fn value(&self) -> &Value {
         &self.0
+    }
+
+    /// The scopes that stand for the claims about a person that are wanted by their names: he is asked about either alike.
+    pub fn scopes(&self) -> impl Iterator<Item = IdentityScope> {
+        let is_wanted = |name: &str| PLACES.iter().any(|place| self.0[*place].get(name).is_some());
+        userinfo::CLAIMS.into_iter().filter(move |(name, _)| is_wanted(name)).map(|(_, scope)| scope)
+    }
+
+    /// What is kept where a person gave these scopes, and whatever they do not stand for.
+    pub fn within(&self, given: &[ScopeName]) -> Value {
+        let mut kept = self.0.clone();
+        let withheld = userinfo::CLAIMS.into_iter().filter(|(_, scope)| !scope.is_in(given));
+        for (name, _) in withheld {
+            for place in PLACES {
+                kept.get_mut(place).and_then(Value::as_object_mut).and_then(|claims| claims.remove(name));
+            }
+        }
+        kept
     }
 
     /// The values of `acr` one of which the sign-in must have; none where any will do (§5.5.1.1).
@@ -74,6 +95,25 @@ mod tests {
         let kept = serde_json::json!({"userinfo": {"email": null, "x": {"essential": true, "value": 1, "new": {}}}});
         assert_eq!(claims.value(), &kept);
         assert_eq!(Claims::parse("{}").unwrap(), Claims::default());
+    }
+
+    #[test]
+    fn oidc_core_5_5_a_claim_that_is_wanted_by_its_name_is_given_with_its_scope() {
+        let text = r#"{"userinfo":{"email":null,"name":null,"x":null},"id_token":{"email":{"essential":true},"auth_time":null}}"#;
+        let claims = Claims::parse(text).unwrap();
+        assert!(claims.scopes().all(|scope| matches!(scope, IdentityScope::Email | IdentityScope::Profile)));
+        assert_eq!(claims.scopes().count(), 2);
+        assert_eq!(Claims::default().scopes().count(), 0);
+        let within = |names: &[&str]| {
+            let given: Vec<_> = names.iter().map(|name| ScopeName::parse(name).unwrap()).collect();
+            claims.within(&given)
+        };
+        let [email, profile] = [IdentityScope::Email, IdentityScope::Profile].map(IdentityScope::as_str);
+        assert_eq!(&within(&[email, profile]), claims.value());
+        let bare = serde_json::json!({"userinfo": {"x": null}, "id_token": {"auth_time": null}});
+        assert_eq!(within(&["openid"]), bare);
+        assert_eq!(within(&[profile])["userinfo"], serde_json::json!({"name": null, "x": null}));
+        assert_eq!(Claims::default().within(&[]), Value::Null);
     }
 
     #[test]

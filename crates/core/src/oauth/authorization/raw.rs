@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::form::Form;
 use crate::id::UserId;
+use crate::oauth::AUTHORIZATION_DETAILS;
 
 /// The parameters that are heard; what is not among them is ignored (RFC 6749 §3.1).
-const HEARD: [&str; 19] = [
+const HEARD: [&str; 20] = [
     "acr_values",
+    AUTHORIZATION_DETAILS,
     "claims",
     "client_id",
     "code_challenge",

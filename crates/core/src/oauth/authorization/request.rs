@@ -6,9 +6,11 @@ use super::scopes::{self, Asked};
 use super::way::Mode;
 use crate::api::Api;
 use crate::client::Client;
+use crate::name::ScopeName;
 use crate::oauth::identity::IdentityScope;
 use crate::oauth::pkce::Challenge;
-use crate::oauth::{Error, ErrorCode};
+use crate::oauth::{AUTHORIZATION_DETAILS, Error, ErrorCode};
+use crate::principal::Standing;
 use crate::text::Language;
 use crate::time::Span;
 
@@ -83,11 +85,22 @@ impl<'a> Request<'a> {
         let claims = raw.text("claims").map_or(Some(Claims::default()), Claims::parse);
         let claims =
             claims.ok_or_else(|| Error::request("The claims are no JSON as OpenID Connect Core, 5.5, has it."))?;
-        let subject = match claims.subject() {
-            Some(named) => Some(named.parse().map_or(Hinted::Unknown, Hinted::Of)),
-            None => raw.hinted,
-        };
+        let subject = subject(&claims, raw.hinted)?;
         Ok(Self { asked, nonce, challenge, prompt, max_age: max_age(raw, client)?, claims, subject })
+    }
+}
+
+impl Request<'_> {
+    /// What a person is to give who may do this much on the API: scopes, and those that stand for claims.
+    pub fn wanted(&self, standing: Option<&Standing>) -> Vec<ScopeName> {
+        let mut scopes = self.asked.of_person(standing);
+        // Without it nobody is told who it is, whatever is wanted by name.
+        if IdentityScope::OpenId.is_in(&scopes) {
+            scopes.extend(self.claims.scopes().filter_map(|scope| ScopeName::parse(scope.as_str()).ok()));
+        }
+        scopes.sort();
+        scopes.dedup();
+        scopes
     }
 }
 
@@ -109,6 +122,9 @@ fn must_be_plain(raw: &RawRequest) -> Result<(), Error> {
         if raw.text(name).is_some() {
             return Err(Error::new(code, told));
         }
+    }
+    if raw.text(AUTHORIZATION_DETAILS).is_some() {
+        return Err(Error::details());
     }
     // Whoever could verify it has taken it away, and says whom it names.
     if raw.text("id_token_hint").is_some() {
@@ -136,6 +152,18 @@ fn must_be_bound(client: &Client, has_challenge: bool, has_nonce: bool) -> Resul
         (false, true) => Err(Error::request("code_challenge is missing (PKCE, by S256).")),
         (false, false) if has_nonce => Ok(()),
         (false, false) => Err(Error::request("Without PKCE a nonce and the scope openid are needed.")),
+    }
+}
+
+/// Who it must be: whom `claims` names, and whom the hint does (OpenID Connect Core §5.5.1). An id that is nobody's is no hint
+/// that can be left out: nobody who signs in is that one.
+fn subject(claims: &Claims, hinted: Option<Hinted>) -> Result<Option<Hinted>, Error> {
+    let nobody = || Error::new(ErrorCode::LoginRequired, "Nobody can sign in as the one who is asked for.");
+    let Some(named) = claims.subject() else { return Ok(hinted) };
+    let named = named.parse().map_err(|_| nobody())?;
+    match hinted {
+        Some(Hinted::Of(other)) if other != named => Err(nobody()),
+        _ => Ok(Some(Hinted::Of(named))),
     }
 }
 

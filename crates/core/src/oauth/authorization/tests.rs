@@ -228,7 +228,7 @@ struct Case {
 impl Case {
     fn of(query: &'static str) -> Self {
         let mut consent = Consent::default();
-        consent.add(Some(&ApiUri::parse(SHOP).unwrap()), &scopes("openid read write offline_access"));
+        consent.decide(Some(&ApiUri::parse(SHOP).unwrap()), &scopes("openid read write offline_access"), &[]);
         Self { query, client: web(), signed_in_ago: Span::minutes(4), consent, rights: "read write", by_another: false }
     }
 
@@ -281,11 +281,60 @@ fn az_24_az_25_a_sign_in_is_new_where_it_must_be_and_nobody_sees_a_page_who_must
             "issue openid",
         ),
         ("scope=openid&resource=https://shop&acr_values=urn:admit:aal2", "issue openid"),
-        ("scope=openid&claims={\"id_token\":{\"sub\":{\"value\":\"usr_x\"}}}&prompt=none", "login_required"),
     ] {
         assert_eq!(Case::of(query).judged(), verdict, "{query}");
     }
     assert_eq!(Case { by_another: true, ..Case::of("scope=read") }.judged(), "sign in", "it was not him");
+}
+
+#[test]
+fn oidc_core_5_5_1_who_is_asked_for_by_his_id_is_he_or_nobody() {
+    let other = UserId::from_bytes([2; 16]);
+    let read = |named: &str, hinted: Option<Hinted>| {
+        let claims = format!("{{\"id_token\":{{\"sub\":{{\"value\":\"{named}\"}}}}}}");
+        let mut raw = raw(&format!("response_type=code&scope=openid&{PKCE}&claims={claims}"));
+        raw.hinted = hinted;
+        let read = Request::read(&raw, &web(), &apis()).map(|request| request.subject);
+        read.map_err(|error| error.code)
+    };
+    let alice = ALICE.to_string();
+    assert_eq!(read(&alice, None), Ok(Some(Hinted::Of(ALICE))));
+    assert_eq!(read(&alice, Some(Hinted::Of(ALICE))), Ok(Some(Hinted::Of(ALICE))));
+    assert_eq!(read(&alice, Some(Hinted::Unknown)), Ok(Some(Hinted::Of(ALICE))));
+    assert_eq!(read(&alice, Some(Hinted::Of(other))), Err(ErrorCode::LoginRequired), "two cannot be one");
+    assert_eq!(read("usr_x", None), Err(ErrorCode::LoginRequired), "nobody's id is not anybody's");
+}
+
+#[test]
+fn oidc_core_5_5_who_wants_claims_by_their_names_asks_for_their_scopes() {
+    let wanted = "scope=openid&claims={\"userinfo\":{\"email\":null},\"id_token\":{\"name\":null}}";
+    assert_eq!(Case::of(wanted).judged(), "ask email openid profile");
+    let silent: &'static str = format!("{wanted}&prompt=none").leak();
+    assert_eq!(Case::of(silent).judged(), "consent_required");
+    let mut case = Case::of(wanted);
+    case.consent.decide(None, &scopes("openid email"), &scopes("profile"));
+    assert_eq!(case.judged(), "issue email openid");
+    let nobody = "scope=read&claims={\"userinfo\":{\"email\":null}}";
+    assert_eq!(Case::of(nobody).judged(), "issue read", "without openid nobody is told anything");
+}
+
+#[test]
+fn what_was_declined_is_neither_given_nor_asked_for_again() {
+    let mut case = Case::of("scope=openid+read+write");
+    case.consent.decide(Some(&ApiUri::parse(SHOP).unwrap()), &[], &scopes("write offline_access"));
+    let judged = |query| Case { query, consent: case.consent.clone(), ..Case::of("") }.judged();
+    assert_eq!(judged("scope=openid+read+write"), "issue openid read");
+    assert_eq!(judged("scope=openid+read+write&prompt=none"), "issue openid read");
+    assert_eq!(judged("scope=openid+read+write&prompt=consent"), "ask openid read write");
+    assert_eq!(judged("scope=openid+read+write+email"), "ask email openid read write", "with what is new");
+    assert_eq!(judged("scope=write"), "ask write", "where nothing else would be given");
+    assert_eq!(judged("scope=write&prompt=none"), "consent_required");
+    let old =
+        Case { signed_in_ago: Span::hours(1), consent: case.consent.clone(), ..Case::of("scope=read+offline_access") };
+    assert_eq!(old.judged(), "issue read", "nobody signs in anew for what he does not give");
+    let mut own = Case { consent: case.consent.clone(), ..Case::of("scope=read+write+email") };
+    own.client.spec.first_party = true;
+    assert_eq!(own.judged(), "issue email read", "the operator's own applications hear it, too");
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub enum Verdict {
     Refuse(Error),
     /// Somebody has to sign in, or to sign in anew.
     SignIn,
-    /// The person has to be asked about these.
+    /// The person has to be asked about these: scopes, and those that stand for claims.
     Ask(Vec<ScopeName>),
     /// It has these.
     Issue(Vec<ScopeName>),
@@ -74,20 +74,26 @@ pub fn judge(
     if request.claims.essential_acr().is_some_and(|wanted| !acr.is_some_and(|acr| wanted.contains(&acr))) {
         return refuse(ErrorCode::UnmetAuthenticationRequirements, "The sign-in is not of an acr that is essential.");
     }
-    let mut scopes = request.asked.of_person(person.standing);
-    if IdentityScope::OfflineAccess.is_in(&scopes) && person.signed_in_at + FRESH <= now {
-        if !silent {
-            return Verdict::SignIn;
-        }
+    let (mut scopes, is_old) = (request.wanted(person.standing), person.signed_in_at + FRESH <= now);
+    if is_old && silent {
         scopes.retain(|scope| IdentityScope::of(scope) != Some(IdentityScope::OfflineAccess));
     }
     if scopes.is_empty() {
         return refuse(ErrorCode::AccessDenied, "The person may do nothing of what is asked for.");
     }
-    let is_known = person.consent.is_some_and(|consent| consent.covers(request.asked.api_uri(), &scopes));
+    let api = request.asked.api_uri();
+    let is_known = person.consent.is_some_and(|consent| consent.covers(api, &scopes));
+    let is_declined = |scope: &ScopeName| person.consent.is_some_and(|consent| consent.declines(api, scope));
+    let left: Vec<_> = scopes.iter().filter(|scope| !is_declined(scope)).cloned().collect();
     // Any program of a machine can stand behind an address that is no host's: there the person is always asked (RFC 8252 §8.6).
     let may_skip = redirect.kind() == RedirectKind::Web && (client.first_party || is_known);
-    match (may_skip && !request.prompt.consent, silent) {
+    // What he declined is not given, and not asked for again unless nothing else is.
+    let skips = may_skip && !request.prompt.consent && !left.is_empty();
+    let scopes = if skips { left } else { scopes };
+    if is_old && IdentityScope::OfflineAccess.is_in(&scopes) {
+        return Verdict::SignIn;
+    }
+    match (skips, silent) {
         (true, _) => Verdict::Issue(scopes),
         (false, true) => refuse(ErrorCode::ConsentRequired, "The person has to be asked."),
         (false, false) => Verdict::Ask(scopes),

@@ -7,7 +7,8 @@
 //!    of it again, so that whatever has changed since counts.
 //! 4. [`answer`] sends the browser back.
 //!
-//! Before the way back is proven every error is a page here. Shows no page itself but the one that posts an answer.
+//! Before the way back is proven every error is a page here; of an application that is a stranger to the person, so is every error
+//! that he has not chosen himself. Shows no page itself but those of [`answer`].
 
 pub mod answer;
 mod flow;
@@ -27,7 +28,7 @@ use crate::http::problem::Problem;
 use crate::pages::form::is_form;
 use crate::pages::visit::{Visit, go, with_cookies};
 pub use flow::{arrive, seal};
-pub use stage::{Granted, Next, Stage};
+pub use stage::{Answer, Granted, Next, Stage};
 
 const PATH: &str = "/oauth/authorize";
 
@@ -40,14 +41,14 @@ pub async fn get(mut visit: Visit, request: Request) -> Result<Response, Problem
     };
     let verdict = stage.next(&visit)?;
     let page = match verdict {
-        Next::Refuse(error) => return Ok(stage.refuse(&visit, &error)),
+        Next::Refuse(error) => return stage.refuse_unasked(&visit, &error),
         Next::Issue(granted) => return stage.issue(&visit, granted, None).await,
         Next::SignIn => "/login",
         Next::Ask(_) => "/consent",
     };
     let ticket = visit.ticket();
     let Some(sealed) = seal(&visit.app, visit.row().id, &stage.flow.clone().bound_to(ticket.browser)) else {
-        return Ok(stage.refuse(&visit, &too_long()));
+        return stage.refuse_unasked(&visit, &too_long());
     };
     Ok(with_cookies(go(&visit.path(&format!("{page}?flow={sealed}"))), ticket.cookie))
 }
@@ -65,11 +66,11 @@ pub async fn post(mut visit: Visit, request: Request) -> Result<Response, Proble
     octets.extend_from_slice(&body.map_err(|error| too_large_or_broken(&error, REQUEST_MAX))?);
     let stage = Sent::read(&octets)?.begin(&mut visit).await?;
     if let Err(error) = stage.read(&visit) {
-        return Ok(stage.refuse(&visit, &error));
+        return stage.refuse_unasked(&visit, &error);
     }
     match seal(&visit.app, visit.row().id, &stage.flow) {
         Some(sealed) => Ok(go(&visit.path(&format!("{PATH}?flow={sealed}")))),
-        None => Ok(stage.refuse(&visit, &too_long())),
+        None => stage.refuse_unasked(&visit, &too_long()),
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use admit_core::audit::Event;
 use admit_core::check::address;
+use admit_core::consent::Consent;
 use admit_core::name::ScopeName;
 use admit_core::oauth::Error;
 use admit_core::oauth::approved::{Approved, ShownAt};
 use admit_core::oauth::authorization::{self, Carried, Flow, Person, RawRequest, Request, Verdict, Way};
 use admit_core::secret::SecretHash;
+use admit_store::KeptConsent;
 use axum::response::Response;
 
 use super::{answer, flow, hint, pushed};
@@ -49,8 +51,18 @@ pub struct Granted<'v> {
     pub request: Request<'v>,
     /// Who.
     pub person: SignedIn,
-    /// What of it.
+    /// What of it: scopes, and those that stand for claims.
     pub scopes: Vec<ScopeName>,
+    /// What of that he declined before.
+    pub declined: Vec<ScopeName>,
+}
+
+/// What somebody said when he was asked.
+pub struct Answer {
+    /// What he does not give of it.
+    pub declined: Vec<ScopeName>,
+    /// Who tells the audit.
+    pub event: Event,
 }
 
 impl Stage {
@@ -104,27 +116,49 @@ impl Stage {
             Err(error) => return Ok(Next::Refuse(error)),
         };
         let (client, signed_in) = (&self.client.client, visit.signed_in()?);
-        let kept = match &signed_in {
-            Some(person) => visit.app.store.point(|tx| tx.find_consent(visit.row().id, person.user, client.id))?,
-            None => None,
-        };
+        let kept = self.decided(visit, signed_in.as_ref())?;
         let sign_in = signed_in.as_ref().and_then(|person| person.principal.sign_in.as_deref());
         let person = signed_in.as_ref().zip(sign_in).map(|(person, sign_in)| Person {
             user: person.user,
             signed_in_at: person.signed_in_at,
             factors: sign_in.factors,
             standing: request.asked.api_uri().and_then(|api| sign_in.standing_on(api)).map(Arc::as_ref),
-            consent: kept.as_ref().map(|kept| &kept.consent),
+            consent: kept.as_ref(),
         });
         let (redirect, now) = (&self.way.redirect, visit.now);
         let verdict = authorization::judge(&request, redirect, &client.spec, &self.flow, person.as_ref(), now);
+        let api = request.asked.api_uri();
+        let is_declined = |scope: &&ScopeName| kept.as_ref().is_some_and(|kept| kept.declines(api, scope));
         let verdict = match (verdict, signed_in) {
             (Verdict::Refuse(error), _) => Next::Refuse(error),
-            (Verdict::Ask(scopes), Some(person)) => Next::Ask(Granted { request, person, scopes }),
-            (Verdict::Issue(scopes), Some(person)) => Next::Issue(Granted { request, person, scopes }),
+            (Verdict::Ask(scopes), Some(person)) => {
+                let declined = scopes.iter().filter(is_declined).cloned().collect();
+                Next::Ask(Granted { request, person, scopes, declined })
+            }
+            (Verdict::Issue(scopes), Some(person)) => {
+                Next::Issue(Granted { request, person, scopes, declined: Vec::new() })
+            }
             (_, _) => Next::SignIn,
         };
         Ok(verdict)
+    }
+
+    /// Back to the application with an error that nobody has chosen. One that registered itself, and that the person has not let in
+    /// before, would send browsers wherever it likes by asking for what there is not (RFC 9700 §4.11.2): there he chooses now.
+    pub fn refuse_unasked(&self, visit: &Visit, error: &Error) -> Result<Response, Problem> {
+        if !self.client.client.spec.dynamic || self.decided(visit, visit.signed_in()?.as_ref())?.is_some() {
+            return Ok(self.refuse(visit, error));
+        }
+        Ok(answer::offer(visit, self, &self.way.refused(&visit.app.issuer(visit.row()), error)))
+    }
+
+    /// What somebody decided about the application before. One that registered itself may have become another since: by its name,
+    /// or by where it is.
+    fn decided(&self, visit: &Visit, person: Option<&SignedIn>) -> Result<Option<Consent>, Problem> {
+        let (Some(person), client) = (person, &self.client.client) else { return Ok(None) };
+        let kept = visit.app.store.point(|tx| tx.find_consent(visit.row().id, person.user, client.id))?;
+        let is_of_it = |kept: &KeptConsent| !client.spec.dynamic || client.updated_at <= kept.updated_at;
+        Ok(kept.filter(is_of_it).map(|kept| kept.consent))
     }
 
     /// Back to the application with an error.
@@ -134,8 +168,15 @@ impl Stage {
     }
 
     /// Back to the application with a code; where the person was asked, what he said is remembered with it.
-    pub async fn issue(&self, visit: &Visit, granted: Granted<'_>, asked: Option<Event>) -> Result<Response, Problem> {
-        let Granted { request, person, scopes } = granted;
+    pub async fn issue(
+        &self,
+        visit: &Visit,
+        granted: Granted<'_>,
+        answer: Option<Answer>,
+    ) -> Result<Response, Problem> {
+        let Granted { request, person, scopes: given, .. } = granted;
+        // What stands for claims only was never asked for as a scope, and is none of the grant.
+        let scopes = given.iter().filter(|scope| request.asked.scopes.contains(scope)).cloned().collect();
         let factors = person.principal.sign_in.as_deref().map(|sign_in| sign_in.factors).unwrap_or_default();
         let approved = Approved {
             client: self.client.client.id,
@@ -147,20 +188,30 @@ impl Stage {
             challenge: request.challenge.as_ref().map(|challenge| challenge.as_str().to_owned()),
             nonce: request.nonce.clone(),
             sign_in: ShownAt { at: person.signed_in_at, factors },
-            claims: request.claims.value().clone(),
+            claims: request.claims.within(&given),
         };
         let pushed = match self.flow.carried {
             Carried::Pushed(hash) => Some(SecretHash(hash)),
             Carried::Plain(_) => None,
         };
-        let decided = asked.map(|event| Decided { api: request.asked.api_uri().cloned(), event });
-        let along = Along { decided, pushed };
+        let api = request.asked.api_uri().cloned();
+        let decided = answer.map(|Answer { declined, event }| Decided { api, given, declined, event });
+        let by_consent = decided.is_none() && !self.client.client.spec.first_party;
+        let along = Along { decided, pushed, by_consent };
         match code::issue(&visit.app, visit.row(), approved, along, visit.now).await? {
             Some(code) => {
                 let fields = self.way.granted(&visit.app.issuer(visit.row()), &code);
                 Ok(answer::send(visit, self, &fields))
             }
             None => Err(flow::stale()),
+        }
+    }
+
+    /// Who the application thinks it is, to be filled in. What it pushed it told to the server and to no browser (RFC 9126 §1).
+    pub fn login_hint(&self) -> &str {
+        match self.flow.carried {
+            Carried::Plain(_) => self.raw.text("login_hint").unwrap_or_default(),
+            Carried::Pushed(_) => "",
         }
     }
 

@@ -30,7 +30,7 @@ pub async fn post(app: &App, call: &Call, caller: &Caller) -> Result<Given, Refu
     let text = call.form.value("device_code").ok_or_else(|| Error::request("device_code is missing."))?;
     for _ in 0..TURNS {
         let code = find(app, call, caller, text)?;
-        match redeem(code.as_ref(), caller.client.client.id, call.now) {
+        match redeem(code.as_ref(), &caller.client.client, call.now) {
             Ruling::Refuse(refusal) => return Err(refused(refusal)),
             Ruling::End(led_to) => return Err(end(app, call, caller, led_to).await),
             Ruling::Wait { not_since, or_wait } => return Err(wait(app, call, code, not_since, or_wait).await),

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use admit_core::audit::Event;
 use admit_core::client::Client;
-use admit_core::consent::Consent;
+use admit_core::consent::Scopes;
 use admit_core::form::Form;
-use admit_core::id::{ClientId, UserId};
+use admit_core::id::{ClientId, SubjectId, UserId};
 use admit_core::name::ScopeName;
 use admit_core::oauth::identity::IdentityScope;
 use admit_core::oauth::logout::source_of;
@@ -57,7 +57,7 @@ pub fn apps(visit: &Visit, user: UserId) -> Result<Vec<AppLine>, Problem> {
     let read = visit.app.store.point(|tx| {
         let mut known: BTreeMap<ClientId, Known> = BTreeMap::new();
         for kept in tx.list_consents(realm, user, &Page::first(SHOWN_MAX))? {
-            let Consent { identity, apis } = kept.consent;
+            let Scopes { identity, apis } = kept.consent.given;
             let scopes = identity.into_iter().chain(apis.into_values().flatten());
             known.entry(kept.client).or_default().add(scopes, kept.created_at, None);
         }
@@ -139,6 +139,8 @@ async fn revoke(visit: &Visit, user: UserId, client: ClientId) -> Result<bool, P
     let event = Event::new(visit.app.id(now), realm, "consent.revoked", now).by(user).on(client);
     let event = event.asked_by(visit.request_id);
     let done = work::write(&visit.app, move |tx| {
+        // Who gives something by that decision, and who exchanges what he gave, holds the same.
+        tx.lock_subject(realm, SubjectId::User(user))?;
         let is_forgotten = tx.delete_consent(realm, user, client)?;
         let ended = tx.revoke_authorizations(realm, user, client, now)?;
         if !is_forgotten && ended == 0 {

@@ -73,6 +73,32 @@ async fn se_01_each_sign_in_and_each_rise_has_a_new_secret_and_the_older_is_dead
 }
 
 #[tokio::test]
+async fn se_01_who_signs_in_again_goes_on_with_his_session_and_nobody_else_does() {
+    let shop = Shop::new().await;
+    let first = shop.begin(None).await;
+    shop.app.clock.advance(Span::days(1));
+    let enter = async |user, before: &session::Begun| {
+        let before = shop.of_request(&cookie_of(before));
+        let (entry, now) = (Entry::new(user, &[Factor::Password], Seen::default(), None), shop.app.app.now());
+        session::enter(&shop.app.app, &shop.realm(), entry, before.as_ref(), now).await.unwrap()
+    };
+    let again = enter(shop.alice, &first).await;
+    assert_eq!(again.grant, first.grant);
+    let more = again.ends_at.since(first.ends_at);
+    assert!(more >= Span::days(1) && more < Span::days(2), "it has all of its time again: {more:?}");
+    assert_eq!((shop.opens(&first).await, shop.opens(&again).await), (nobody(), admitted()));
+    assert!(shop.of_request(&cookie_of(&again)).unwrap().is_fresh);
+
+    let bob = Shop::person(&shop.app, "bob").await;
+    let of_bob = enter(bob, &again).await;
+    assert_ne!(of_bob.grant, again.grant);
+    assert_eq!((shop.opens(&again).await, shop.opens(&of_bob).await), (nobody(), admitted()));
+    assert_eq!(shop.passed(), Some(Reason::Revoked));
+    let over = enter(shop.alice, &again).await;
+    assert_ne!(over.grant, again.grant, "what is over does not begin again");
+}
+
+#[tokio::test]
 async fn se_07_what_is_no_session_any_more_is_like_nothing_sent() {
     let shop = Shop::new().await;
     let ended = shop.begin(None).await;

@@ -49,6 +49,21 @@ async fn lg_01_lg_06_an_id_token_of_this_session_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn az_10_lg_01_an_application_that_registered_itself_sends_nobody_on_who_is_not_signed_in() {
+    let (app, password) = TestApp::demo().await;
+    let wiki = Wiki::new(&app, "wiki", json!({})).await;
+    let (mut mallory, ids) = alice(&app, &password).await;
+    let hint = wiki.id_token(&app, ids).await;
+    app.registered_itself(&wiki.id.to_string()).await;
+    let fields = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", BYE)];
+    let mut victim = Person::new(&app);
+    let page = ask(&mut victim, &fields).await;
+    assert_eq!((page.status, page.header("location").as_str()), (200, ""), "an ID token of somebody else's");
+    assert!(page.text.contains(&format!("id=\"back\" href=\"{BYE}\"")), "a link: {}", page.text);
+    assert_eq!(ask(&mut mallory, &fields).await.header("location"), BYE, "whose session it is goes back");
+}
+
+#[tokio::test]
 async fn lg_01_whatever_is_not_proved_ends_nothing_and_leads_nowhere() {
     let (app, password) = TestApp::demo().await;
     let wiki = Wiki::new(&app, "wiki", json!({})).await;
@@ -236,9 +251,35 @@ async fn the_page_says_what_ends_and_what_ended() {
     let told = alice.send("GET", &left.header("location"), &[], None).await;
     assert!(told.text.contains("You are signed out") && told.text.contains("&#60;b&#62;wiki"), "{}", told.text);
     assert!(!told.text.contains("mails"), "{}", told.text);
+    let mut other = Person::new(&app);
+    other.get("/login").await;
+    let elsewhere = other.get(&left.header("location")).await;
+    assert!(elsewhere.text.contains("You are signed out") && !elsewhere.text.contains("wiki"), "{}", elsewhere.text);
     let german = alice.send("GET", "/oauth/logout?ui_locales=xx%20de-AT", &NAVIGATION, None).await;
     let german = alice.send("GET", &german.header("location"), &NAVIGATION, None).await;
     assert!(german.text.contains("Sie sind abgemeldet"), "{}", german.text);
+}
+
+#[tokio::test]
+async fn lg_04_no_page_of_a_sign_out_frames_an_application() {
+    let (app, password) = TestApp::demo().await;
+    let wiki = Wiki::new(&app, "wiki", json!({})).await;
+    let (mut alice, ids) = alice(&app, &password).await;
+    wiki.let_in(&app, ids, false).await;
+    let uri = json!({"frontchannel_logout_uri": "https://wiki.test/out"});
+    let refused = app.manage("PATCH", &format!("{REALM}/clients/wiki"), uri).await;
+    assert!(refused.status == 400 && refused.text.contains("frontchannel_logout_uri"), "{}", refused.text);
+    let says = app.send("GET", "/.well-known/openid-configuration", &[], None).await.expect(200);
+    let promised = says.as_object().unwrap().keys().find(|name| name.starts_with("frontchannel"));
+    assert_eq!(promised, None);
+    let asked = alice.get("/logout").await;
+    let left = alice.submit("/logout", &[]).await;
+    let told = alice.get(&left.header("location")).await;
+    for page in [asked, told] {
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("frame-src"), "{policy}");
+        assert!(!page.text.contains("<iframe"), "{}", page.text);
+    }
 }
 
 #[tokio::test]

@@ -153,6 +153,34 @@ async fn se_14_whatever_ends_a_session_tells_its_applications() {
 }
 
 #[tokio::test]
+async fn se_14_who_signs_in_again_is_not_signed_out_and_who_gives_way_to_another_is() {
+    let heard = Heard::new().await;
+    let other = json!({"name": "mallory", "password": "quiet harbours keep their lamps"});
+    heard.app.manage("POST", &format!("{REALM}/users"), other).await.expect(201);
+    let (mut alice, signed_in) = alice(&heard.app, &heard.password).await;
+    let grant = heard.wiki.let_in(&heard.app, signed_in, false).await;
+    let old = alice.cookies["admit.default"].clone();
+    heard.app.clock.advance(Span::minutes(6));
+    alice.get("/login?for=key").await;
+    let again = [("identifier", super::ALICE), ("password", heard.password.as_str()), ("for", "key")];
+    assert_eq!(alice.submit("/login", &again).await.header("location"), "/account/keys/new");
+    assert_eq!(alice.get("/account/keys/new").await.status, 200, "what it was for");
+    assert_ne!(alice.cookies["admit.default"], old, "se_01");
+    assert_eq!(super::newest(&heard.app).await, signed_in, "the same session");
+    let (store, realm) = (&heard.app.app.store, heard.app.app.default_realm);
+    let halted = || store.point(|tx| tx.find_lineage(realm, grant)).unwrap().unwrap().halted();
+    assert_eq!((halted(), heard.waiting().await), (None, 0));
+
+    heard.app.clock.advance(Span::minutes(6));
+    alice.get("/login?for=key").await;
+    alice.submit("/login", &[("identifier", "mallory"), ("password", "quiet harbours keep their lamps")]).await;
+    assert!(halted().is_some(), "somebody else signed in in that browser");
+    assert_eq!(heard.waiting().await, 1);
+    heard.until(1).await;
+    assert_eq!(heard.token().1["sid"], json!(signed_in.1));
+}
+
+#[tokio::test]
 async fn lg_03_who_does_not_listen_is_told_again_and_holds_nobody_up() {
     let heard = Heard::new().await;
     let (mut alice, signed_in) = alice(&heard.app, &heard.password).await;

@@ -177,14 +177,16 @@ async fn dv_05_a_code_is_its_client_s_and_nobody_else_uses_it_up() {
 async fn rfc_8628_3_1_who_may_begin_and_for_what() {
     let room = Room::new().await;
     for (more, wanted) in [
-        ("", "400 invalid_scope"),
+        ("", "400 invalid_target"),
         ("&scope=nothing", "400 invalid_scope"),
+        ("&scope=openid&authorization_details=[]", "400 invalid_authorization_details"),
         ("&scope=orders:read&resource=https://nowhere.test", "400 invalid_target"),
         ("&scope=bills:read&resource=https://api.shop.test", "400 invalid_scope"),
     ] {
         assert_eq!(error(&room.ask(more).await), wanted, "{more}");
     }
     room.ask(&format!("&scope=bills:read&resource={BILLS}")).await.expect(200);
+    room.ask(&format!("&resource={BILLS}")).await.expect(200);
     let web = json!({"name": "web", "type": "web", "redirect_uris": ["https://app.test/cb"]});
     let web = Client::of(&room.app, web).await;
     assert_eq!(error(&web.post(&room.app, BEGIN, "scope=openid").await), "400 unauthorized_client");
@@ -352,6 +354,29 @@ async fn tk_16_who_was_switched_off_since_gives_nothing() {
     alice.get("/logout").await;
     alice.submit("/logout", &[]).await;
     assert_eq!(room.error(&codes).await, "400 invalid_grant");
+}
+
+#[tokio::test]
+async fn tk_11_what_was_confirmed_and_is_not_fetched_goes_with_what_its_person_or_an_operator_takes_back() {
+    let room = Room::new().await;
+    let mut alice = room.alice().await;
+    let [first, waiting, other] = [room.begin().await, room.begin().await, room.begin().await];
+    let radio = Room::device(&room.app, "Radio").await;
+    for codes in [&first, &waiting] {
+        room.answer(&mut alice, &codes.user, "allow").await;
+    }
+    room.poll(&first).await.expect(200);
+    for (client, left) in [(&radio.id, 404), (&room.tv.id, 303)] {
+        alice.get("/account").await;
+        assert_eq!(alice.submit("/account/apps/revoke", &[("client", client)]).await.status, left);
+    }
+    assert_eq!(room.error(&waiting).await, "400 invalid_grant");
+    assert_eq!(room.error(&other).await, "400 authorization_pending", "nobody has said anything of it");
+    room.answer(&mut alice, &other.user, "allow").await;
+    room.app.clock.advance(Span::seconds(5));
+    let path = format!("{REALM}/clients/{}/revoke-all", room.tv.id);
+    room.app.manage("POST", &path, json!({})).await.expect(200);
+    assert_eq!(room.error(&other).await, "400 expired_token");
 }
 
 #[tokio::test]

@@ -78,6 +78,36 @@ async fn tk_04_a_grant_type_is_known_and_the_client_may_use_it() {
 }
 
 #[tokio::test]
+async fn tk_13_az_27_nothing_is_given_for_the_word_of_a_stranger_nor_for_details_that_nobody_knows() {
+    let (app, client) = with_client().await;
+    let ask = async |form: &str| error(&client.post(&app, TOKEN, form).await);
+    for kind in ["jwt-bearer", "saml2-bearer", "token-exchange"] {
+        let form = format!("grant_type=urn:ietf:params:oauth:grant-type:{kind}&assertion=e30.e30.&scope=orders:read");
+        assert_eq!(ask(&form).await, "400 unsupported_grant_type", "{kind}");
+    }
+    let details = "&authorization_details=[{\"type\":\"payment\"}]";
+    assert_eq!(client.refused(&app, details).await, "400 invalid_authorization_details");
+    let refresh = format!("grant_type=refresh_token&refresh_token=x{details}");
+    assert_eq!(ask(&refresh).await, "400 invalid_authorization_details", "not even to have less");
+}
+
+#[tokio::test]
+async fn po_07_a_certificate_that_somebody_writes_into_a_header_proves_nothing() {
+    let (app, client) = with_client().await;
+    for header in [
+        "x-ssl-client-cert",
+        "x-client-cert",
+        "x-forwarded-tls-client-cert",
+        "x-forwarded-client-cert",
+        "client-cert",
+        "ssl_client_cert",
+    ] {
+        let reply = post(&app, TOKEN, &[(header, "MIIB")], &format!("{ASKED}&client_id={}", client.id)).await;
+        assert_eq!(error(&reply), "401 invalid_client", "{header}");
+    }
+}
+
+#[tokio::test]
 async fn rfc_6749_3_2_parameters_stand_there_once_and_empty_ones_do_not() {
     let (app, client) = with_client().await;
     for twice in ["&scope=orders:read&scope=orders:read", "&x=1&x=2", "&client_id=a&client_id=a"] {

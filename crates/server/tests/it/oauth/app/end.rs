@@ -1,7 +1,12 @@
 //! What ends an application's access ends it at the next request.
 
+use std::time::Duration;
+
 use admit::login::session::{self, Why};
+use admit::manage::lane::RUNNING;
 use admit_core::time::Span;
+use admit_store::End;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{ALL, Apps, Client, OFFLINE, REALM, SHOP, Tokens, client_id, error, sign_in};
@@ -69,6 +74,31 @@ async fn lg_06_what_was_not_granted_offline_ends_with_the_session() {
     apps.all_good(&apps.web, &offline).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn lg_06_who_signs_out_while_a_code_is_exchanged_leaves_nothing_behind() {
+    for scopes in [ALL, OFFLINE] {
+        let apps = Apps::new().await;
+        let code = apps.code(&apps.web, scopes).await;
+        let (app, realm) = (&apps.app.app, apps.app.app.default_realm);
+        let places = join_all((0..RUNNING).map(|_| app.lanes.enter(realm))).await;
+        let exchange = apps.redeem(&apps.web, &code);
+        let sign_out = async {
+            // It has judged the code and waits for its turn to write.
+            while app.lanes.count(realm) <= RUNNING {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let (session, now) = (apps.session, app.now());
+            let ended = app.store.write(move |tx| tx.revoke_grant(realm, session, now).map(End::Commit));
+            assert!(ended.await.unwrap());
+            drop(places);
+        };
+        let (reply, ()) = tokio::join!(exchange, sign_out);
+        assert_eq!(error(&reply), "400 invalid_grant");
+        assert_eq!(apps.last_why().await, "approval_ended");
+        assert_eq!(apps.authorizations().await, [], "{scopes:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_online_one_is_renewed_no_longer_than_its_session_is_used() {
     let apps = Apps::new().await;
@@ -92,6 +122,7 @@ async fn tk_11_what_a_person_took_back_is_over_at_once() {
         apps.tokens(&apps.web, ALL).await,
         apps.tokens(&apps.spa, OFFLINE).await,
     ];
+    let [waiting, of_other] = [apps.code(&apps.web, OFFLINE).await, apps.code(&apps.spa, OFFLINE).await];
     let (realm, alice, web, now) = (apps.app.app.default_realm, apps.alice, client_id(&apps.web), apps.app.app.now());
     let listed = apps.app.app.store.point(|tx| tx.list_authorizations_of(realm, alice, now)).unwrap();
     assert_eq!(listed.len(), 3);
@@ -105,9 +136,12 @@ async fn tk_11_what_a_person_took_back_is_over_at_once() {
     for tokens in [&first, &second] {
         apps.all_over(&apps.web, tokens, "revoked").await;
     }
+    assert_eq!(error(&apps.redeem(&apps.web, &waiting).await), "400 invalid_grant", "what was not exchanged yet");
+    assert_eq!(apps.last_why().await, "code_unknown");
     apps.all_good(&apps.spa, &other).await;
     let left = apps.app.app.store.point(|tx| tx.list_authorizations_of(realm, alice, now)).unwrap();
     assert_eq!(left.len(), 1);
+    Tokens::of(apps.redeem(&apps.spa, &of_other).await);
 }
 
 #[tokio::test]

@@ -123,6 +123,20 @@ async fn oidc_core_5_5_claims_are_told_where_they_were_asked_for() {
 }
 
 #[tokio::test]
+async fn po_04_a_token_is_good_in_the_scheme_that_it_was_given_for_and_in_no_other() {
+    let apps = Apps::new().await;
+    let tokens = apps.tokens(&apps.spa, ALL).await;
+    for scheme in ["DPoP", "dpop", "PoP", "Token"] {
+        let shown = format!("{scheme} {}", tokens.access);
+        let headers = [("authorization", shown.as_str()), ("dpop", "e30.e30.AA")];
+        let reply = apps.app.send("GET", USERINFO, &headers, None).await;
+        assert_eq!(reply.status, 401, "{scheme}: {}", reply.text);
+        assert!(reply.header("www-authenticate").starts_with("Bearer "), "{scheme}");
+    }
+    assert_eq!(apps.userinfo(&tokens.access).await.status, 200);
+}
+
+#[tokio::test]
 async fn scripts_of_registered_origins_may_read_it() {
     let apps = Apps::new().await;
     let tokens = apps.tokens(&apps.spa, ALL).await;

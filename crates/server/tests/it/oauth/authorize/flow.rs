@@ -62,7 +62,7 @@ async fn az_12_az_16_az_17_a_code_goes_with_its_verifier_and_its_minute() {
 }
 
 #[tokio::test]
-async fn az_24_az_25_who_must_see_no_page_sees_none() {
+async fn az_09_az_20_az_21_az_24_az_25_az_27_who_must_see_no_page_sees_none() {
     let world = World::new().await;
     let mut stranger = Person::new(&world.app);
     assert_eq!(error(&stranger.get(&world.address(&[("prompt", "none")])).await), "login_required");
@@ -109,6 +109,8 @@ async fn az_24_az_25_who_must_see_no_page_sees_none() {
             r#"{"id_token":{"acr":{"essential":true,"value":"urn:admit:aal3"}}}"#,
             "unmet_authentication_requirements",
         ),
+        ("authorization_details", r#"[{"type":"payment"}]"#, "invalid_authorization_details"),
+        ("authorization_details", "{", "invalid_authorization_details"),
         ("unknown", "x", "/consent"),
     ] {
         assert_eq!(asked(&[(name, value)]).await, what, "{name}={value}");
@@ -132,8 +134,37 @@ async fn az_25_a_new_sign_in_is_a_new_one() {
     let fields = [("identifier", ALICE), ("password", world.password.as_str()), ("flow", &flow)];
     let onward = alice.submit("/login", &fields).await.header("location");
     assert!(told(&alice.get(&onward).await).contains_key("code"));
-    let hint = alice.get(&world.address(&[("claims", r#"{"id_token":{"sub":{"value":"usr_other"}}}"#)])).await;
-    assert!(told(&hint).contains_key("code"), "a subject that is nobody's hint");
+    let nobody = alice.get(&world.address(&[("claims", r#"{"id_token":{"sub":{"value":"usr_other"}}}"#)])).await;
+    assert_eq!(error(&nobody), "login_required", "oidc_core_5_5_1: whoever it is, it is not he");
+}
+
+#[tokio::test]
+async fn az_25_a_sign_in_that_one_application_wants_anew_ends_nothing_of_another() {
+    let world = World::with(json!({"first_party": true})).await;
+    let mut alice = world.alice().await;
+    let code = told(&alice.get(&world.address(&[])).await).remove("code").unwrap();
+    let before = world.redeem(&code, VERIFIER).await.expect(200);
+    let old = alice.cookies.clone();
+    world.app.clock.advance(Span::minutes(6));
+
+    let login = alice.get(&world.address(&[("prompt", "login")])).await.header("location");
+    alice.get(&login).await;
+    let flow = alice.value("flow");
+    let fields = [("identifier", ALICE), ("password", world.password.as_str()), ("flow", &flow)];
+    let onward = alice.submit("/login", &fields).await.header("location");
+    let code = told(&alice.get(&onward).await).remove("code").unwrap();
+    let after = world.redeem(&code, VERIFIER).await.expect(200);
+
+    let claims = |tokens: &Value| super::super::decode(tokens["id_token"].as_str().unwrap()).1;
+    let (first, second) = (claims(&before), claims(&after));
+    assert_eq!(first["sid"], second["sid"], "the same session");
+    assert_eq!(second["auth_time"].as_i64().unwrap() - first["auth_time"].as_i64().unwrap(), 360);
+    let refresh = format!("grant_type=refresh_token&refresh_token={}", before["refresh_token"].as_str().unwrap());
+    let basic = world.basic();
+    let renewed = super::super::post(&world.app, "/oauth/token", &[("authorization", &basic)], &refresh).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text);
+    alice.cookies = old;
+    assert_eq!(alice.get("/account").await.status, 303, "se_01: with another secret");
 }
 
 #[tokio::test]

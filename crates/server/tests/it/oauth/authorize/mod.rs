@@ -3,6 +3,7 @@
 mod browser;
 mod consent;
 mod flow;
+mod hint;
 mod pushed;
 mod redirect;
 

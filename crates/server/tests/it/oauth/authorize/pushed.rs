@@ -68,7 +68,7 @@ async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
 }
 
 #[tokio::test]
-async fn az_22_az_23_what_cannot_be_asked_is_not_kept() {
+async fn az_20_az_22_az_23_az_27_what_cannot_be_asked_is_not_kept() {
     let world = World::with(json!({"require_pushed_authorization_requests": true})).await;
     let refused = async |more: &[(&str, &str)]| super::super::error(&world.push(more).await);
     for (name, value, what) in [
@@ -76,6 +76,7 @@ async fn az_22_az_23_what_cannot_be_asked_is_not_kept() {
         ("redirect_uri", "", "400 invalid_request"),
         ("request_uri", "urn:ietf:params:oauth:request_uri:x", "400 invalid_request"),
         ("request", "e30.e30.", "400 request_not_supported"),
+        ("authorization_details", "[]", "400 invalid_authorization_details"),
         ("scope", "x", "400 invalid_scope"),
         ("code_challenge_method", "plain", "400 invalid_request"),
         ("response_type", "token", "400 unsupported_response_type"),
@@ -98,17 +99,18 @@ async fn az_22_az_23_what_cannot_be_asked_is_not_kept() {
 async fn az_31_nothing_that_was_pushed_is_seen_in_the_browser() {
     let world = World::new().await;
     let nonce = "n-0S6_WzA2Mj";
-    let uri = world.pushed(&[("nonce", nonce), ("state", "af0ifjsldkj")]).await;
+    let uri = world.pushed(&[("nonce", nonce), ("state", "af0ifjsldkj"), ("login_hint", "ann@example.com")]).await;
     let mut alice = Person::new(&world.app);
     let login = alice.get(&world.by(&uri)).await;
     let page = alice.get(&login.header("location")).await;
+    assert!(page.text.contains("value=\"\" autocomplete=\"username\""), "filled in with nothing: {}", page.text);
     let flow = alice.value("flow");
     let fields = [("identifier", ALICE), ("password", world.password.as_str()), ("flow", &flow)];
     let signed_in = alice.submit("/login", &fields).await;
     let consent = alice.get(&signed_in.header("location")).await;
     let cookies = format!("{:?}", alice.cookies);
     for text in [&login.header("location"), &page.text, &signed_in.header("location"), &consent.text, &cookies] {
-        for value in [nonce, "af0ifjsldkj", CHALLENGE, CALLBACK] {
+        for value in [nonce, "af0ifjsldkj", "ann@example.com", CHALLENGE, CALLBACK] {
             assert!(!text.contains(value), "{value}: {text}");
         }
     }

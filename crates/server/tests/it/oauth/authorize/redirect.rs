@@ -81,6 +81,57 @@ async fn az_18_az_19_state_comes_back_as_it_was_and_stands_on_no_page() {
 }
 
 #[tokio::test]
+async fn az_10_an_application_that_registered_itself_sends_nobody_on_by_an_error() {
+    let world = World::new().await;
+    world.app.registered_itself(&world.client).await;
+    let waits = |reply: &Reply, error: &str| {
+        is_page(reply, "The application asked in vain");
+        assert!(
+            reply.text.contains("<bdi>wiki.test</bdi>") && reply.text.contains("<bdi>Wiki</bdi>"),
+            "{}",
+            reply.text
+        );
+        let on = format!("id=\"back\" href=\"{CALLBACK}?error={error}&#38;");
+        assert!(reply.text.contains(&on) && !reply.text.contains("<script"), "{error}: {}", reply.text);
+    };
+    let (wrong, silent) = ([("scope", "x")], [("prompt", "none")]);
+    let mut stranger = Person::new(&world.app);
+    waits(&stranger.get(&world.address(&silent)).await, "login_required");
+    waits(&stranger.get(&world.address(&wrong)).await, "invalid_scope");
+    waits(
+        &stranger
+            .get(
+                &world.address(&[
+                    ("nonce", &"n".repeat(500)),
+                    ("claims", &format!("{{\"x{}\":null}}", "x".repeat(3000))),
+                ]),
+            )
+            .await,
+        "invalid_request",
+    );
+    let posted = stranger.send("POST", "/oauth/authorize", &[], Some(world.query(&wrong))).await;
+    waits(&posted, "invalid_scope");
+    let form = stranger.get(&world.address(&[wrong[0], ("response_mode", "form_post")])).await;
+    is_page(&form, "The application asked in vain");
+    assert!(form.text.contains(&format!("action=\"{CALLBACK}\"")) && !form.text.contains("<script"), "{}", form.text);
+    assert!(form.header("content-security-policy").ends_with("form-action 'self' https://wiki.test"));
+
+    let mut alice = world.alice().await;
+    waits(&alice.get(&world.address(&wrong)).await, "invalid_scope");
+    let consent = alice.get(&world.address(&[])).await.header("location");
+    alice.get(&consent).await;
+    let flow = alice.value("flow");
+    let no = alice.submit("/consent", &[("flow", &flow), ("decision", "deny")]).await;
+    assert_eq!(error(&no), "access_denied", "she has chosen to");
+    waits(&alice.get(&world.address(&silent)).await, "consent_required");
+    let allow = [("flow", flow.as_str()), ("decision", "allow"), ("scope:orders:read", "on")];
+    alice.get(&consent).await;
+    assert!(told(&alice.submit("/consent", &allow).await).contains_key("code"));
+    assert_eq!(error(&alice.get(&world.address(&wrong)).await), "invalid_scope", "she has let it in before");
+    waits(&stranger.get(&world.address(&wrong)).await, "invalid_scope");
+}
+
+#[tokio::test]
 async fn se_12_the_name_of_an_application_is_text() {
     let world = World::with(json!({"name": "<script>alert(1)</script>\u{05d0}"})).await;
     let mut alice = world.alice().await;
