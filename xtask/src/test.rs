@@ -91,9 +91,17 @@ impl Program {
         let mut command = Command::new(&self.file);
         command.args(filters).args(["-Zunstable-options", "--report-time"]).env("RUSTC_BOOTSTRAP", "1");
         command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package);
+        if std::env::var_os("RUST_TEST_THREADS").is_none() {
+            command.env("RUST_TEST_THREADS", threads().to_string());
+        }
         tools.tell(&mut command);
         command
     }
+}
+
+/// Two for each processor: tests wait for programs, browsers and disks more than they compute.
+fn threads() -> usize {
+    2 * thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Builds test programs, cargo's messages going to stderr as always.

@@ -14,6 +14,7 @@ use admit_store::End;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex as Turn;
 
 use super::minute::{self, Dated, Kept};
 use crate::app::App;
@@ -36,6 +37,8 @@ impl Dated for Arc<Record> {
 pub struct Refusals {
     groups: RandomState,
     kept: Mutex<Kept<Arc<Record>>>,
+    /// Who writes. What was taken out is in the audit before the next one looks.
+    turn: Turn<()>,
 }
 
 impl Refusals {
@@ -127,11 +130,13 @@ fn network(record: &Record) -> Option<IpNet> {
 
 /// Writes what waits.
 pub async fn write(app: &App) {
+    let _turn = app.refusals.turn.lock().await;
     write_rows(app, app.refusals.take(app.now())).await;
 }
 
 /// Writes everything, also what counts on: for the end of the server.
 pub async fn write_all(app: &App) {
+    let _turn = app.refusals.turn.lock().await;
     write_rows(app, app.refusals.take_all()).await;
 }
 

@@ -13,6 +13,7 @@ use admit_store::End;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex as Turn;
 
 use super::minute::{self, Dated, Kept, Row, Sum};
 use crate::app::App;
@@ -108,6 +109,8 @@ impl Dated for Failed {
 pub struct Failures {
     groups: RandomState,
     kept: Mutex<Kept<Failed>>,
+    /// Who writes. What was taken out is in the audit before the next one looks.
+    turn: Turn<()>,
 }
 
 impl Failures {
@@ -121,11 +124,13 @@ impl Failures {
 
 /// Writes what waits.
 pub async fn write(app: &App) {
+    let _turn = app.failures.turn.lock().await;
     write_rows(app, minute::take(&app.failures.kept, app.now())).await;
 }
 
 /// Writes everything, also what counts on: for the end of the server.
 pub async fn write_all(app: &App) {
+    let _turn = app.failures.turn.lock().await;
     write_rows(app, minute::take_all(&app.failures.kept)).await;
 }
 

@@ -12,6 +12,7 @@ use admit_store::End;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
+use tokio::sync::Mutex as Turn;
 
 use super::minute::{self, Dated, Kept, Row, Sum};
 use crate::app::App;
@@ -49,6 +50,8 @@ impl Dated for Refused {
 pub struct Refusals {
     groups: RandomState,
     kept: Mutex<Kept<Refused>>,
+    /// Who writes. What was taken out is in the audit before the next one looks.
+    turn: Turn<()>,
 }
 
 impl Refusals {
@@ -62,11 +65,13 @@ impl Refusals {
 
 /// Writes what waits.
 pub async fn write(app: &App) {
+    let _turn = app.token_refusals.turn.lock().await;
     write_rows(app, minute::take(&app.token_refusals.kept, app.now())).await;
 }
 
 /// Writes everything, also what counts on: for the end of the server.
 pub async fn write_all(app: &App) {
+    let _turn = app.token_refusals.turn.lock().await;
     write_rows(app, minute::take_all(&app.token_refusals.kept)).await;
 }
 
