@@ -20,10 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(30 * 60);
 /// The tests of the whole server, and those parts of them that are run on PostgreSQL too: what a caller and an operator
 /// see. What is left out looks at the file of a store, or never comes to one.
 const WHOLE_SERVER: &str = "crates/server (test it)";
-const ON_POSTGRES: [&str; 10] = [
+const ON_POSTGRES: [&str; 11] = [
     "audit::",
     "check::",
     "fault::kill::",
+    "fault::refresh::",
     "flood::storm::",
     "keys::",
     "manage::",
