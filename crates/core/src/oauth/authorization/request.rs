@@ -6,6 +6,7 @@ use super::scopes::{self, Asked};
 use super::way::Mode;
 use crate::api::Api;
 use crate::client::Client;
+use crate::id::UserId;
 use crate::name::ScopeName;
 use crate::oauth::identity::IdentityScope;
 use crate::oauth::pkce::Challenge;
@@ -35,7 +36,16 @@ pub struct Request<'a> {
     /// `claims`
     pub claims: Claims,
     /// Who it must be.
-    pub subject: Option<Hinted>,
+    pub subject: Option<Subject>,
+}
+
+/// Who a request must be answered for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One of these people.
+    Among(Vec<UserId>),
+    /// One of whom nobody can say any more who it is.
+    Unknown,
 }
 
 /// What people are to be asked (OpenID Connect Core §3.1.2.1).
@@ -157,14 +167,18 @@ fn must_be_bound(client: &Client, has_challenge: bool, has_nonce: bool) -> Resul
 
 /// Who it must be: whom `claims` names, and whom the hint does (OpenID Connect Core §5.5.1). An id that is nobody's is no hint
 /// that can be left out: nobody who signs in is that one.
-fn subject(claims: &Claims, hinted: Option<Hinted>) -> Result<Option<Hinted>, Error> {
-    let nobody = || Error::new(ErrorCode::LoginRequired, "Nobody can sign in as the one who is asked for.");
-    let Some(named) = claims.subject() else { return Ok(hinted) };
-    let named = named.parse().map_err(|_| nobody())?;
-    match hinted {
-        Some(Hinted::Of(other)) if other != named => Err(nobody()),
-        _ => Ok(Some(Hinted::Of(named))),
+fn subject(claims: &Claims, hinted: Option<Hinted>) -> Result<Option<Subject>, Error> {
+    let among = match (claims.subjects(), hinted) {
+        (None, None) => return Ok(None),
+        (None, Some(Hinted::Unknown)) => return Ok(Some(Subject::Unknown)),
+        (None, Some(Hinted::Of(user))) => vec![user],
+        (Some(named), Some(Hinted::Of(user))) => named.into_iter().filter(|named| *named == user).collect(),
+        (Some(named), _) => named,
+    };
+    if among.is_empty() {
+        return Err(Error::new(ErrorCode::LoginRequired, "Nobody can sign in as the one who is asked for."));
     }
+    Ok(Some(Subject::Among(among)))
 }
 
 fn bounded(raw: &RawRequest, name: &'static str, most: usize) -> Result<Option<String>, Error> {

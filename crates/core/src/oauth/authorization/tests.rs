@@ -280,6 +280,10 @@ fn az_24_az_25_a_sign_in_is_new_where_it_must_be_and_nobody_sees_a_page_who_must
             "scope=openid&resource=https://shop&claims={\"id_token\":{\"acr\":{\"essential\":true,\"value\":\"urn:admit:aal1\"}}}",
             "issue openid",
         ),
+        (
+            "scope=openid&claims={\"id_token\":{\"acr\":{\"essential\":true,\"values\":[]}}}",
+            "unmet_authentication_requirements",
+        ),
         ("scope=openid&resource=https://shop&acr_values=urn:admit:aal2", "issue openid"),
     ] {
         assert_eq!(Case::of(query).judged(), verdict, "{query}");
@@ -298,11 +302,31 @@ fn oidc_core_5_5_1_who_is_asked_for_by_his_id_is_he_or_nobody() {
         read.map_err(|error| error.code)
     };
     let alice = ALICE.to_string();
-    assert_eq!(read(&alice, None), Ok(Some(Hinted::Of(ALICE))));
-    assert_eq!(read(&alice, Some(Hinted::Of(ALICE))), Ok(Some(Hinted::Of(ALICE))));
-    assert_eq!(read(&alice, Some(Hinted::Unknown)), Ok(Some(Hinted::Of(ALICE))));
+    let is_alice = || Ok(Some(Subject::Among(vec![ALICE])));
+    assert_eq!(read(&alice, None), is_alice());
+    assert_eq!(read(&alice, Some(Hinted::Of(ALICE))), is_alice());
+    assert_eq!(read(&alice, Some(Hinted::Unknown)), is_alice());
     assert_eq!(read(&alice, Some(Hinted::Of(other))), Err(ErrorCode::LoginRequired), "two cannot be one");
     assert_eq!(read("usr_x", None), Err(ErrorCode::LoginRequired), "nobody's id is not anybody's");
+}
+
+#[test]
+fn oidc_core_5_5_1_a_code_is_for_one_of_those_who_are_named() {
+    let judged = |wish: String, more: &str, ago| {
+        let query = format!("scope=openid&claims={{\"id_token\":{{\"sub\":{wish}}}}}{more}").leak();
+        Case { signed_in_ago: ago, ..Case::of(query) }.judged()
+    };
+    let (other, before) = (UserId::from_bytes([2; 16]), Span::minutes(4));
+    let named = |ids: &str| format!("{{\"essential\":true,\"values\":[{ids}]}}");
+    assert_eq!(judged(named(&format!("\"{other}\",\"{ALICE}\"")), "", before), "issue openid");
+    let another = || named(&format!("\"{other}\""));
+    assert_eq!(judged(another(), "", before), "sign in");
+    assert_eq!(judged(another(), "&prompt=none", before), "login_required");
+    assert_eq!(judged(another(), "", Span::ZERO), "login_required", "another one signed in");
+    for malformed in ["{\"value\":5}", "{\"values\":[5]}"] {
+        let told = error_of(&web(), &format!("scope=openid&claims={{\"id_token\":{{\"sub\":{malformed}}}}}"));
+        assert!(told.starts_with("invalid_request The claims"), "{malformed}: {told}");
+    }
 }
 
 #[test]
