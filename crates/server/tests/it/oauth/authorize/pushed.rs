@@ -84,6 +84,36 @@ async fn az_20_az_22_az_23_az_27_what_cannot_be_asked_is_not_kept() {
         ("client_id", "cli_other", "400 invalid_request"),
     ] {
         assert_eq!(refused(&[(name, value)]).await, what, "{name}={value}");
+#[tokio::test]
+async fn az_20_az_22_rfc_9101_two_requests_in_one_are_none() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    let uri = world.pushed(&[]).await;
+    for request in ["request=e30.e30.", "request=e30.e30.&request=e30.e30."] {
+        let both = format!("{}&{request}", world.by(&uri));
+        let told = world.app.send("GET", &both, &[], None).await;
+        assert_eq!((told.status, told.code().as_str()), (400, "invalid_request"), "{}", told.text);
+        is_page(&alice.get(&both).await, "That cannot be done");
+    }
+    let alone = alice.get(&world.by(&uri)).await.header("location");
+    assert!(alone.starts_with("/consent?flow="), "nothing was used up: {alone}");
+}
+
+#[tokio::test]
+async fn az_20_a_request_uri_that_is_none_is_not_blamed_on_the_address() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    let [one, two] = [world.pushed(&[]).await, world.pushed(&[]).await];
+    let doubled = format!("{}&{}", world.by(&one), encode(&[("request_uri", &two)]));
+    for address in [world.by("https://wiki.test/request"), world.by("urn:x"), doubled] {
+        let address = format!("{address}&scope=openid");
+        let told = world.app.send("GET", &address, &[], None).await;
+        assert_eq!((told.status, told.code().as_str()), (400, "invalid_request"), "{}", told.text);
+        assert!(told.text.contains("request_uri"), "{}", told.text);
+        is_page(&alice.get(&address).await, "That cannot be done");
+    }
+}
+
     }
     let bare = super::super::post(&world.app, "/oauth/par", &[], &world.query(&[])).await;
     assert_eq!(super::super::error(&bare), "401 invalid_client");
