@@ -3,7 +3,7 @@
 use super::claims::Claims;
 use super::raw::{Hinted, RawRequest};
 use super::scopes::{self, Asked};
-use super::way::Mode;
+use super::way::{Mode, STATE_MAX};
 use crate::api::Api;
 use crate::client::Client;
 use crate::id::UserId;
@@ -87,6 +87,7 @@ impl<'a> Request<'a> {
         let challenge = challenge.map_err(|bad| Error::request(format!("The {bad}.")))?;
         let nonce = bounded(raw, "nonce", NONCE_MAX)?;
         bounded(raw, "login_hint", LOGIN_HINT_MAX)?;
+        bounded(raw, "state", STATE_MAX)?;
         let is_openid = IdentityScope::OpenId.is_in(&asked.scopes);
         must_be_bound(client, challenge.is_some(), nonce.is_some() && is_openid)?;
         let prompt = raw.text("prompt").map_or(Some(Prompt::default()), Prompt::parse);

@@ -131,16 +131,16 @@ fn az_25_prompt_and_max_age_mean_something_or_are_refused() {
 #[test]
 fn az_18_az_19_every_parameter_has_its_limit() {
     let web = web();
-    for (name, most) in [("nonce", 512), ("login_hint", 256)] {
+    for (name, most) in [("nonce", 512), ("login_hint", 256), ("state", 2048)] {
         let with = |length: usize| error_of(&web, &format!("scope=openid&{name}={}", "x".repeat(length)));
         assert_eq!(with(most), "", "{name}");
         assert_eq!(with(most + 1), format!("invalid_request The {name} has more than {most} bytes."));
     }
-    let way = |length: usize| {
-        Way::of(&raw(&format!("redirect_uri=https://app.test/cb&state={}", "x".repeat(length))), &web.spec)
+    let state = |length: usize| {
+        let raw = raw(&format!("redirect_uri=https://app.test/cb&state={}", "x".repeat(length)));
+        Way::of(&raw, &web.spec).unwrap().state.map(|state| state.len())
     };
-    assert!(way(2048).is_ok());
-    assert_eq!(way(2049), Err(NoWay::StateTooLong));
+    assert_eq!((state(2048), state(2049)), (Some(2048), None), "the application is told, and without it");
     assert!(error_of(&web, "scope=openid&claims=%7B").starts_with("invalid_request The claims"));
 }
 
@@ -148,6 +148,9 @@ fn az_18_az_19_every_parameter_has_its_limit() {
 fn az_06_az_07_there_is_no_way_back_that_could_be_another() {
     let spec = web().spec;
     let two =
+    assert_eq!(way("scope=openid&request_uri=https://app.test/r", &spec), Err(NoWay::Elsewhere));
+    assert_eq!(way("scope=email&request_uri=urn:a&request_uri=urn:b", &two), Err(NoWay::Elsewhere));
+    assert_eq!(way("redirect_uri=https://evil.test/&request_uri=urn:a", &spec), Err(NoWay::Unregistered));
         ClientSpec { redirect_uris: vec!["https://app.test/cb".into(), "https://app.test/b".into()], ..spec.clone() };
     let way = |query: &str, spec: &ClientSpec| Way::of(&raw(query), spec).map(|way| way.is_said);
     assert_eq!(way("redirect_uri=https://app.test/cb", &spec), Ok(true));

@@ -8,7 +8,8 @@ use admit_core::consent::Consent;
 use admit_core::name::ScopeName;
 use admit_core::oauth::Error;
 use admit_core::oauth::approved::{Approved, ShownAt};
-use admit_core::oauth::authorization::{self, Carried, Flow, Person, RawRequest, Request, Verdict, Way};
+use admit_core::oauth::authorization::{self, Carried, Flow, NoWay, Person, RawRequest, Request, Verdict, Way};
+use admit_core::oauth::{Error, ErrorCode};
 use admit_core::secret::SecretHash;
 use admit_store::KeptConsent;
 use axum::response::Response;
@@ -84,7 +85,8 @@ impl Stage {
         })?;
         let way = Way::of(&raw, &client.client.spec).map_err(|why| {
             let next = format!("admit client show {}", client.client.id);
-            Problem::new(400, "invalid_redirect", format!("{why}.")).with_next(next)
+            let code = if why == NoWay::Elsewhere { "invalid_request" } else { "invalid_redirect" };
+            Problem::new(400, code, format!("{why}.")).with_next(next)
         })?;
         Ok(Self { flow, raw, client, way })
     }
