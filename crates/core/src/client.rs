@@ -152,6 +152,7 @@ impl ClientSpec {
             }
         }
         problems.extend(address::redirects(self.kind, "redirect_uris", &self.redirect_uris));
+        problems.extend(address::answered("redirect_uris", &self.redirect_uris));
         problems.extend(address::origins(self.kind, &self.origins));
         problems.extend(self.proof());
         problems.extend(self.sign_in());

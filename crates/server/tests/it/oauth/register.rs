@@ -177,6 +177,7 @@ async fn rfc_7591_3_2_2_what_cannot_be_is_told_in_its_words() {
     for (more, wanted) in [
         (json!({"redirect_uris": []}), "400 invalid_redirect_uri"),
         (json!({"redirect_uris": ["http://app.test/cb"]}), "400 invalid_redirect_uri"),
+        (json!({"redirect_uris": ["https://app.test/cb?iss=https://auth.test"]}), "400 invalid_redirect_uri"),
         (json!({"redirect_uris": ["http://localhost/cb"], "application_type": "web"}), "400 invalid_redirect_uri"),
         (json!({"redirect_uris": "https://app.test/cb"}), "400 invalid_client_metadata"),
         (json!({"jwks": {"keys": []}, "jwks_uri": "https://app.test/jwks"}), "400 invalid_client_metadata"),
