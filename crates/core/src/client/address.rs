@@ -94,7 +94,7 @@ fn judge_redirect(kind: ClientType, uri: &str) -> Result<(), &'static str> {
     match (kind, scheme.contains('.')) {
         (ClientType::Native, true) => Ok(()),
         (ClientType::Native, false) => Err(
-            "must have a scheme that is a domain of yours backwards (RFC 8252 §7.1), such as com.example.app:/callback",
+            "must have a scheme that is a domain of yours backwards, such as com.example.app:/callback (RFC 8252, 7.1)",
         ),
         _ => Err("must begin with https://, or with http:// on localhost"),
     }

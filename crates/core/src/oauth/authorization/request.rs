@@ -190,14 +190,15 @@ fn bounded(raw: &RawRequest, name: &'static str, most: usize) -> Result<Option<S
     Ok(value.map(str::to_owned))
 }
 
-/// In seconds, and not below nothing. One that a request does not say is the client's.
+/// In seconds, and not below nothing; more than can be counted is as much as can be. One that a request does not say is the
+/// client's.
 fn max_age(raw: &RawRequest, client: &Client) -> Result<Option<Span>, Error> {
     let Some(text) = raw.text("max_age") else {
         return Ok(client.spec.default_max_age.map(|seconds| Span::seconds(i64::from(seconds))));
     };
-    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
-    match text.parse::<u32>() {
-        Ok(seconds) if is_number => Ok(Some(Span::seconds(i64::from(seconds)))),
-        _ => Err(Error::request("The max_age must be a number of seconds.")),
+    if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Error::request("The max_age must be a number of seconds."));
     }
+    let seconds = text.parse().unwrap_or(u32::MAX);
+    Ok(Some(Span::seconds(i64::from(seconds))))
 }

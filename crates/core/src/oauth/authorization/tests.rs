@@ -112,18 +112,12 @@ fn az_17_who_has_no_pkce_is_confidential_let_off_and_has_a_nonce() {
 #[test]
 fn az_25_prompt_and_max_age_mean_something_or_are_refused() {
     let web = web();
-    for good in ["prompt=none", "prompt=login+consent", "prompt=select_account", "max_age=0", "max_age=4294967295"] {
+    for good in
+        ["prompt=none", "prompt=login+consent", "prompt=select_account", "max_age=0", "max_age=99999999999999999999"]
+    {
         assert_eq!(error_of(&web, &format!("scope=openid&{good}")), "", "{good}");
     }
-    for bad in [
-        "prompt=none+login",
-        "prompt=create",
-        "prompt=x",
-        "max_age=-1",
-        "max_age=%2B1",
-        "max_age=1.5",
-        "max_age=4294967296",
-    ] {
+    for bad in ["prompt=none+login", "prompt=create", "prompt=x", "max_age=-1", "max_age=%2B1", "max_age=1.5"] {
         assert!(error_of(&web, &format!("scope=openid&{bad}")).starts_with("invalid_request The "), "{bad}");
     }
 }
@@ -148,15 +142,15 @@ fn az_18_az_19_every_parameter_has_its_limit() {
 fn az_06_az_07_there_is_no_way_back_that_could_be_another() {
     let spec = web().spec;
     let two =
-    assert_eq!(way("scope=openid&request_uri=https://app.test/r", &spec), Err(NoWay::Elsewhere));
-    assert_eq!(way("scope=email&request_uri=urn:a&request_uri=urn:b", &two), Err(NoWay::Elsewhere));
-    assert_eq!(way("redirect_uri=https://evil.test/&request_uri=urn:a", &spec), Err(NoWay::Unregistered));
         ClientSpec { redirect_uris: vec!["https://app.test/cb".into(), "https://app.test/b".into()], ..spec.clone() };
     let way = |query: &str, spec: &ClientSpec| Way::of(&raw(query), spec).map(|way| way.is_said);
     assert_eq!(way("redirect_uri=https://app.test/cb", &spec), Ok(true));
     assert_eq!(way("scope=email", &spec), Ok(false), "the only one");
     assert_eq!(way("scope=email+openid", &spec), Err(NoWay::Missing), "OpenID Connect Core §3.1.2.1");
     assert_eq!(way("scope=email", &two), Err(NoWay::Missing));
+    assert_eq!(way("scope=openid&request_uri=https://app.test/r", &spec), Err(NoWay::Elsewhere));
+    assert_eq!(way("scope=email&request_uri=urn:a&request_uri=urn:b", &two), Err(NoWay::Elsewhere));
+    assert_eq!(way("redirect_uri=https://evil.test/&request_uri=urn:a", &spec), Err(NoWay::Unregistered));
     assert_eq!(way("redirect_uri=https://evil.test/", &spec), Err(NoWay::Unregistered));
     assert_eq!(way("redirect_uri=https://app.test/cb&redirect_uri=https://app.test/cb", &spec), Err(NoWay::Twice));
     assert_eq!(way("client_id=a&client_id=a&redirect_uri=https://app.test/cb", &spec), Err(NoWay::Twice));
