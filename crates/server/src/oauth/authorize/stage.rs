@@ -6,7 +6,6 @@ use admit_core::audit::Event;
 use admit_core::check::address;
 use admit_core::consent::Consent;
 use admit_core::name::ScopeName;
-use admit_core::oauth::Error;
 use admit_core::oauth::approved::{Approved, ShownAt};
 use admit_core::oauth::authorization::{self, Carried, Flow, NoWay, Person, RawRequest, Request, Verdict, Way};
 use admit_core::oauth::{Error, ErrorCode};
@@ -167,6 +166,14 @@ impl Stage {
     pub fn refuse(&self, visit: &Visit, error: &Error) -> Response {
         let fields = self.way.refused(&visit.app.issuer(visit.row()), error);
         answer::send(visit, self, &fields)
+    }
+
+    /// Back to the application because the person does not want it. What was pushed is answered by that, like by a code.
+    pub async fn deny(&self, visit: &Visit, told: &'static str) -> Result<Response, Problem> {
+        if let Carried::Pushed(hash) = self.flow.carried {
+            pushed::end(visit, hash).await?;
+        }
+        Ok(self.refuse(visit, &Error::new(ErrorCode::AccessDenied, told)))
     }
 
     /// Back to the application with a code; where the person was asked, what he said is remembered with it.

@@ -44,6 +44,23 @@ async fn rfc_9126_what_is_pushed_is_asked_once() {
 }
 
 #[tokio::test]
+async fn az_22_what_was_pushed_is_answered_by_a_no_as_well() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    for said in [[("decision", "deny"), ("scope:orders:read", "on")], [("decision", "allow"), ("unticked", "x")]] {
+        let uri = world.pushed(&[("scope", "orders:read")]).await;
+        let consent = alice.get(&world.by(&uri)).await.header("location");
+        alice.get(&consent).await;
+        let flow = alice.value("flow");
+        let no = [("flow", flow.as_str()), said[0], said[1]];
+        assert_eq!(error(&alice.submit("/consent", &no).await), "access_denied");
+        let back = [("flow", flow.as_str()), ("decision", "allow"), ("scope:orders:read", "on")];
+        is_page(&alice.submit("/consent", &back).await, "This sign-in is over");
+        is_page(&alice.get(&consent).await, "This sign-in is over");
+    }
+}
+
+#[tokio::test]
 async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
     let world = World::new().await;
     let mut alice = world.alice().await;
@@ -67,23 +84,6 @@ async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
     is_page(&alice.get(&world.by(&late)).await, "This request is over");
 }
 
-#[tokio::test]
-async fn az_20_az_22_az_23_az_27_what_cannot_be_asked_is_not_kept() {
-    let world = World::with(json!({"require_pushed_authorization_requests": true})).await;
-    let refused = async |more: &[(&str, &str)]| super::super::error(&world.push(more).await);
-    for (name, value, what) in [
-        ("redirect_uri", "https://evil.test/", "400 invalid_request"),
-        ("redirect_uri", "", "400 invalid_request"),
-        ("request_uri", "urn:ietf:params:oauth:request_uri:x", "400 invalid_request"),
-        ("request", "e30.e30.", "400 request_not_supported"),
-        ("authorization_details", "[]", "400 invalid_authorization_details"),
-        ("scope", "x", "400 invalid_scope"),
-        ("code_challenge_method", "plain", "400 invalid_request"),
-        ("response_type", "token", "400 unsupported_response_type"),
-        ("resource", "https://other.test", "400 invalid_target"),
-        ("client_id", "cli_other", "400 invalid_request"),
-    ] {
-        assert_eq!(refused(&[(name, value)]).await, what, "{name}={value}");
 #[tokio::test]
 async fn az_20_az_22_rfc_9101_two_requests_in_one_are_none() {
     let world = World::new().await;
@@ -114,6 +114,23 @@ async fn az_20_a_request_uri_that_is_none_is_not_blamed_on_the_address() {
     }
 }
 
+#[tokio::test]
+async fn az_20_az_22_az_23_az_27_what_cannot_be_asked_is_not_kept() {
+    let world = World::with(json!({"require_pushed_authorization_requests": true})).await;
+    let refused = async |more: &[(&str, &str)]| super::super::error(&world.push(more).await);
+    for (name, value, what) in [
+        ("redirect_uri", "https://evil.test/", "400 invalid_request"),
+        ("redirect_uri", "", "400 invalid_request"),
+        ("request_uri", "urn:ietf:params:oauth:request_uri:x", "400 invalid_request"),
+        ("request", "e30.e30.", "400 request_not_supported"),
+        ("authorization_details", "[]", "400 invalid_authorization_details"),
+        ("scope", "x", "400 invalid_scope"),
+        ("code_challenge_method", "plain", "400 invalid_request"),
+        ("response_type", "token", "400 unsupported_response_type"),
+        ("resource", "https://other.test", "400 invalid_target"),
+        ("client_id", "cli_other", "400 invalid_request"),
+    ] {
+        assert_eq!(refused(&[(name, value)]).await, what, "{name}={value}");
     }
     let bare = super::super::post(&world.app, "/oauth/par", &[], &world.query(&[])).await;
     assert_eq!(super::super::error(&bare), "401 invalid_client");
