@@ -161,7 +161,8 @@ async fn az_25_a_sign_in_that_one_application_wants_anew_ends_nothing_of_another
     let claims = |tokens: &Value| super::super::decode(tokens["id_token"].as_str().unwrap()).1;
     let (first, second) = (claims(&before), claims(&after));
     assert_eq!(first["sid"], second["sid"], "the same session");
-    assert_eq!(second["auth_time"].as_i64().unwrap() - first["auth_time"].as_i64().unwrap(), 360);
+    let apart = second["auth_time"].as_i64().unwrap() - first["auth_time"].as_i64().unwrap();
+    assert!(apart >= 360, "the new moment, and a busy machine takes one of its own: {apart}");
     let refresh = format!("grant_type=refresh_token&refresh_token={}", before["refresh_token"].as_str().unwrap());
     let basic = world.basic();
     let renewed = super::super::post(&world.app, "/oauth/token", &[("authorization", &basic)], &refresh).await;
