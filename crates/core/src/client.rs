@@ -152,6 +152,7 @@ impl ClientSpec {
             }
         }
         problems.extend(address::redirects(self.kind, "redirect_uris", &self.redirect_uris));
+        problems.extend(address::answered("redirect_uris", &self.redirect_uris));
         problems.extend(address::origins(self.kind, &self.origins));
         problems.extend(self.proof());
         problems.extend(self.sign_in());
@@ -186,8 +187,10 @@ impl ClientSpec {
                 problem("jwks", "private_key_jwt needs the client's public keys: set jwks or jwks_uri")
             }
             None => judge_keys(&self.jwks).err().map_or_else(Vec::new, |message| problem("jwks", &message)),
-            Some(_) if has_keys => problem("jwks_uri", "jwks and jwks_uri exclude each other (RFC 7591 §2)"),
-            Some(uri) => outbound::Target::parse(uri).err().map_or_else(Vec::new, |bad| problem("jwks_uri", bad.must)),
+            Some(_) if has_keys => problem("jwks_uri", "jwks and jwks_uri exclude each other (RFC 7591, section 2)"),
+            Some(uri) => {
+                outbound::Target::parse(uri).err().map_or_else(Vec::new, |bad| problem("jwks_uri", &bad.to_string()))
+            }
         }
     }
 
@@ -202,7 +205,7 @@ impl ClientSpec {
                     "must be left out: nobody signs in to a service client",
                 )),
                 Ok(_) => None,
-                Err(bad) => Some(Problem::new("backchannel_logout_uri", bad.must)),
+                Err(bad) => Some(Problem::new("backchannel_logout_uri", bad.to_string())),
             });
         }
         if !self.require_pkce && self.kind != ClientType::Web {
@@ -281,7 +284,7 @@ fn judge_keys(jwks: &Value) -> Result<(), String> {
         }
         Ok(set) if set.keys().is_empty() => Err("has no key that signatures can be verified by".to_owned()),
         Ok(_) => Ok(()),
-        Err(flaw) => Err(format!("must be a set of public keys ({{\"keys\": […]}}): {flaw}")),
+        Err(flaw) => Err(format!("must be a set of public keys ({{\"keys\": [..]}}): {flaw}")),
     }
 }
 

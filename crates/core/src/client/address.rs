@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::ClientType;
 use crate::check::host::Host;
+use crate::form::decode;
 use crate::policy::rule::Problem;
 
 /// The most places that one client may send browsers back to.
@@ -18,6 +19,8 @@ pub const REDIRECT_MAX: usize = 2048;
 pub const ORIGINS_MAX: usize = 50;
 /// The longest origin, in bytes: a scheme, a host and a port.
 const ORIGIN_MAX: usize = 270;
+/// What answers say in the query of an address (RFC 6749 §4.1.2, RFC 9207 §2, JARM §4).
+const ANSWERED: [&str; 7] = ["code", "state", "iss", "error", "error_description", "error_uri", "response"];
 
 /// What is wrong with the places that browsers are sent back to (RFC 6749 §3.1.2), or sent after a sign-out (OpenID Connect
 /// RP-Initiated Logout 1.0 §3.1); `path` is the member that they stand in.
@@ -28,6 +31,18 @@ pub fn redirects(kind: ClientType, path: &str, uris: &[String]) -> Vec<Problem> 
     }
     let judge = |uri: &str| judge_redirect(kind, uri).err().map(str::to_owned);
     several(path, uris, REDIRECTS_MAX, judge)
+}
+
+/// What is wrong with the places that answers are sent to: who reads one has to know what of it was answered, and what was
+/// registered.
+pub fn answered(path: &str, uris: &[String]) -> Vec<Problem> {
+    let judge = |uri: &str| {
+        let (_, query) = uri.split_once('?')?;
+        let mut names = query.split('&').filter_map(|pair| decode(pair.split('=').next().unwrap_or_default()).ok());
+        let name = names.find(|name| ANSWERED.contains(&name.as_str()))?;
+        Some(format!("must not have {name} in its query: that is what the answer says"))
+    };
+    several(path, uris, usize::MAX, judge)
 }
 
 /// What is wrong with a page that people are shown a link to.
@@ -79,7 +94,7 @@ fn judge_redirect(kind: ClientType, uri: &str) -> Result<(), &'static str> {
     match (kind, scheme.contains('.')) {
         (ClientType::Native, true) => Ok(()),
         (ClientType::Native, false) => Err(
-            "must have a scheme that is a domain of yours backwards (RFC 8252 §7.1), such as com.example.app:/callback",
+            "must have a scheme that is a domain of yours backwards, such as com.example.app:/callback (RFC 8252, 7.1)",
         ),
         _ => Err("must begin with https://, or with http:// on localhost"),
     }
@@ -176,6 +191,21 @@ mod tests {
     fn az_02_no_user_name_stands_before_the_host() {
         for bad in ["https://app.example@evil/", "https://app.example:x@evil/", "https://a@b@evil/"] {
             assert!(judge_redirect(ClientType::Web, bad).unwrap_err().contains("no user name"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn az_05_rfc_6749_what_an_answer_says_is_not_registered() {
+        let refused = |uri: &str| answered("redirect_uris", &[uri.to_owned()]).pop();
+        for name in ["code", "state", "iss", "error", "error_description", "error_uri", "response", "c%6fde"] {
+            for uri in [format!("https://app.test/cb?{name}=x"), format!("com.example.app:/cb?a=b&{name}")] {
+                let problem = refused(&uri).unwrap();
+                assert_eq!(problem.path, "redirect_uris[0]", "{uri}");
+                assert!(problem.message.contains("in its query: that is what the answer says"), "{uri}");
+            }
+        }
+        for good in ["https://app.test/code", "https://app.test/cb?a=code&codes=1&Code=2", "https://app.test/cb?"] {
+            assert_eq!(refused(good), None, "{good}");
         }
     }
 

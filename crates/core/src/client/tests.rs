@@ -88,6 +88,33 @@ fn rfc_7591_3_keys_come_along_or_are_fetched_and_not_both() {
 }
 
 #[test]
+fn rfc_6749_what_is_wrong_is_said_in_whole_sentences_that_every_answer_can_hold() {
+    let told = |spec: ClientSpec| spec.resolve().unwrap_err().remove(0).message;
+    let native = |uri: &str| ClientSpec { redirect_uris: vec![uri.to_owned()], ..signing_in(ClientType::Native) };
+    for (spec, begin) in [
+        (signing(Value::Null, Some("http://a.test/")), "must be an https:// address"),
+        (signing(json!({"keys": [public_key()]}), Some("https://a.test/")), "jwks and jwks_uri exclude each other"),
+        (signing(json!([]), None), "must be a set of public keys"),
+        (native("myapp:/cb"), "must have a scheme that is a domain"),
+        (
+            ClientSpec { backchannel_logout_uri: Some("https://127.0.0.1/".to_owned()), ..signing_in(ClientType::Web) },
+            "must not be an address of this machine",
+        ),
+    ] {
+        let told = told(spec);
+        assert!(told.starts_with(begin) && told.is_ascii(), "{told}");
+    }
+}
+
+#[test]
+fn az_05_an_address_that_holds_an_answer_is_not_registered() {
+    let registered =
+        |uri: &str| refused(ClientSpec { redirect_uris: vec![uri.to_owned()], ..signing_in(ClientType::Web) });
+    assert_eq!(registered("https://app.test/cb?code=x"), ["redirect_uris[0]"]);
+    assert_eq!(registered("https://app.test/cb?page=x"), [""; 0]);
+}
+
+#[test]
 fn jwt_20_keys_that_verify_nothing_are_not_registered() {
     let with = |name: &str, value: &str| {
         let mut key = public_key();

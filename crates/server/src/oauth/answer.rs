@@ -6,7 +6,7 @@ use admit_core::realm::Realm;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, Uri};
 use serde::Serialize;
 
 use crate::http::problem;
@@ -63,9 +63,13 @@ pub fn unread(error: &admit_store::Error) -> Error {
     Error::unavailable()
 }
 
-/// 405: nothing here is asked with another method, and what stands in an address is read by others.
-pub async fn only_post() -> Response {
-    let told = "Ask with POST, and everything in the body.";
+/// 405: what stands in an address is read by others, so hardly anything is asked with another method than POST.
+pub async fn other_method(uri: Uri) -> Response {
+    let told = if uri.path().ends_with("/oauth/userinfo") {
+        "Ask with GET or POST, and the access token in a header."
+    } else {
+        "Ask with POST, and everything in the body."
+    };
     let mut response = problem::oauth(&Error::request(told), "admit");
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response

@@ -7,7 +7,6 @@ use admit_core::audit::Event;
 use admit_core::name::ScopeName;
 use admit_core::oauth::authorization::RedirectKind;
 use admit_core::oauth::identity::IdentityScope;
-use admit_core::oauth::{Error, ErrorCode};
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
@@ -80,13 +79,13 @@ pub async fn post(mut visit: Visit, Sent(form): Sent) -> Result<Response, Proble
         Next::Issue(granted) | Next::Ask(granted) => granted,
     };
     if form.text("decision") != "allow" {
-        return Ok(stage.refuse(&visit, &Error::new(ErrorCode::AccessDenied, "The person said no.")));
+        return stage.deny(&visit, "The person said no.").await;
     }
     let ticked: Vec<_> = form.ticked(BOX).collect();
     let is_given = |scope: &ScopeName| is_open_id(scope) || ticked.contains(&scope.as_str());
     let (scopes, declined): (Vec<_>, Vec<_>) = granted.scopes.iter().cloned().partition(is_given);
     if scopes.is_empty() {
-        return Ok(stage.refuse(&visit, &Error::new(ErrorCode::AccessDenied, "The person ticked nothing.")));
+        return stage.deny(&visit, "The person ticked nothing.").await;
     }
     let event = Event::new(visit.app.id(visit.now), visit.row().id, "consent.given", visit.now);
     let event = event.by(granted.person.user).on(stage.client.client.id).asked_by(visit.request_id);

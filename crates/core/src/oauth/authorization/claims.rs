@@ -2,8 +2,11 @@
 //!
 //! Read strictly where it is understood, ignored where it is not. What claims there are is said by who makes tokens.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
+use serde_json::Value;
+
+use crate::id::UserId;
 use crate::json;
 use crate::name::ScopeName;
 use crate::oauth::identity::IdentityScope;
@@ -13,6 +16,8 @@ use crate::oauth::userinfo;
 const TEXT_MAX: usize = 4 << 10;
 /// Where claims may be wanted.
 const PLACES: [&str; 2] = ["id_token", "userinfo"];
+/// Claims whose wished values decide what is answered. Their values are texts, and one that is none means nobody and nothing.
+const DECISIVE: [&str; 2] = ["sub", "acr"];
 
 /// What is wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,7 +33,7 @@ impl Claims {
         members.retain(|name, _| PLACES.contains(&name.as_str()));
         let is_well = members.values().all(|wanted| match wanted {
             Value::Null => true,
-            Value::Object(claims) => claims.values().all(is_wish),
+            Value::Object(claims) => claims.iter().all(|(name, wish)| is_wish(name, wish)),
             _ => false,
         });
         members.retain(|_, wanted| wanted.is_object());
@@ -59,28 +64,36 @@ impl Claims {
     }
 
     /// The values of `acr` one of which the sign-in must have; none where any will do (§5.5.1.1).
-    pub fn essential_acr(&self) -> Option<Vec<&str>> {
-        let wish =
-            self.0["id_token"]["acr"].as_object().filter(|wish| wish.get("essential") == Some(&Value::Bool(true)))?;
-        let values = texts(wish);
-        (!values.is_empty()).then_some(values)
+    pub fn essential_acr(&self) -> Option<BTreeSet<&str>> {
+        let wish = &self.0["id_token"]["acr"];
+        texts(wish).filter(|_| wish["essential"] == Value::Bool(true))
     }
 
-    /// The person that it must be (§5.5.1, of `sub`).
-    pub fn subject(&self) -> Option<&str> {
-        PLACES.iter().find_map(|place| self.0[*place]["sub"]["value"].as_str())
+    /// The people one of whom it must be; none where anybody may (§5.5.1, of `sub`). What is no id is nobody's.
+    pub fn subjects(&self) -> Option<Vec<UserId>> {
+        let named = PLACES.iter().filter_map(|place| texts(&self.0[*place]["sub"]));
+        let named = named.reduce(|one, other| &one & &other)?;
+        Some(named.into_iter().filter_map(|id| id.parse().ok()).collect())
     }
 }
 
 /// `null`, or an object whose known members are of their type (§5.5.1).
-fn is_wish(wish: &Value) -> bool {
+fn is_wish(name: &str, wish: &Value) -> bool {
     let Value::Object(wish) = wish else { return wish.is_null() };
-    wish.get("essential").is_none_or(Value::is_boolean) && wish.get("values").is_none_or(Value::is_array)
+    let is_value = |value: &Value| value.is_string() || !DECISIVE.contains(&name);
+    wish.get("essential").is_none_or(Value::is_boolean)
+        && wish.get("value").is_none_or(is_value)
+        && wish.get("values").is_none_or(|values| values.as_array().is_some_and(|each| each.iter().all(is_value)))
 }
 
-fn texts(wish: &Map<String, Value>) -> Vec<&str> {
-    let several = wish.get("values").and_then(Value::as_array).into_iter().flatten();
-    wish.get("value").into_iter().chain(several).filter_map(Value::as_str).collect()
+/// The values that a wish allows; none where it names none. Of `value` and `values` both count.
+fn texts(wish: &Value) -> Option<BTreeSet<&str>> {
+    let one = wish.get("value").map(std::slice::from_ref);
+    let several = wish.get("values").and_then(Value::as_array).map(Vec::as_slice);
+    let named = [one, several].into_iter().flatten();
+    named
+        .map(|values| values.iter().filter_map(Value::as_str).collect())
+        .reduce(|one: BTreeSet<_>, other| &one & &other)
 }
 
 #[cfg(test)]
@@ -127,6 +140,11 @@ mod tests {
             r#"{"userinfo":{"email":"x"}}"#,
             r#"{"userinfo":{"email":{"essential":"yes"}}}"#,
             r#"{"id_token":{"acr":{"values":"urn:x"}}}"#,
+            r#"{"id_token":{"acr":{"essential":true,"values":[3]}}}"#,
+            r#"{"id_token":{"acr":{"essential":true,"value":3}}}"#,
+            r#"{"id_token":{"acr":{"essential":true,"value":null}}}"#,
+            r#"{"id_token":{"sub":{"value":5}}}"#,
+            r#"{"userinfo":{"sub":{"values":["usr_x",null]}}}"#,
             r#"{"userinfo":{},"userinfo":{}}"#,
             "{} {}",
         ] {
@@ -140,21 +158,42 @@ mod tests {
     fn az_25_only_what_is_essential_and_named_must_be_met() {
         let acr = |wish: &str| {
             let claims = Claims::parse(&format!(r#"{{"id_token":{{"acr":{wish}}}}}"#)).unwrap();
-            claims.essential_acr().map(|values| values.join(" "))
+            claims.essential_acr().map(|values| values.into_iter().collect::<Vec<_>>().join(" "))
         };
         assert_eq!(acr(r#"{"essential":true,"values":["a","b"]}"#).as_deref(), Some("a b"));
         assert_eq!(acr(r#"{"essential":true,"value":"a"}"#).as_deref(), Some("a"));
+        assert_eq!(acr(r#"{"essential":true,"values":[]}"#).as_deref(), Some(""), "no value is not any");
+        assert_eq!(acr(r#"{"essential":true,"value":"a","values":["b"]}"#).as_deref(), Some(""), "both count");
         for any in ["null", "{}", r#"{"essential":true}"#, r#"{"essential":false,"value":"a"}"#, r#"{"value":"a"}"#] {
             assert_eq!(acr(any), None, "{any}");
         }
-        let claims = Claims::parse(r#"{"userinfo":{"sub":{"value":"usr_x"}}}"#).unwrap();
-        assert_eq!(claims.subject(), Some("usr_x"));
+    }
+
+    #[test]
+    fn oidc_core_5_5_1_a_person_is_named_in_every_way_that_there_is() {
+        let [alice, bob] = [1, 2].map(|octet| UserId::from_bytes([octet; 16]));
+        let subjects = |text: String| Claims::parse(&text).unwrap().subjects();
+        let wish = |wish: String| subjects(format!(r#"{{"id_token":{{"sub":{wish}}}}}"#));
+        assert_eq!(wish(format!(r#"{{"value":"{alice}"}}"#)), Some(vec![alice]));
+        assert_eq!(wish(format!(r#"{{"essential":true,"values":["{bob}"]}}"#)), Some(vec![bob]));
+        assert_eq!(wish(format!(r#"{{"values":["{alice}","usr_x","{bob}"]}}"#)), Some(vec![alice, bob]));
+        for nobody in [r#"{"value":"usr_x"}"#, r#"{"values":[]}"#] {
+            assert_eq!(wish(nobody.to_owned()), Some(Vec::new()), "{nobody}");
+        }
+        assert_eq!(wish(format!(r#"{{"value":"{alice}","values":["{bob}"]}}"#)), Some(Vec::new()));
+        let both =
+            format!(r#"{{"id_token":{{"sub":{{"value":"{alice}"}}}},"userinfo":{{"sub":{{"value":"{bob}"}}}}}}"#);
+        assert_eq!(subjects(both), Some(Vec::new()), "two cannot be one");
+        assert_eq!(subjects(format!(r#"{{"userinfo":{{"sub":{{"value":"{bob}"}}}}}}"#)), Some(vec![bob]));
+        for anybody in ["null", "{}", r#"{"essential":true}"#] {
+            assert_eq!(wish(anybody.to_owned()), None, "{anybody}");
+        }
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in r#"[{}\[\]":,a-z]{0,40}"#) {
-            let _ = Claims::parse(&text).map(|claims| (claims.essential_acr().map(|acr| acr.len()), claims.subject().map(str::len)));
+            let _ = Claims::parse(&text).map(|claims| (claims.essential_acr().map(|acr| acr.len()), claims.subjects()));
         }
     }
 }

@@ -19,7 +19,7 @@ pub use claims::Claims;
 pub use flow::{Carried, FLOW_LIFE, FLOW_MAX, Flow, SEALED_MAX};
 pub use raw::{Hinted, RawRequest};
 pub use redirect::{RedirectKind, RedirectUri};
-pub use request::{Prompt, Request};
+pub use request::{Prompt, Request, Subject};
 pub use verdict::{Person, Verdict, judge};
 pub use way::{Mode, NoWay, Way};
 

@@ -3,9 +3,10 @@
 use super::claims::Claims;
 use super::raw::{Hinted, RawRequest};
 use super::scopes::{self, Asked};
-use super::way::Mode;
+use super::way::{Mode, STATE_MAX};
 use crate::api::Api;
 use crate::client::Client;
+use crate::id::UserId;
 use crate::name::ScopeName;
 use crate::oauth::identity::IdentityScope;
 use crate::oauth::pkce::Challenge;
@@ -35,7 +36,16 @@ pub struct Request<'a> {
     /// `claims`
     pub claims: Claims,
     /// Who it must be.
-    pub subject: Option<Hinted>,
+    pub subject: Option<Subject>,
+}
+
+/// Who a request must be answered for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// One of these people.
+    Among(Vec<UserId>),
+    /// One of whom nobody can say any more who it is.
+    Unknown,
 }
 
 /// What people are to be asked (OpenID Connect Core §3.1.2.1).
@@ -77,6 +87,7 @@ impl<'a> Request<'a> {
         let challenge = challenge.map_err(|bad| Error::request(format!("The {bad}.")))?;
         let nonce = bounded(raw, "nonce", NONCE_MAX)?;
         bounded(raw, "login_hint", LOGIN_HINT_MAX)?;
+        bounded(raw, "state", STATE_MAX)?;
         let is_openid = IdentityScope::OpenId.is_in(&asked.scopes);
         must_be_bound(client, challenge.is_some(), nonce.is_some() && is_openid)?;
         let prompt = raw.text("prompt").map_or(Some(Prompt::default()), Prompt::parse);
@@ -157,14 +168,18 @@ fn must_be_bound(client: &Client, has_challenge: bool, has_nonce: bool) -> Resul
 
 /// Who it must be: whom `claims` names, and whom the hint does (OpenID Connect Core §5.5.1). An id that is nobody's is no hint
 /// that can be left out: nobody who signs in is that one.
-fn subject(claims: &Claims, hinted: Option<Hinted>) -> Result<Option<Hinted>, Error> {
-    let nobody = || Error::new(ErrorCode::LoginRequired, "Nobody can sign in as the one who is asked for.");
-    let Some(named) = claims.subject() else { return Ok(hinted) };
-    let named = named.parse().map_err(|_| nobody())?;
-    match hinted {
-        Some(Hinted::Of(other)) if other != named => Err(nobody()),
-        _ => Ok(Some(Hinted::Of(named))),
+fn subject(claims: &Claims, hinted: Option<Hinted>) -> Result<Option<Subject>, Error> {
+    let among = match (claims.subjects(), hinted) {
+        (None, None) => return Ok(None),
+        (None, Some(Hinted::Unknown)) => return Ok(Some(Subject::Unknown)),
+        (None, Some(Hinted::Of(user))) => vec![user],
+        (Some(named), Some(Hinted::Of(user))) => named.into_iter().filter(|named| *named == user).collect(),
+        (Some(named), _) => named,
+    };
+    if among.is_empty() {
+        return Err(Error::new(ErrorCode::LoginRequired, "Nobody can sign in as the one who is asked for."));
     }
+    Ok(Some(Subject::Among(among)))
 }
 
 fn bounded(raw: &RawRequest, name: &'static str, most: usize) -> Result<Option<String>, Error> {
@@ -175,14 +190,15 @@ fn bounded(raw: &RawRequest, name: &'static str, most: usize) -> Result<Option<S
     Ok(value.map(str::to_owned))
 }
 
-/// In seconds, and not below nothing. One that a request does not say is the client's.
+/// In seconds, and not below nothing; more than can be counted is as much as can be. One that a request does not say is the
+/// client's.
 fn max_age(raw: &RawRequest, client: &Client) -> Result<Option<Span>, Error> {
     let Some(text) = raw.text("max_age") else {
         return Ok(client.spec.default_max_age.map(|seconds| Span::seconds(i64::from(seconds))));
     };
-    let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
-    match text.parse::<u32>() {
-        Ok(seconds) if is_number => Ok(Some(Span::seconds(i64::from(seconds)))),
-        _ => Err(Error::request("The max_age must be a number of seconds.")),
+    if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Error::request("The max_age must be a number of seconds."));
     }
+    let seconds = text.parse().unwrap_or(u32::MAX);
+    Ok(Some(Span::seconds(i64::from(seconds))))
 }

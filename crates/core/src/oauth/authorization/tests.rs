@@ -112,18 +112,12 @@ fn az_17_who_has_no_pkce_is_confidential_let_off_and_has_a_nonce() {
 #[test]
 fn az_25_prompt_and_max_age_mean_something_or_are_refused() {
     let web = web();
-    for good in ["prompt=none", "prompt=login+consent", "prompt=select_account", "max_age=0", "max_age=4294967295"] {
+    for good in
+        ["prompt=none", "prompt=login+consent", "prompt=select_account", "max_age=0", "max_age=99999999999999999999"]
+    {
         assert_eq!(error_of(&web, &format!("scope=openid&{good}")), "", "{good}");
     }
-    for bad in [
-        "prompt=none+login",
-        "prompt=create",
-        "prompt=x",
-        "max_age=-1",
-        "max_age=%2B1",
-        "max_age=1.5",
-        "max_age=4294967296",
-    ] {
+    for bad in ["prompt=none+login", "prompt=create", "prompt=x", "max_age=-1", "max_age=%2B1", "max_age=1.5"] {
         assert!(error_of(&web, &format!("scope=openid&{bad}")).starts_with("invalid_request The "), "{bad}");
     }
 }
@@ -131,16 +125,16 @@ fn az_25_prompt_and_max_age_mean_something_or_are_refused() {
 #[test]
 fn az_18_az_19_every_parameter_has_its_limit() {
     let web = web();
-    for (name, most) in [("nonce", 512), ("login_hint", 256)] {
+    for (name, most) in [("nonce", 512), ("login_hint", 256), ("state", 2048)] {
         let with = |length: usize| error_of(&web, &format!("scope=openid&{name}={}", "x".repeat(length)));
         assert_eq!(with(most), "", "{name}");
         assert_eq!(with(most + 1), format!("invalid_request The {name} has more than {most} bytes."));
     }
-    let way = |length: usize| {
-        Way::of(&raw(&format!("redirect_uri=https://app.test/cb&state={}", "x".repeat(length))), &web.spec)
+    let state = |length: usize| {
+        let raw = raw(&format!("redirect_uri=https://app.test/cb&state={}", "x".repeat(length)));
+        Way::of(&raw, &web.spec).unwrap().state.map(|state| state.len())
     };
-    assert!(way(2048).is_ok());
-    assert_eq!(way(2049), Err(NoWay::StateTooLong));
+    assert_eq!((state(2048), state(2049)), (Some(2048), None), "the application is told, and without it");
     assert!(error_of(&web, "scope=openid&claims=%7B").starts_with("invalid_request The claims"));
 }
 
@@ -154,6 +148,9 @@ fn az_06_az_07_there_is_no_way_back_that_could_be_another() {
     assert_eq!(way("scope=email", &spec), Ok(false), "the only one");
     assert_eq!(way("scope=email+openid", &spec), Err(NoWay::Missing), "OpenID Connect Core §3.1.2.1");
     assert_eq!(way("scope=email", &two), Err(NoWay::Missing));
+    assert_eq!(way("scope=openid&request_uri=https://app.test/r", &spec), Err(NoWay::Elsewhere));
+    assert_eq!(way("scope=email&request_uri=urn:a&request_uri=urn:b", &two), Err(NoWay::Elsewhere));
+    assert_eq!(way("redirect_uri=https://evil.test/&request_uri=urn:a", &spec), Err(NoWay::Unregistered));
     assert_eq!(way("redirect_uri=https://evil.test/", &spec), Err(NoWay::Unregistered));
     assert_eq!(way("redirect_uri=https://app.test/cb&redirect_uri=https://app.test/cb", &spec), Err(NoWay::Twice));
     assert_eq!(way("client_id=a&client_id=a&redirect_uri=https://app.test/cb", &spec), Err(NoWay::Twice));
@@ -280,6 +277,10 @@ fn az_24_az_25_a_sign_in_is_new_where_it_must_be_and_nobody_sees_a_page_who_must
             "scope=openid&resource=https://shop&claims={\"id_token\":{\"acr\":{\"essential\":true,\"value\":\"urn:admit:aal1\"}}}",
             "issue openid",
         ),
+        (
+            "scope=openid&claims={\"id_token\":{\"acr\":{\"essential\":true,\"values\":[]}}}",
+            "unmet_authentication_requirements",
+        ),
         ("scope=openid&resource=https://shop&acr_values=urn:admit:aal2", "issue openid"),
     ] {
         assert_eq!(Case::of(query).judged(), verdict, "{query}");
@@ -298,11 +299,31 @@ fn oidc_core_5_5_1_who_is_asked_for_by_his_id_is_he_or_nobody() {
         read.map_err(|error| error.code)
     };
     let alice = ALICE.to_string();
-    assert_eq!(read(&alice, None), Ok(Some(Hinted::Of(ALICE))));
-    assert_eq!(read(&alice, Some(Hinted::Of(ALICE))), Ok(Some(Hinted::Of(ALICE))));
-    assert_eq!(read(&alice, Some(Hinted::Unknown)), Ok(Some(Hinted::Of(ALICE))));
+    let is_alice = || Ok(Some(Subject::Among(vec![ALICE])));
+    assert_eq!(read(&alice, None), is_alice());
+    assert_eq!(read(&alice, Some(Hinted::Of(ALICE))), is_alice());
+    assert_eq!(read(&alice, Some(Hinted::Unknown)), is_alice());
     assert_eq!(read(&alice, Some(Hinted::Of(other))), Err(ErrorCode::LoginRequired), "two cannot be one");
     assert_eq!(read("usr_x", None), Err(ErrorCode::LoginRequired), "nobody's id is not anybody's");
+}
+
+#[test]
+fn oidc_core_5_5_1_a_code_is_for_one_of_those_who_are_named() {
+    let judged = |wish: String, more: &str, ago| {
+        let query = format!("scope=openid&claims={{\"id_token\":{{\"sub\":{wish}}}}}{more}").leak();
+        Case { signed_in_ago: ago, ..Case::of(query) }.judged()
+    };
+    let (other, before) = (UserId::from_bytes([2; 16]), Span::minutes(4));
+    let named = |ids: &str| format!("{{\"essential\":true,\"values\":[{ids}]}}");
+    assert_eq!(judged(named(&format!("\"{other}\",\"{ALICE}\"")), "", before), "issue openid");
+    let another = || named(&format!("\"{other}\""));
+    assert_eq!(judged(another(), "", before), "sign in");
+    assert_eq!(judged(another(), "&prompt=none", before), "login_required");
+    assert_eq!(judged(another(), "", Span::ZERO), "login_required", "another one signed in");
+    for malformed in ["{\"value\":5}", "{\"values\":[5]}"] {
+        let told = error_of(&web(), &format!("scope=openid&claims={{\"id_token\":{{\"sub\":{malformed}}}}}"));
+        assert!(told.starts_with("invalid_request The claims"), "{malformed}: {told}");
+    }
 }
 
 #[test]

@@ -2,9 +2,8 @@
 //! §3.1.2.6).
 
 use super::flow::Flow;
-use super::raw::Hinted;
 use super::redirect::{RedirectKind, RedirectUri};
-use super::request::Request;
+use super::request::{Request, Subject};
 use crate::client::ClientSpec;
 use crate::consent::Consent;
 use crate::id::UserId;
@@ -62,12 +61,13 @@ pub fn judge(
     if [flow.login_after(), by_age].into_iter().flatten().any(|bound| person.signed_in_at < bound) {
         return sign_in();
     }
-    match request.subject {
-        Some(Hinted::Of(user)) if user != person.user => {
-            let is_new = person.signed_in_at >= flow.started_at();
+    let is_new = person.signed_in_at >= flow.started_at();
+    match &request.subject {
+        Some(Subject::Among(users)) if !users.contains(&person.user) => {
             return if is_new { refuse(ErrorCode::LoginRequired, "Another person signed in.") } else { sign_in() };
         }
-        Some(Hinted::Unknown) if silent => return sign_in(),
+        // Whoever is signed in may be another: somebody says who he is, and the application sees whether it is the one.
+        Some(Subject::Unknown) if silent || !is_new => return sign_in(),
         _ => {}
     }
     let acr = person.factors.acr();

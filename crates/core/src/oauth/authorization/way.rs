@@ -68,8 +68,8 @@ pub enum NoWay {
     Missing,
     /// Several were said.
     Twice,
-    /// What should come back with an answer is too long for one.
-    StateTooLong,
+    /// It stands where `request_uri` points, and that is nothing that was pushed here.
+    Elsewhere,
 }
 
 impl fmt::Display for NoWay {
@@ -78,7 +78,7 @@ impl fmt::Display for NoWay {
             Self::Unregistered => f.write_str("redirect_uri is none of the client's, letter by letter"),
             Self::Missing => f.write_str("redirect_uri is missing"),
             Self::Twice => f.write_str("client_id or redirect_uri stands there twice"),
-            Self::StateTooLong => write!(f, "state has more than {STATE_MAX} bytes"),
+            Self::Elsewhere => f.write_str("request_uri is none that was given here, or stands there twice"),
         }
     }
 }
@@ -90,15 +90,14 @@ impl Way {
             return Err(NoWay::Twice);
         }
         let said = raw.text("redirect_uri");
+        let is_elsewhere = raw.text("request_uri").is_some() || raw.twice.contains("request_uri");
         let is_openid = raw.text("scope").is_some_and(|scope| scope.split(' ').any(is_open_id));
         if said.is_none() && (is_openid || client.redirect_uris.len() != 1) {
-            return Err(NoWay::Missing);
+            return Err(if is_elsewhere { NoWay::Elsewhere } else { NoWay::Missing });
         }
         let redirect = RedirectUri::admit(client.kind, &client.redirect_uris, said).ok_or(NoWay::Unregistered)?;
-        let state = raw.text("state").map(str::to_owned);
-        if state.as_ref().is_some_and(|state| state.len() > STATE_MAX) {
-            return Err(NoWay::StateTooLong);
-        }
+        // One that is too long is an error, and told without it.
+        let state = raw.text("state").filter(|state| state.len() <= STATE_MAX).map(str::to_owned);
         // A mode that is none is an error, and told in the one that everybody understands.
         let mode = raw.text("response_mode").and_then(Mode::parse).unwrap_or(Mode::Query);
         Ok(Self { redirect, is_said: said.is_some(), mode, state })

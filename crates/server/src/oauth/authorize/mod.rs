@@ -106,6 +106,10 @@ impl Sent {
     async fn begin(self, visit: &mut Visit) -> Result<Stage, Problem> {
         let (raw, now) = (self.raw, visit.now);
         let is_pushed = raw.text("request_uri").is_some_and(pushed::is_ours);
+        if is_pushed && (raw.text("request").is_some() || raw.twice.contains("request")) {
+            let detail = "request and request_uri exclude each other (RFC 9101, section 5).";
+            return Err(Problem::new(400, "invalid_request", detail));
+        }
         let carried = if is_pushed { pushed::take(visit, &raw).await? } else { Carried::Plain(raw) };
         Stage::of(visit, Flow::begin(carried, false, now))?.begun(visit)
     }

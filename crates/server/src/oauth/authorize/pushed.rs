@@ -1,7 +1,7 @@
 //! Requests that were pushed before (RFC 9126 §4): found by what their application was given, once.
 //!
 //! Who begins with one keeps it for as long as people may take; what he carries through the pages says nothing of it but where
-//! it is. It ends with the code that answers it.
+//! it is. It ends with the code that answers it, or with a no.
 
 use admit_core::check::address;
 use admit_core::oauth::authorization::{Carried, FLOW_LIFE, RawRequest};
@@ -53,6 +53,15 @@ pub(super) fn find(visit: &Visit, hash: [u8; 32]) -> Result<RawRequest, Problem>
     let found = visit.app.store.point(|tx| tx.find_used_short(realm, ShortKind::PushedRequest, &hashes))?;
     let is_good = |short: &ShortCredential| short.used_at.is_some() && short.expires_at > visit.now;
     read(&found.filter(is_good).ok_or_else(flow::stale)?)
+}
+
+/// Ends the one that a person has answered.
+pub(super) async fn end(visit: &Visit, hash: [u8; 32]) -> Result<(), Problem> {
+    let realm = visit.row().id;
+    work::write(&visit.app, move |tx| {
+        Ok(tx.delete_short(realm, ShortKind::PushedRequest, &SecretHash(hash)).map(drop)?)
+    })
+    .await
 }
 
 fn read(short: &ShortCredential) -> Result<RawRequest, Problem> {

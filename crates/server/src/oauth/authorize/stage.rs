@@ -6,9 +6,9 @@ use admit_core::audit::Event;
 use admit_core::check::address;
 use admit_core::consent::Consent;
 use admit_core::name::ScopeName;
-use admit_core::oauth::Error;
 use admit_core::oauth::approved::{Approved, ShownAt};
-use admit_core::oauth::authorization::{self, Carried, Flow, Person, RawRequest, Request, Verdict, Way};
+use admit_core::oauth::authorization::{self, Carried, Flow, NoWay, Person, RawRequest, Request, Verdict, Way};
+use admit_core::oauth::{Error, ErrorCode};
 use admit_core::secret::SecretHash;
 use admit_store::KeptConsent;
 use axum::response::Response;
@@ -84,7 +84,8 @@ impl Stage {
         })?;
         let way = Way::of(&raw, &client.client.spec).map_err(|why| {
             let next = format!("admit client show {}", client.client.id);
-            Problem::new(400, "invalid_redirect", format!("{why}.")).with_next(next)
+            let code = if why == NoWay::Elsewhere { "invalid_request" } else { "invalid_redirect" };
+            Problem::new(400, code, format!("{why}.")).with_next(next)
         })?;
         Ok(Self { flow, raw, client, way })
     }
@@ -165,6 +166,14 @@ impl Stage {
     pub fn refuse(&self, visit: &Visit, error: &Error) -> Response {
         let fields = self.way.refused(&visit.app.issuer(visit.row()), error);
         answer::send(visit, self, &fields)
+    }
+
+    /// Back to the application because the person does not want it. What was pushed is answered by that, like by a code.
+    pub async fn deny(&self, visit: &Visit, told: &'static str) -> Result<Response, Problem> {
+        if let Carried::Pushed(hash) = self.flow.carried {
+            pushed::end(visit, hash).await?;
+        }
+        Ok(self.refuse(visit, &Error::new(ErrorCode::AccessDenied, told)))
     }
 
     /// Back to the application with a code; where the person was asked, what he said is remembered with it.

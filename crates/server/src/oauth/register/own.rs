@@ -153,6 +153,8 @@ impl Owner {
             Ok(ClientSpec {
                 rights,
                 roles: before.roles.clone(),
+                require_pushed_authorization_requests: before.require_pushed_authorization_requests
+                    || spec.require_pushed_authorization_requests,
                 require_pkce: before.require_pkce || !spec.kind.is_confidential(),
                 rotate_refresh_tokens: before.rotate_refresh_tokens.filter(|_| spec.kind.is_confidential()),
                 external_id: before.external_id.clone(),

@@ -177,6 +177,7 @@ async fn rfc_7591_3_2_2_what_cannot_be_is_told_in_its_words() {
     for (more, wanted) in [
         (json!({"redirect_uris": []}), "400 invalid_redirect_uri"),
         (json!({"redirect_uris": ["http://app.test/cb"]}), "400 invalid_redirect_uri"),
+        (json!({"redirect_uris": ["https://app.test/cb?iss=https://auth.test"]}), "400 invalid_redirect_uri"),
         (json!({"redirect_uris": ["http://localhost/cb"], "application_type": "web"}), "400 invalid_redirect_uri"),
         (json!({"redirect_uris": "https://app.test/cb"}), "400 invalid_client_metadata"),
         (json!({"jwks": {"keys": []}, "jwks_uri": "https://app.test/jwks"}), "400 invalid_client_metadata"),
@@ -301,7 +302,7 @@ async fn rfc_7592_2_a_change_is_all_that_the_client_says() {
     // What an operator adds stays.
     let role = json!({"name": "app", "rights": {}});
     office.app.manage("POST", &format!("{REALM}/roles"), role).await.expect(201);
-    let given = json!({"roles": ["app"], "metadata": {"plan": "pro"}});
+    let given = json!({"roles": ["app"], "metadata": {"plan": "pro"}, "require_pushed_authorization_requests": true});
     office.app.manage("PATCH", &format!("{REALM}/clients/{id}"), given).await.expect(200);
     let less =
         put(json!({"client_id": id, "client_secret": one.secret(), "scope": "orders:read", "client_name": "Prints"}))
@@ -311,6 +312,7 @@ async fn rfc_7592_2_a_change_is_all_that_the_client_says() {
         (&less["client_name"], &less["scope"]),
         (&json!("Prints"), &json!("openid profile email offline_access orders:read"))
     );
+    assert_eq!(less["require_pushed_authorization_requests"], true, "what an operator demands is not taken back");
     assert!(less.get("tos_uri").is_none() && less.get("client_secret").is_none(), "{less}");
     let shown = office.shown(&id).await.expect(200);
     assert_eq!(

@@ -109,6 +109,9 @@ async fn az_09_az_20_az_21_az_24_az_25_az_27_who_must_see_no_page_sees_none() {
             r#"{"id_token":{"acr":{"essential":true,"value":"urn:admit:aal3"}}}"#,
             "unmet_authentication_requirements",
         ),
+        ("claims", r#"{"id_token":{"acr":{"essential":true,"values":[3]}}}"#, "invalid_request"),
+        ("claims", r#"{"id_token":{"sub":{"value":5}}}"#, "invalid_request"),
+        ("claims", r#"{"userinfo":{"sub":{"values":["usr_other"]}}}"#, "login_required"),
         ("authorization_details", r#"[{"type":"payment"}]"#, "invalid_authorization_details"),
         ("authorization_details", "{", "invalid_authorization_details"),
         ("unknown", "x", "/consent"),
@@ -158,7 +161,8 @@ async fn az_25_a_sign_in_that_one_application_wants_anew_ends_nothing_of_another
     let claims = |tokens: &Value| super::super::decode(tokens["id_token"].as_str().unwrap()).1;
     let (first, second) = (claims(&before), claims(&after));
     assert_eq!(first["sid"], second["sid"], "the same session");
-    assert_eq!(second["auth_time"].as_i64().unwrap() - first["auth_time"].as_i64().unwrap(), 360);
+    let apart = second["auth_time"].as_i64().unwrap() - first["auth_time"].as_i64().unwrap();
+    assert!(apart >= 360, "the new moment, and a busy machine takes one of its own: {apart}");
     let refresh = format!("grant_type=refresh_token&refresh_token={}", before["refresh_token"].as_str().unwrap());
     let basic = world.basic();
     let renewed = super::super::post(&world.app, "/oauth/token", &[("authorization", &basic)], &refresh).await;

@@ -116,6 +116,12 @@ async fn of_a_hint_whose_key_is_gone_nobody_can_say_who_it_is() {
     let hinted = ("id_token_hint", of_alice.as_str());
     let silent = alice.get(&world.address(&[SILENT[0], SILENT[1], hinted])).await;
     assert_eq!(error(&silent), "login_required");
-    let asked = alice.get(&world.address(&[SILENT[0], hinted])).await;
-    assert_eq!(outcome(&asked), "code", "where somebody can be asked, it is whoever is signed in");
+    world.app.clock.advance(Span::seconds(1));
+    let login = alice.get(&world.address(&[SILENT[0], hinted])).await.header("location");
+    assert!(login.starts_with("/login?flow="), "nobody is taken for him who says nothing: {login}");
+    alice.get(&login).await;
+    let flow = alice.value("flow");
+    let fields = [("identifier", ALICE), ("password", world.password.as_str()), ("flow", &flow)];
+    let onward = alice.submit("/login", &fields).await.header("location");
+    assert_eq!(outcome(&alice.get(&onward).await), "code", "where somebody can be asked, it is whoever signs in");
 }

@@ -44,6 +44,23 @@ async fn rfc_9126_what_is_pushed_is_asked_once() {
 }
 
 #[tokio::test]
+async fn az_22_what_was_pushed_is_answered_by_a_no_as_well() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    for said in [[("decision", "deny"), ("scope:orders:read", "on")], [("decision", "allow"), ("unticked", "x")]] {
+        let uri = world.pushed(&[("scope", "orders:read")]).await;
+        let consent = alice.get(&world.by(&uri)).await.header("location");
+        alice.get(&consent).await;
+        let flow = alice.value("flow");
+        let no = [("flow", flow.as_str()), said[0], said[1]];
+        assert_eq!(error(&alice.submit("/consent", &no).await), "access_denied");
+        let back = [("flow", flow.as_str()), ("decision", "allow"), ("scope:orders:read", "on")];
+        is_page(&alice.submit("/consent", &back).await, "This sign-in is over");
+        is_page(&alice.get(&consent).await, "This sign-in is over");
+    }
+}
+
+#[tokio::test]
 async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
     let world = World::new().await;
     let mut alice = world.alice().await;
@@ -65,6 +82,36 @@ async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
     let late = world.pushed(&[]).await;
     world.app.clock.advance(Span::seconds(90));
     is_page(&alice.get(&world.by(&late)).await, "This request is over");
+}
+
+#[tokio::test]
+async fn az_20_az_22_rfc_9101_two_requests_in_one_are_none() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    let uri = world.pushed(&[]).await;
+    for request in ["request=e30.e30.", "request=e30.e30.&request=e30.e30."] {
+        let both = format!("{}&{request}", world.by(&uri));
+        let told = world.app.send("GET", &both, &[], None).await;
+        assert_eq!((told.status, told.code().as_str()), (400, "invalid_request"), "{}", told.text);
+        is_page(&alice.get(&both).await, "That cannot be done");
+    }
+    let alone = alice.get(&world.by(&uri)).await.header("location");
+    assert!(alone.starts_with("/consent?flow="), "nothing was used up: {alone}");
+}
+
+#[tokio::test]
+async fn az_20_a_request_uri_that_is_none_is_not_blamed_on_the_address() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    let [one, two] = [world.pushed(&[]).await, world.pushed(&[]).await];
+    let doubled = format!("{}&{}", world.by(&one), encode(&[("request_uri", &two)]));
+    for address in [world.by("https://wiki.test/request"), world.by("urn:x"), doubled] {
+        let address = format!("{address}&scope=openid");
+        let told = world.app.send("GET", &address, &[], None).await;
+        assert_eq!((told.status, told.code().as_str()), (400, "invalid_request"), "{}", told.text);
+        assert!(told.text.contains("request_uri"), "{}", told.text);
+        is_page(&alice.get(&address).await, "That cannot be done");
+    }
 }
 
 #[tokio::test]

@@ -69,10 +69,9 @@ async fn az_18_az_19_state_comes_back_as_it_was_and_stands_on_no_page() {
     }
     let (most, more) = ("s".repeat(2048), "s".repeat(2049));
     assert_eq!(told(&stranger.get(&world.address(&[("state", &most), ("prompt", "none")])).await)["state"], most);
-    is_page(
-        &stranger.get(&world.address(&[("state", &more), ("prompt", "none")])).await,
-        "The application sent you here wrongly",
-    );
+    let longer = told(&stranger.get(&world.address(&[("state", &more), ("prompt", "none")])).await);
+    assert_eq!(longer["error_description"], "The state has more than 2048 bytes.");
+    assert!(longer["error"] == "invalid_request" && !longer.contains_key("state"), "{longer:?}");
     let hint = "\"><script>alert(1)</script>";
     let login = stranger.get(&world.address(&[("login_hint", hint), ("ui_locales", "de <x>")])).await;
     let page = stranger.get(&login.header("location")).await;
