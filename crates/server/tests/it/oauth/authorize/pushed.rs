@@ -1,5 +1,6 @@
 //! Requests that are pushed before (RFC 9126).
 
+use admit_core::form::REQUEST_MAX;
 use admit_core::time::Span;
 use serde_json::json;
 
@@ -65,6 +66,24 @@ async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
     let late = world.pushed(&[]).await;
     world.app.clock.advance(Span::seconds(90));
     is_page(&alice.get(&world.by(&late)).await, "This request is over");
+}
+
+#[tokio::test]
+async fn rfc_9126_2_3_a_request_that_is_too_long_is_told_so() {
+    let world = World::new().await;
+    let pushed = async |path: &str, bytes: usize| {
+        let form = format!("x={}", "x".repeat(bytes - 2));
+        let basic = world.basic();
+        let reply = super::super::post(&world.app, path, &[("authorization", &basic)], &form).await;
+        (reply.status, reply.json()["error"].clone(), reply.json()["error_description"].to_string())
+    };
+    for (path, bytes, status) in
+        [("/oauth/par", REQUEST_MAX, 400), ("/oauth/par", REQUEST_MAX + 1, 413), ("/oauth/token", REQUEST_MAX + 1, 400)]
+    {
+        let (told, error, why) = pushed(path, bytes).await;
+        assert_eq!((told, error), (status, json!("invalid_request")), "{path} {bytes}: {why}");
+        assert_eq!(why.contains("The body may have at most"), bytes > REQUEST_MAX, "{path} {bytes}: {why}");
+    }
 }
 
 #[tokio::test]
