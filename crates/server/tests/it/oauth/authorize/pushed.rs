@@ -69,6 +69,17 @@ async fn az_22_only_what_its_client_pushed_a_moment_ago_is_good() {
 }
 
 #[tokio::test]
+async fn az_22_who_only_looks_uses_nothing_up() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    let uri = world.pushed(&[]).await;
+    let looked = alice.send("HEAD", &world.by(&uri), &[], None).await;
+    assert_eq!((looked.status, looked.header("allow").as_str()), (405, "GET, POST"), "{}", looked.text);
+    let asked = alice.get(&world.by(&uri)).await.header("location");
+    assert!(asked.starts_with("/consent?flow="), "it is as good as before: {asked}");
+}
+
+#[tokio::test]
 async fn rfc_9126_2_3_a_request_that_is_too_long_is_told_so() {
     let world = World::new().await;
     let pushed = async |path: &str, bytes: usize| {
