@@ -160,6 +160,20 @@ impl Tx<'_> {
         }
     }
 
+    /// Ends all that a person lets applications do. Says how many there were.
+    pub fn revoke_all_authorizations(&mut self, realm: RealmId, user: UserId, now: Time) -> Result<usize> {
+        let mut count = 0;
+        loop {
+            let live = self.list_authorizations_of(realm, user, now)?;
+            for issued in &live {
+                count += usize::from(self.revoke_grant(realm, issued.grant.id, now)?);
+            }
+            if live.is_empty() {
+                return Ok(count);
+            }
+        }
+    }
+
     /// What a person lets one application do and is not over, the oldest first.
     pub fn list_authorizations_of_client(
         &mut self,

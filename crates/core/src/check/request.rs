@@ -11,6 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Method, Uri};
 use percent_encoding::percent_decode_str;
 
@@ -52,7 +53,7 @@ pub struct Request<'h> {
     pub https: Option<bool>,
     /// Canonical.
     pub host: Host<'h>,
-    /// The port beside it, where one was named. Nothing is judged by it.
+    /// The port beside it, where one was named. No rule and no realm is found by it; an `Origin` is compared with it.
     pub port: Option<u16>,
     /// In normal form.
     pub path: Path<'h>,
@@ -112,8 +113,10 @@ impl<'h> Request<'h> {
     ) -> Result<Self, Reason> {
         guard::judge(headers)?;
         readable_origin(headers)?;
-        let in_header = single(headers, &HOST)?.map(Host::parse).transpose()?;
-        let in_uri = uri.authority().map(|authority| Host::parse(authority.as_str())).transpose()?;
+        let named = (single(headers, &HOST)?, uri.authority().map(Authority::as_str));
+        let port = named.0.or(named.1).and_then(port_of);
+        let in_header = named.0.map(Host::parse).transpose()?;
+        let in_uri = named.1.map(Host::parse).transpose()?;
         let host = match (in_header, in_uri) {
             (Some(header), Some(uri)) if header != uri => return Err(Reason::HostConflict),
             (header, uri) => header.or(uri).ok_or(Reason::OriginalRequestMissing)?,
@@ -123,7 +126,7 @@ impl<'h> Request<'h> {
             method: parse_method(method.as_str())?,
             https: if trusted.trusts(peer) { forwarded_proto(headers)? } else { None },
             host,
-            port: None,
+            port,
             path: target.path,
             query: target.query,
             client_ip: Some(address::client_ip(peer, headers.get_all(&X_FORWARDED_FOR).iter(), trusted)?),

@@ -45,8 +45,8 @@ pub fn may_be_navigation(headers: &HeaderMap) -> bool {
     is(&SEC_FETCH_MODE, "navigate") && is(&SEC_FETCH_DEST, "document")
 }
 
-/// Whether the page behind the request is of the same origin, or there is none: an address that was typed. Of an `Origin` the
-/// port is not compared, for cookies do not tell ports apart either.
+/// Whether the page behind the request is of the same origin, or there is none: an address that was typed. The scheme and the
+/// port of an `Origin` are compared where those of the request are known: proxies leave out what they changed.
 pub fn is_same_origin(request: &Request<'_>) -> bool {
     match request.headers.get(&SEC_FETCH_SITE) {
         Some(site) => site == "same-origin" || site == "none",
@@ -57,8 +57,18 @@ pub fn is_same_origin(request: &Request<'_>) -> bool {
                 Some(false) => scheme == "http",
                 None => matches!(scheme, "https" | "http"),
             };
-            is_scheme && Host::parse(authority).is_ok_and(|host| host == request.host)
+            let is_port = request.port.is_none_or(|port| port_of(scheme, authority) == Some(port));
+            is_scheme && is_port && Host::parse(authority).is_ok_and(|host| host == request.host)
         }),
+    }
+}
+
+/// The port of an origin, which is not said where the scheme says it (RFC 6454 §6.1).
+fn port_of(scheme: &str, authority: &str) -> Option<u16> {
+    let by_scheme = if scheme == "https" { 443 } else { 80 };
+    match authority.rsplit_once(':') {
+        Some((name, port)) if !name.starts_with('[') || name.ends_with(']') => port.parse().ok(),
+        _ => Some(by_scheme),
     }
 }
 
@@ -82,6 +92,8 @@ fn is_listed(headers: &HeaderMap, cors: Option<&Cors>) -> bool {
 mod tests {
     use super::*;
     use http::HeaderValue;
+
+    use crate::check::address::TrustedProxies;
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let line = |(name, value): &(&'static str, &str)| {
@@ -126,6 +138,34 @@ mod tests {
         let both = |origin: &'static str| [("origin", origin), ("sec-fetch-site", "same-site")];
         assert_eq!(judged("POST", &both("https://shop.test")), Err(Reason::NotSameOrigin), "the browser knows better");
         assert_eq!(judged("POST", &both("https://app.test")), Ok(()), "listed, with credentials");
+    }
+
+    #[test]
+    fn se_04_an_origin_on_another_port_is_another_where_the_request_names_one() {
+        let is_same = |host: &str, origin: &str| {
+            let headers = headers(&[("host", host), ("origin", origin)]);
+            let (uri, peer) = (http::Uri::from_static("/login"), std::net::IpAddr::from([127, 0, 0, 1]));
+            is_same_origin(&Request::own(Method::POST, &uri, &headers, peer, &TrustedProxies::default()).unwrap())
+        };
+        for (host, good) in [
+            ("shop.test:8443", "https://shop.test:8443"),
+            ("shop.test:443", "https://shop.test"),
+            ("shop.test:80", "http://shop.test"),
+            ("[::1]:8080", "http://[::1]:8080"),
+            ("[::1]:80", "http://[::1]"),
+            ("shop.test", "https://shop.test:8443"),
+        ] {
+            assert!(is_same(host, good), "{host} {good}");
+        }
+        for (host, bad) in [
+            ("shop.test:8443", "https://shop.test"),
+            ("shop.test:8443", "https://shop.test:8444"),
+            ("shop.test:443", "http://shop.test"),
+            ("shop.test:80", "https://shop.test"),
+            ("[::1]:8080", "http://[::1]"),
+        ] {
+            assert!(!is_same(host, bad), "{host} {bad}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ const LOGIN: HeaderName = HeaderName::from_static("admit-login");
 /// The true status, where the gateway knows fewer.
 const STATUS: HeaderName = HeaderName::from_static("admit-status");
 /// The code of a refusal, for gateways that replace the body.
-const CODE: HeaderName = HeaderName::from_static("admit-code");
+pub const CODE: HeaderName = HeaderName::from_static("admit-code");
 const NO_ID: HeaderValue = HeaderValue::from_static("");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 

@@ -222,14 +222,19 @@ async fn set_password(context: &Context, path: &str, set: &SetPassword) -> Resul
     let chosen = if set.generate { generated() } else { input::password(context, what)? };
     let answer = context.server()?.send(Method::PUT, path, Some(&json!({ field: chosen.expose() }))).await?.body;
     if set.generate && context.output.json {
-        context.output.json(&json!({ "password": chosen.expose(), "sign_ins_ended": answer["sign_ins_ended"] }));
+        let mut shown = answer;
+        shown["password"] = chosen.expose().into();
+        context.output.json(&shown);
     } else if set.generate {
         context.output.line(chosen.expose());
     } else {
         noun::print(context, &answer);
     }
     let shown = if set.generate { ", shown this once" } else { "" };
-    context.output.note(&format!("the password of user {} is set{shown}; he is signed out everywhere", set.user));
+    context.output.note(&format!(
+        "the password of user {user} is set{shown}; he is signed out everywhere, of applications too. His keys go on. Next: admit key list --owner {user}",
+        user = set.user
+    ));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ pub mod address;
 pub mod breached;
 pub mod cookie;
 pub mod device;
+pub mod ending;
 pub mod first_operator;
 pub mod guard;
 pub mod hashing;

@@ -1,7 +1,7 @@
 //! Choosing a password: what is judged, hashed and kept; and the mailed links for who has lost his, and who has none yet.
 //!
 //! What makes a link good is in [`super::link`]. A new password ends where the person is signed in and the devices that are
-//! known to be his; keys go on, for whoever asks to end them too. Sends no mail and shows no page.
+//! known to be his; applications and keys go on, but for those that are to end with it. Sends no mail and shows no page.
 
 use std::hash::Hash;
 use std::time::Instant;
@@ -21,11 +21,13 @@ use admit_store::{End, SealedPassword, ShortKind, Tx};
 use ipnet::IpNet;
 use serde_json::json;
 
+use super::ending::Ticked;
 use super::hashing::{self, Lane};
 use super::link::{self, About};
 use super::verify::{self, Asker, Refused};
 use super::{breached, guard};
 use crate::app::App;
+use crate::manage::keys::Owner;
 
 /// How many letters one person gets in an hour, and how many one network has sent.
 const GOT_PER_HOUR: u32 = 5;
@@ -58,6 +60,22 @@ pub enum NotSet {
 impl From<hashing::Full> for NotSet {
     fn from(_: hashing::Full) -> Self {
         Self::Full
+    }
+}
+
+/// What somebody chose.
+#[derive(Debug)]
+pub struct Chosen<'c> {
+    /// The password.
+    pub password: &'c Secret,
+    /// What ends along with the old one, in the same transaction.
+    pub ends: Ticked,
+}
+
+impl<'c> Chosen<'c> {
+    /// A password, and nothing ends but sign-ins.
+    pub fn alone(password: &'c Secret) -> Self {
+        Self { password, ends: Ticked::default() }
     }
 }
 
@@ -144,17 +162,18 @@ pub async fn change(
     realm: &Realm,
     user: UserId,
     current: &Secret,
-    chosen: &Secret,
+    chosen: Chosen<'_>,
     but: Option<GrantId>,
     asker: Asker,
 ) -> Result<(), NotSet> {
     let settlement = verify::again(app, realm, user, current, asker).await.map_err(NotSet::Current)?;
     let found = app.store.point(|tx| tx.find_user(realm.id, user)).map_err(|error| unavailable(&error))?;
     let user = found.ok_or(NotSet::Current(Refused::Wrong))?;
-    let accepted = accept(app, realm, &user.spec, chosen, Beside::Nothing, asker.source).await?;
+    let accepted = accept(app, realm, &user.spec, chosen.password, Beside::Nothing, asker.source).await?;
     let now = app.now();
     let (sealed, event) =
         (accepted.seal(app, &user, now), event(app, &user, "user.password_changed", asker.request_id, now));
+    let ending = chosen.ends.of(app, owner(&user, asker, now));
     let kept = app.store.write(move |tx| {
         // The password may be another one by now, and the session over: then somebody else was faster, and he wins.
         let is_in = match but {
@@ -165,6 +184,7 @@ pub async fn change(
             return Ok(End::Rollback(Err(NotSet::Current(Refused::Wrong))));
         }
         let ended = keep(tx, &user, &sealed, but, now)?;
+        ending.write(tx)?;
         tx.insert_event(&Event { detail: json!({ "sign_ins_ended": ended.len() }), ..event.clone() })?;
         Ok(End::Commit(Ok(())))
     });
@@ -269,22 +289,24 @@ pub async fn set_by_link(
     realm: &Realm,
     way: Way,
     link: &Secret,
-    chosen: &Secret,
+    chosen: Chosen<'_>,
     asker: Asker,
 ) -> Result<UserId, NotSet> {
     let found = find_by_link(app, realm.id, way, link, app.now()).map_err(|error| unavailable(&error))?;
     let user = found.ok_or(NotSet::NoLink)?;
     // A password that is not taken does not cost the link.
-    let accepted = accept(app, realm, &user.spec, chosen, Beside::Nothing, asker.source).await?;
+    let accepted = accept(app, realm, &user.spec, chosen.password, Beside::Nothing, asker.source).await?;
     let now = app.now();
     let (hashes, sealed) = (link::hashes(app, realm.id, link), accepted.seal(app, &user, now));
     let set = event(app, &user, way.event(), asker.request_id, now);
     let unlocked = guard::event(app, realm.id, "sign_in.unlocked", Some(user.id), now).asked_by(asker.request_id);
+    let ending = chosen.ends.of(app, owner(&user, asker, now));
     let (id, realm) = (user.id, realm.id);
     let done = app.store.write(move |tx| {
         let Some(found) = link::take(tx, realm, way.kind(), &hashes, now)? else { return Ok(End::Rollback(false)) };
         let Some(user) = link::owner(tx, realm, &found)? else { return Ok(End::Rollback(false)) };
         let ended = keep(tx, &user, &sealed, None, now)?;
+        ending.write(tx)?;
         guard::clear(tx, realm, user.id.into(), &unlocked)?;
         let is_new_proof = found.about.is_mailed && user.email_verified_at.is_none();
         if is_new_proof {
@@ -305,6 +327,10 @@ pub async fn set_by_link(
 /// The event of what somebody does to himself.
 pub fn event(app: &App, user: &User, kind: &str, request_id: RequestId, now: Time) -> Event {
     Event::new(app.id(now), user.realm, kind, now).by(user.id).on(user.id).asked_by(request_id)
+}
+
+fn owner(user: &User, asker: Asker, now: Time) -> Owner {
+    Owner { realm: user.realm, user: user.id, request_id: asker.request_id, now }
 }
 
 fn unavailable(error: &admit_store::Error) -> NotSet {

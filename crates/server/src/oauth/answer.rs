@@ -5,7 +5,7 @@ use admit_core::oauth::{Error, ErrorCode};
 use admit_core::realm::Realm;
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode, Uri};
 use serde::Serialize;
 
@@ -43,6 +43,40 @@ pub fn refused(realm: &Realm, error: &Error) -> Response {
     problem::oauth(error, realm.name.as_str())
 }
 
+/// Why the holder of a token is refused (RFC 6750 §3.1).
+pub struct Unheard<'t> {
+    /// 400, 401 or 403.
+    pub status: StatusCode,
+    /// None where nothing was shown.
+    pub error: Option<&'t str>,
+    /// One sentence without `"`.
+    pub told: &'t str,
+    /// Which scope is needed, where one is missing.
+    pub scope: Option<&'t str>,
+}
+
+impl Unheard<'_> {
+    /// The answer, with the challenge of a realm.
+    pub fn told(&self, realm: &Realm) -> Response {
+        let body = match self.error {
+            Some(error) => serde_json::json!({ "error": error, "error_description": self.told }),
+            None => serde_json::json!({ "error_description": self.told }),
+        };
+        let mut response = json(&body);
+        *response.status_mut() = self.status;
+        // A realm's name has no letter that would have to be escaped.
+        let mut challenge = format!("Bearer realm=\"{}\"", realm.name);
+        if let Some(error) = self.error {
+            challenge.push_str(&format!(", error=\"{error}\", error_description=\"{}\"", self.told));
+        }
+        if let Some(scope) = self.scope {
+            challenge.push_str(&format!(", scope=\"{scope}\""));
+        }
+        response.headers_mut().extend(HeaderValue::try_from(challenge).ok().map(|value| (WWW_AUTHENTICATE, value)));
+        response
+    }
+}
+
 /// What is told where the reason is not the client's: a store that is away, a queue that is full.
 pub fn cannot(reason: Reason) -> Error {
     match reason {
@@ -64,12 +98,16 @@ pub fn unread(error: &admit_store::Error) -> Error {
 }
 
 /// 405: what stands in an address is read by others, so hardly anything is asked with another method than POST.
-pub async fn other_method(uri: Uri) -> Response {
-    let told = if uri.path().ends_with("/oauth/userinfo") {
+pub async fn not_asked_so(uri: Uri) -> Response {
+    other_method(if uri.path().ends_with("/oauth/userinfo") {
         "Ask with GET or POST, and the access token in a header."
     } else {
         "Ask with POST, and everything in the body."
-    };
+    })
+}
+
+/// 405, with what to do instead.
+pub fn other_method(told: &'static str) -> Response {
     let mut response = problem::oauth(&Error::request(told), "admit");
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response

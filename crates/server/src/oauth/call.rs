@@ -14,7 +14,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use super::{answer, cors};
 use crate::app::App;
@@ -57,6 +57,23 @@ impl FromRequest<App> for Call {
     }
 }
 
+/// The same where what is pushed may be long: a body over the limit is told so by its status (RFC 9126 §2.3).
+pub struct Pushed(pub Call);
+
+impl FromRequest<App> for Pushed {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+        let read = Call::read(request, app, true).await;
+        read.map(Self).map_err(|mut refused| {
+            if refused.extensions().get::<TooLong>().is_some() {
+                *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+            }
+            refused
+        })
+    }
+}
+
 /// The same where a form may be missing: of who asks with a credential in a header.
 pub struct Plain(pub Call);
 
@@ -96,8 +113,14 @@ impl Call {
     }
 }
 
+/// Marks the refusal of a body over the limit.
+#[derive(Clone)]
+struct TooLong;
+
 /// Why there is no form.
 enum Bad {
+    /// It is over the limit.
+    TooLong,
     /// What was sent is none.
     Request(Error),
     /// It did not arrive.
@@ -107,6 +130,12 @@ enum Bad {
 impl Bad {
     fn told(self, refused: impl FnOnce(Error) -> Response) -> Response {
         match self {
+            Self::TooLong => {
+                let told = format!("The body may have at most {REQUEST_MAX} bytes.");
+                let mut response = refused(Error::request(told));
+                response.extensions_mut().insert(TooLong);
+                response
+            }
             Self::Request(error) => refused(error),
             Self::Broken(problem) => problem.into_response(),
         }
@@ -119,9 +148,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Form, Bad> {
         return Err(Bad::Request(Error::request(told)));
     }
     let body = to_bytes(body, REQUEST_MAX).await.map_err(|error| match too_large_or_broken(&error, REQUEST_MAX) {
-        problem if problem.status() == 413 => {
-            Bad::Request(Error::request(format!("The body may have at most {REQUEST_MAX} bytes.")))
-        }
+        problem if problem.status() == 413 => Bad::TooLong,
         problem => Bad::Broken(problem),
     })?;
     Form::request(&body).map_err(|bad| Bad::Request(Error::request(format!("The request cannot be read: {bad}."))))

@@ -21,9 +21,10 @@ use admit_core::principal::{CredentialKind, Principal};
 use admit_core::scope::CHECK;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::{ACCEPT, AUTHORIZATION, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::answer::Unheard;
 use super::call::Call;
 use super::client::{self, Caller};
 use super::grants::refresh;
@@ -35,6 +36,9 @@ use crate::check::pipeline::of_key;
 
 /// By what the signed answer is signed: what a reader takes for granted who registered nothing else (RFC 9701 §6).
 const SIGNED_BY: Algorithm = Algorithm::Rs256;
+
+/// One sentence for all that does not count.
+const UNHEARD: &str = "What was shown does not count here.";
 
 /// Says what a token is.
 pub async fn post(State(app): State<App>, call: Call) -> Response {
@@ -85,22 +89,18 @@ enum Refused {
 impl Refused {
     fn told(self, call: &Call) -> Response {
         let realm = &call.realm.realm;
-        let (status, error) = match self {
+        let (status, error, told) = match self {
             Self::Client(error) => return answer::refused(realm, &error),
-            Self::Holder(Reason::SubjectKind) => (StatusCode::UNAUTHORIZED, "invalid_token"),
+            Self::Holder(Reason::SubjectKind) => (StatusCode::UNAUTHORIZED, "invalid_token", UNHEARD),
             Self::Holder(reason) => match reason.code().status() {
                 429 | 503 => return answer::refused(realm, &answer::cannot(reason)),
-                403 => (StatusCode::FORBIDDEN, "insufficient_scope"),
-                400 => (StatusCode::BAD_REQUEST, "invalid_request"),
-                _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
+                403 => (StatusCode::FORBIDDEN, "insufficient_scope", "What was shown may not judge tokens."),
+                400 => (StatusCode::BAD_REQUEST, "invalid_request", "Show one credential, in one place."),
+                _ => (StatusCode::UNAUTHORIZED, "invalid_token", UNHEARD),
             },
         };
-        let mut response = answer::json(&serde_json::json!({ "error": error }));
-        *response.status_mut() = status;
-        let scope = if status == StatusCode::FORBIDDEN { ", scope=\"check\"" } else { "" };
-        let challenge = HeaderValue::try_from(format!("Bearer realm=\"{}\", error=\"{error}\"{scope}", realm.name));
-        response.headers_mut().extend(challenge.ok().map(|challenge| (WWW_AUTHENTICATE, challenge)));
-        response
+        let scope = (status == StatusCode::FORBIDDEN).then_some(CHECK);
+        Unheard { status, error: Some(error), told, scope }.told(realm)
     }
 }
 

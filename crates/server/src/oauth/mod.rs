@@ -50,7 +50,7 @@ use call::Call;
 pub fn router(app: &App) -> Router<App> {
     let bases = ["", "/realms/{realm}"];
     let endpoints = bases.map(of_issuer).into_iter().fold(Router::new(), Router::merge);
-    let endpoints = endpoints.method_not_allowed_fallback(answer::other_method);
+    let endpoints = endpoints.method_not_allowed_fallback(answer::not_asked_so);
     bases
         .map(register::routes)
         .into_iter()

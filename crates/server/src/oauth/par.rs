@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::authorize::{hint, pushed};
-use super::call::Call;
+use super::call::{Call, Pushed};
 use super::client::{self, Caller};
 use super::{answer, cors};
 use crate::app::App;
@@ -43,7 +43,7 @@ struct Pusher<'p> {
 }
 
 /// Keeps a request.
-pub async fn post(State(app): State<App>, call: Call) -> Response {
+pub async fn post(State(app): State<App>, Pushed(call): Pushed) -> Response {
     let response = match keep(&app, &call).await {
         Ok(told) => {
             let mut response = answer::json(&told);

@@ -13,10 +13,10 @@ use admit_core::oauth::userinfo;
 use admit_core::principal::CredentialKind;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::WWW_AUTHENTICATE;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::answer::Unheard;
 use super::call::{Call, Plain};
 use super::{answer, cors};
 use crate::app::App;
@@ -78,22 +78,8 @@ impl Refused {
             Self::Token => (StatusCode::UNAUTHORIZED, Some("invalid_token"), "The access token does not count here."),
             Self::Scope => (StatusCode::FORBIDDEN, Some("insufficient_scope"), "The access token lacks openid."),
         };
-        let body = match error {
-            Some(error) => json!({ "error": error, "error_description": told }),
-            None => json!({ "error_description": told }),
-        };
-        let mut response = answer::json(&body);
-        *response.status_mut() = status;
-        // A realm's name has no letter that would have to be escaped.
-        let mut challenge = format!("Bearer realm=\"{}\"", call.realm.realm.name);
-        if let Some(error) = error {
-            challenge.push_str(&format!(", error=\"{error}\", error_description=\"{told}\""));
-        }
-        if status == StatusCode::FORBIDDEN {
-            challenge.push_str(", scope=\"openid\"");
-        }
-        response.headers_mut().extend(HeaderValue::try_from(challenge).ok().map(|value| (WWW_AUTHENTICATE, value)));
-        response
+        let scope = (status == StatusCode::FORBIDDEN).then_some("openid");
+        Unheard { status, error, told, scope }.told(&call.realm.realm)
     }
 }
 

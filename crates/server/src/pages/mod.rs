@@ -167,7 +167,10 @@ fn of_issuer(base: &str) -> Router<App> {
     Router::new()
         .route(&at("/login"), get(login::get).post(login::post))
         .route(&at("/logout"), get(logout::get).post(logout::post))
-        .route(&at("/oauth/authorize"), get(oauth::authorize::get).post(oauth::authorize::post))
+        .route(
+            &at("/oauth/authorize"),
+            get(oauth::authorize::get).head(oauth::authorize::head).post(oauth::authorize::post),
+        )
         .route(&at("/consent"), get(consent::get).post(consent::post))
         .route(&at("/oauth/logout"), get(oauth::logout::get).post(oauth::logout::post))
         .route(&at("/device"), get(device::get).post(device::post))

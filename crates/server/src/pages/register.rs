@@ -159,7 +159,6 @@ fn choose(visit: &Visit, link: &Secret, error: String, status: StatusCode) -> Re
         asks_current: false,
         apps: Vec::new(),
         keys: Vec::new(),
-        keys_ticked: false,
     };
     Ok(with_cookies(page(status, &shown), ticket.cookie))
 }

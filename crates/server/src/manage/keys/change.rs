@@ -2,7 +2,7 @@
 
 use admit_core::audit::Event;
 use admit_core::grant::Grant;
-use admit_core::id::{KeyId, RealmId, RequestId, SubjectId, UserId};
+use admit_core::id::{KeyId, RealmId, RequestId, UserId};
 use admit_core::key::change::{Changed, KeyPatch};
 use admit_core::time::Time;
 use admit_store::{IssuedKey, Tx};
@@ -16,6 +16,7 @@ use super::{find, granted, must_go_on, revoked, rights, state_of};
 use crate::app::App;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
+use crate::login::ending::Ticked;
 use crate::manage::etag::{IfMatch, changed, with_key_etag};
 use crate::manage::event::event;
 use crate::manage::guard::{Access, KeysWrite, Permit};
@@ -169,7 +170,7 @@ pub async fn delete(
     ended.await.map(|()| StatusCode::NO_CONTENT)
 }
 
-/// Who ends a key of his own, and when.
+/// Who ends what is his own, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner {
     /// Where.
@@ -184,18 +185,6 @@ pub struct Owner {
 
 /// Revokes a key of the person who asks, from a page. False: it is not his, or there is none.
 pub async fn revoke_own(app: &App, owner: Owner, key: KeyId) -> Result<bool, Problem> {
-    let Owner { realm, user, request_id, now } = owner;
-    let drawn = Event::new(app.id(now), realm, "key.revoked", now).by(user).on(key).asked_by(request_id);
-    work::write(app, move |tx| {
-        let found = tx.find_key(realm, key)?;
-        let Some(issued) = found.filter(|issued| issued.grant.subject == SubjectId::User(user)) else {
-            return Ok(false);
-        };
-        if tx.revoke_grant(realm, issued.grant.id, now)? {
-            let detail = json!({ "name": issued.key.name, "grant": issued.grant.id });
-            tx.insert_event(&Event { detail, ..drawn.clone() })?;
-        }
-        Ok(true)
-    })
-    .await
+    let ending = Ticked::key(key).of(app, owner);
+    work::write(app, move |tx| Ok(ending.write(tx)? == 1)).await
 }

@@ -27,9 +27,10 @@ use crate::manage::work;
 #[derive(Debug, Serialize)]
 pub struct Set {
     sign_ins_ended: usize,
+    authorizations_ended: usize,
 }
 
-/// Gives a user a password; he is signed out everywhere, his keys go on.
+/// Gives a user a password; he is signed out everywhere, of applications too. His keys go on.
 #[utoipa::path(put, path = "/v1/realms/{realm}/users/{user}/password", tag = "users", request_body(content = ref("#/components/schemas/NewPassword")),
     params(("realm" = String, Path, description = "the name of the realm"), ("user" = String, Path, description = "id, name or e-mail address"),
            ("If-Match" = Option<String>, Header, description = "the ETag of the user that was seen")),
@@ -62,9 +63,13 @@ pub async fn put(
         seen.judge(user.version)?;
         may_have(tx, &permit, realm, &user.spec)?;
         let ended = password::keep(tx, &user, &sealed, None, now)?;
-        let detail = json!({ "imported": is_imported, "sign_ins_ended": ended.len() });
+        // He is not asked which applications he still trusts, so that all of them ask him.
+        let authorizations_ended = tx.revoke_all_authorizations(realm, user.id, now)?;
+        let set = Set { sign_ins_ended: ended.len(), authorizations_ended };
+        let detail = json!({ "imported": is_imported, "sign_ins_ended": set.sign_ins_ended,
+            "authorizations_ended": authorizations_ended });
         tx.insert_event(&Event { detail, ..event.clone() })?;
-        Ok(Set { sign_ins_ended: ended.len() })
+        Ok(set)
     });
     set.await.map(Json)
 }

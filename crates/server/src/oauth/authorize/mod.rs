@@ -53,6 +53,12 @@ pub async fn get(mut visit: Visit, request: Request) -> Result<Response, Problem
     Ok(with_cookies(go(&visit.path(&format!("{page}?flow={sealed}"))), ticket.cookie))
 }
 
+/// `HEAD /oauth/authorize`: whoever only looks at an address, such as a program that shows what is behind a link, uses up no
+/// request and gets no code.
+pub async fn head() -> Problem {
+    Problem::new(405, "method_not_allowed", "This method is not known here.").with_allow("GET, POST")
+}
+
 /// `POST /oauth/authorize`: a browser that another site makes send a form leaves its cookies out, so the request goes on as an
 /// address (RFC 6265bis §4.1.2.7), sealed like any other.
 pub async fn post(mut visit: Visit, request: Request) -> Result<Response, Problem> {

@@ -2,6 +2,9 @@
 //!
 //! What makes it good is [`admit_core::oauth::assertion`]'s to say. It is spent in the store by one statement, after
 //! everything else was right, so that it is good once on all nodes together and over every restart.
+//!
+//! Wrong ones are counted like wrong secrets and never keep a right one out, whoever sends them: it is looked at all the same,
+//! though in turn.
 
 use admit_core::client::AuthMethod;
 use admit_core::jose::jwk;
@@ -9,9 +12,13 @@ use admit_core::jose::jws::Compact;
 use admit_core::oauth::assertion::{self, Proved, Unproved};
 use admit_core::secret::Secret;
 use admit_store::End;
+use tokio::sync::Semaphore;
 
 use super::{Attempt, Caller, KnownClient, Refused, guess, key_set};
 use crate::jobs::sign_in::Why;
+
+/// Held while a signature is looked at of whom too many wrong ones were sent. Nothing is waited for meanwhile.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 impl Attempt<'_> {
     pub(super) async fn by_assertion(&self, id: Option<&str>, text: &Secret) -> Result<Caller, Refused> {
@@ -27,10 +34,8 @@ impl Attempt<'_> {
             return Err(self.wrong(named, known.as_deref(), why));
         }
         let Some(client) = known else { return Err(Refused::Unproved) };
-        // A signature is dear to look at, a secret is not: who sent too many wrong ones waits before it is.
-        guess::look(self.app, self.realm.realm.id, named, self.source).map_err(Refused::Later)?;
         let proved = match Compact::parse(text) {
-            Ok(compact) => self.judge(&client, &compact).await,
+            Ok(compact) => self.judge(&client, named, &compact).await,
             Err(flaw) => Err(flaw.into()),
         };
         let proved = proved.map_err(|why| {
@@ -43,12 +48,18 @@ impl Attempt<'_> {
         Ok(Caller { client, method })
     }
 
-    async fn judge(&self, client: &KnownClient, text: &Compact<'_>) -> Result<Proved, Unproved> {
+    async fn judge(&self, client: &KnownClient, named: &str, text: &Compact<'_>) -> Result<Proved, Unproved> {
         let issuer = self.app.issuer(&self.realm.realm);
         let (spec, kid) = (&client.client.spec, text.header().kid.as_deref());
         let keys = match &spec.jwks_uri {
             None => jwk::pick(&spec.jwks, kid),
             Some(uri) => key_set::of(self.app, self.realm.realm.id, uri, kid).await,
+        };
+        // A signature is dear to look at. Where too many were wrong it is done one after another, so that all who send wrong ones
+        // together take one thread, and a right one among them is not refused (TK-17).
+        let _turn = match guess::look(self.app, self.realm.realm.id, named, self.source) {
+            Ok(()) => None,
+            Err(_) => Some(TURN.acquire().await),
         };
         assertion::verify(text, &keys, client.client.id, &issuer, self.now)
     }

@@ -2,7 +2,7 @@
 //! initial access token: any credential of the pipeline with `clients:register` on the realm's management API.
 //!
 //! What it may say of itself and what becomes of that is `admit_core::oauth::registration`'s; changing it later is [`own`]'s.
-//! Whoever shows no such credential learns nothing, and is refused like at every door of the management API.
+//! Whoever shows no such credential learns nothing: he is refused like at every door of the management API, in OAuth's words.
 
 pub mod own;
 
@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use admit_core::audit::Event;
+use admit_core::check::answer::REQUEST_ID;
+use admit_core::check::code::Code;
 use admit_core::check::request::Request as Seen;
 use admit_core::client::secret::SecretRequest;
 use admit_core::client::{Client, ClientSpec};
@@ -27,18 +29,19 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use serde_json::{Map, Value, json};
 
-use super::answer;
+use super::answer::{self, Unheard};
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
+use crate::check::render::CODE;
 use crate::http::json::{self, BODY_MAX};
 use crate::http::problem::Problem;
 use crate::http::{Peer, issuer};
 use crate::manage::clients::{self, Drawn};
-use crate::manage::guard::{self, ClientsRegister};
+use crate::manage::guard::{self, ClientsRegister, Demand};
 use crate::manage::work::{self, Stop};
 use crate::signing;
 
@@ -63,7 +66,9 @@ pub fn routes(base: &str) -> Router<App> {
     Router::new()
         .route(&at("/oauth/register"), post(register))
         .route(&at("/oauth/register/{client}"), one)
-        .method_not_allowed_fallback(async || Problem::new(405, "method_not_allowed", "This method is not known here."))
+        .method_not_allowed_fallback(async || {
+            answer::other_method("This method is not known here: Allow names those that are.")
+        })
 }
 
 /// A request that arrived, but for its body.
@@ -94,6 +99,27 @@ impl Arrived {
     fn forbidden(&self, told: &'static str) -> Response {
         let mut response = self.refused(&Error::new(ErrorCode::AccessDenied, told));
         *response.status_mut() = StatusCode::FORBIDDEN;
+        response
+    }
+
+    /// A refusal of the pipeline, as endpoints of OAuth tell it and in the name of this realm, whosever the credential is.
+    fn retold(&self, refused: &Response) -> Response {
+        let code = refused.headers().get(CODE).and_then(|told| Code::ALL.iter().find(|code| told == code.as_str()));
+        let status = refused.status();
+        let Some(code) = code.filter(|_| matches!(status.as_u16(), 400 | 401 | 403)) else {
+            return self.refused(&later(refused));
+        };
+        let (error, scope) = match (code, status) {
+            (Code::MissingCredential, _) => (None, None),
+            (Code::InsufficientScope, _) => (Some("insufficient_scope"), Some(ClientsRegister::SCOPE)),
+            (_, StatusCode::UNAUTHORIZED) => (Some("invalid_token"), None),
+            (_, StatusCode::FORBIDDEN) => (Some("access_denied"), None),
+            _ => (Some("invalid_request"), None),
+        };
+        let mut response = Unheard { status, error, told: code.sentence(), scope }.told(self.row());
+        for name in [&CODE, &REQUEST_ID] {
+            response.headers_mut().extend(refused.headers().get(name).map(|value| (name.clone(), value.clone())));
+        }
         response
     }
 
@@ -137,7 +163,8 @@ async fn register(State(app): State<App>, request: Request) -> Response {
 
 async fn begin(app: &App, request: Request) -> Result<Response, Response> {
     let (arrived, body) = Arrived::of(app, request).await?;
-    let access = guard::access::<ClientsRegister>(&arrived.parts, app, &arrived.realm)?;
+    let access = guard::access::<ClientsRegister>(&arrived.parts, app, &arrived.realm);
+    let access = access.map_err(|refused| arrived.retold(&refused))?;
     if !arrived.row().lets_clients_register() {
         return Err(arrived.forbidden(
             "Applications do not register themselves here. An operator can change that: admit realm update NAME --setting \
@@ -227,6 +254,15 @@ fn information(
         whole.insert("client_secret_expires_at".to_owned(), 0.into());
     }
     whole
+}
+
+/// A refusal of the pipeline that is not for good.
+fn later(refused: &Response) -> Error {
+    if refused.status() != StatusCode::TOO_MANY_REQUESTS {
+        return Error::unavailable();
+    }
+    let retry_after_s = refused.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+    Error { retry_after_s, ..Error::new(ErrorCode::SlowDown, "Too many requests at once. Wait before the next one.") }
 }
 
 /// Where an address is needed to tell sources apart.

@@ -19,7 +19,7 @@ use admit_core::secret::{self, Secret, SecretKind};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
@@ -29,7 +29,7 @@ use crate::manage::clients::Drawn;
 use crate::manage::etag;
 use crate::manage::work::{self, Stop};
 use crate::master;
-use crate::oauth::answer;
+use crate::oauth::answer::{self, Unheard};
 use crate::signing;
 
 /// How often one client may ask in a minute.
@@ -216,11 +216,11 @@ fn find(app: &App, arrived: &Arrived) -> Result<Option<(Client, Secret)>, Reason
     Ok(Some((client, Secret::new(presented.text.into_owned()))))
 }
 
-/// RFC 7592 §2: whatever it was.
+/// RFC 7592 §2: whatever it was; without an error where nothing stands in the header (RFC 6750 §3.1).
 fn unproved(arrived: &Arrived) -> Response {
-    let mut response = answer::json(&json!({ "error": "invalid_token" }));
-    *response.status_mut() = StatusCode::UNAUTHORIZED;
-    let challenge = HeaderValue::try_from(format!("Bearer realm=\"{}\", error=\"invalid_token\"", arrived.row().name));
-    response.headers_mut().extend(challenge.ok().map(|challenge| (WWW_AUTHENTICATE, challenge)));
-    response
+    let (error, told) = match arrived.parts.headers.contains_key(AUTHORIZATION) {
+        true => (Some("invalid_token"), "The registration access token is not of this client, or not any more."),
+        false => (None, "The registration access token of this client is needed here, in the header."),
+    };
+    Unheard { status: StatusCode::UNAUTHORIZED, error, told, scope: None }.told(arrived.row())
 }

@@ -4,21 +4,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use admit_core::audit::Event;
 use admit_core::client::Client;
 use admit_core::consent::Scopes;
-use admit_core::form::Form;
-use admit_core::id::{ClientId, SubjectId, UserId};
+use admit_core::id::{ClientId, UserId};
 use admit_core::name::ScopeName;
 use admit_core::oauth::identity::IdentityScope;
 use admit_core::oauth::logout::source_of;
 use admit_core::time::Time;
 use admit_store::Page;
 use axum::response::Response;
-use serde_json::json;
 
-use super::{SHOWN_MAX, to_sign_in};
+use super::{SHOWN_MAX, owner, to_sign_in};
 use crate::http::problem::Problem;
+use crate::login::ending::Ticked;
 use crate::manage::work;
 use crate::pages::form::Sent;
 use crate::pages::visit::{Visit, go};
@@ -125,30 +123,8 @@ pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
     Ok(go(&visit.path("/account?done=app")))
 }
 
-/// Ends it for those whose boxes are ticked.
-pub async fn revoke_ticked(visit: &Visit, user: UserId, form: &Form) -> Result<(), Problem> {
-    for client in form.ticked("app:").filter_map(|id| id.parse::<ClientId>().ok()) {
-        revoke(visit, user, client).await?;
-    }
-    Ok(())
-}
-
 /// False: the application had nothing of this person.
 async fn revoke(visit: &Visit, user: UserId, client: ClientId) -> Result<bool, Problem> {
-    let (realm, now) = (visit.row().id, visit.now);
-    let event = Event::new(visit.app.id(now), realm, "consent.revoked", now).by(user).on(client);
-    let event = event.asked_by(visit.request_id);
-    let done = work::write(&visit.app, move |tx| {
-        // Who gives something by that decision, and who exchanges what he gave, holds the same.
-        tx.lock_subject(realm, SubjectId::User(user))?;
-        let is_forgotten = tx.delete_consent(realm, user, client)?;
-        let ended = tx.revoke_authorizations(realm, user, client, now)?;
-        if !is_forgotten && ended == 0 {
-            return Ok(false);
-        }
-        let detail = json!({ "authorizations": ended, "remembered": is_forgotten });
-        tx.insert_event(&Event { detail, ..event.clone() })?;
-        Ok(true)
-    });
-    done.await
+    let ending = Ticked::app(client).of(&visit.app, owner(visit, user));
+    work::write(&visit.app, move |tx| Ok(ending.write(tx)? == 1)).await
 }

@@ -6,8 +6,9 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::{AppLine, KeyLine, apps, keys, revoke_ticked, to_sign_in};
+use super::{AppLine, KeyLine, apps, keys, owner, to_sign_in};
 use crate::http::problem::Problem;
+use crate::login::ending::Ticked;
 use crate::login::session::{self, Why};
 use crate::manage::work;
 use crate::pages::form::Sent;
@@ -44,7 +45,11 @@ pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
     for device in devices {
         session::end(&visit.app, realm, user, device, Why::Revoked, visit.now).await?;
     }
-    work::write(&visit.app, move |tx| Ok(tx.delete_all_shorts_of(realm, user)?)).await?;
-    revoke_ticked(&visit, user, &form).await?;
+    let ending = Ticked::read(&form).of(&visit.app, owner(&visit, user));
+    work::write(&visit.app, move |tx| {
+        tx.delete_all_shorts_of(realm, user)?;
+        Ok(ending.write(tx)?)
+    })
+    .await?;
     Ok(go(&visit.path("/account?done=everywhere")))
 }

@@ -11,9 +11,8 @@ mod name;
 mod password;
 mod roll;
 
-use admit_core::form::Form;
 use admit_core::grant::GrantKind;
-use admit_core::id::{GrantId, KeyId, SubjectId, UserId};
+use admit_core::id::{GrantId, SubjectId, UserId};
 use admit_core::user::User;
 use admit_store::{KeyFilter, Page};
 use askama::Template;
@@ -30,7 +29,7 @@ use crate::http::problem::Problem;
 use crate::login::device;
 use crate::login::session::{self, Why};
 use crate::mail::{self, Mail, To};
-use crate::manage::keys::{self as managed, Owner};
+use crate::manage::keys::Owner;
 pub use app::{AppLine, apps};
 pub use line::KeyLine;
 use line::{SessionLine, key_line};
@@ -148,15 +147,6 @@ pub(super) fn keys(visit: &Visit, user: UserId) -> Result<(Vec<KeyLine>, bool), 
     let issued = visit.app.store.point(|tx| tx.list_keys(realm, &filter, &page, visit.now))?;
     let has_more = issued.len() > SHOWN_MAX as usize;
     Ok((issued.iter().take(SHOWN_MAX as usize).map(|issued| key_line(visit, issued)).collect(), has_more))
-}
-
-/// Ends the applications and keys of this person whose boxes are ticked.
-pub(super) async fn revoke_ticked(visit: &Visit, user: UserId, form: &Form) -> Result<(), Problem> {
-    app::revoke_ticked(visit, user, form).await?;
-    for id in form.ticked("key:").filter_map(|id| id.parse::<KeyId>().ok()) {
-        managed::revoke_own(&visit.app, owner(visit, user), id).await?;
-    }
-    Ok(())
 }
 
 fn owner(visit: &Visit, user: UserId) -> Owner {

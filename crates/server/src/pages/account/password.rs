@@ -1,14 +1,15 @@
-//! `/account/password`: another password, for who knows the one he has.
+//! `/account/password`: another password, for who knows the one he has, and the end of what is ticked with it.
 
 use admit_core::login::cookie::Cookie;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 
-use super::{tell_password_changed, to_sign_in, user};
+use super::{apps, keys, tell_password_changed, to_sign_in, user};
 use crate::http::problem::Problem;
 use crate::login::device;
-use crate::login::password::{self, NotSet};
+use crate::login::ending::Ticked;
+use crate::login::password::{self, Chosen, NotSet};
 use crate::login::session::SignedIn;
 use crate::login::verify::Refused;
 use crate::pages::form::Sent;
@@ -26,11 +27,12 @@ pub async fn get(visit: Visit) -> Result<Response, Problem> {
 pub async fn post(visit: Visit, Sent(mut form): Sent) -> Result<Response, Problem> {
     visit.judge(&form)?;
     let Some(signed_in) = visit.signed_in()? else { return Ok(to_sign_in(&visit)) };
-    let (current, chosen) = (form.take("current"), form.take("password"));
+    let (current, new) = (form.take("current"), form.take("password"));
+    let chosen = Chosen { password: &new, ends: Ticked::read(&form) };
     // Whoever took over the session has not got the password: he guesses like any stranger.
     let (user, but) = (signed_in.user, Some(signed_in.grant));
     let again = |error, status| show(&visit, &signed_in, error, status);
-    match password::change(&visit.app, visit.row(), user, &current, &chosen, but, visit.asker()).await {
+    match password::change(&visit.app, visit.row(), user, &current, chosen, but, visit.asker()).await {
         Ok(()) => {
             tell_password_changed(&visit, user)?;
             // All devices were forgotten along with the old password, this one too.
@@ -71,9 +73,8 @@ fn show(visit: &Visit, signed_in: &SignedIn, error: String, status: StatusCode) 
         link: "",
         error,
         asks_current: true,
-        apps: Vec::new(),
-        keys: Vec::new(),
-        keys_ticked: false,
+        apps: apps(visit, user.id)?,
+        keys: keys(visit, user.id)?.0,
     };
     Ok(with_cookies(page(status, &shown), ticket.cookie))
 }

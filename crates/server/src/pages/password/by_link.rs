@@ -8,7 +8,8 @@ use http::StatusCode;
 
 use super::{Choice, weakness};
 use crate::http::problem::Problem;
-use crate::login::password::{self, NotSet, Way};
+use crate::login::ending::Ticked;
+use crate::login::password::{self, Chosen, NotSet, Way};
 use crate::mail;
 use crate::pages::account;
 use crate::pages::visit::{Visit, with_cookies};
@@ -48,7 +49,6 @@ pub(in crate::pages) fn show(
         asks_current: false,
         apps,
         keys,
-        keys_ticked: true,
     };
     Ok(with_cookies(page(status, &shown), ticket.cookie))
 }
@@ -56,12 +56,15 @@ pub(in crate::pages) fn show(
 /// What the form leads to.
 pub(in crate::pages) async fn set(visit: &Visit, way: Way, mut form: Form) -> Result<Response, Problem> {
     visit.judge(&form)?;
-    let (link, chosen) = (form.take("token"), form.take("password"));
-    let set = password::set_by_link(&visit.app, visit.row(), way, &link, &chosen, visit.asker()).await;
+    let (link, new) = (form.take("token"), form.take("password"));
+    let chosen = match way {
+        Way::Reset => Chosen { password: &new, ends: Ticked::read(&form) },
+        Way::Invitation => Chosen::alone(&new),
+    };
+    let set = password::set_by_link(&visit.app, visit.row(), way, &link, chosen, visit.asker()).await;
     match set {
         Ok(user) => {
             if way == Way::Reset {
-                account::revoke_ticked(visit, user, &form).await?;
                 account::tell_password_changed(visit, user)?;
             }
             Ok(done(visit))

@@ -24,10 +24,9 @@ pub struct Choice<'p> {
     pub(super) link: &'p str,
     pub(super) error: String,
     pub(super) asks_current: bool,
-    /// Applications and keys that may end along with the old password.
+    /// Applications and keys that may end along with the old password, all of them ticked.
     pub(super) apps: Vec<super::account::AppLine>,
     pub(super) keys: Vec<super::account::KeyLine>,
-    pub(super) keys_ticked: bool,
 }
 
 /// Why a password is not taken, for who has chosen it.

@@ -15,7 +15,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::publisher::{Publisher, Said};
-use super::{AWAY, CLIENTS, HOME, by_form, made, shown, told};
+use super::{AWAY, CLIENTS, HOME, basic, by_form, made, shown, told};
 use crate::app::TestApp;
 
 fn key(algorithm: Algorithm) -> SigningKey {
@@ -130,6 +130,27 @@ async fn tk_02_of_many_who_show_one_at_once_one_is_heard() {
     let text = form(&ONE.sign("JWT", &claims(&app, &id, "x")).unwrap());
     let all = futures_util::future::join_all((0..20).map(|_| by_form(&app, &text))).await;
     assert_eq!(all.iter().filter(|told| *told == "signer").count(), 1, "{all:?}");
+}
+
+#[tokio::test]
+async fn tk_17_a_right_signature_passes_whatever_is_sent_in_its_name() {
+    let app = TestApp::new().await;
+    let id = signer(&app, set(&[&ONE])).await;
+    let forged = form(&OTHER.sign("JWT", &claims(&app, &id, "f")).unwrap());
+    let (none, secret) = (HeaderMap::new(), basic(&id, "admit_cs_wrong"));
+    // The last of them stands for connections whose address is not known.
+    for ip in [HOME, AWAY, ""] {
+        for (kind, headers, text) in [("a secret", &secret, ""), ("another's key", &none, forged.as_str())] {
+            let mut last = String::new();
+            for _ in 0..100 {
+                last = told(shown(&app, headers, text, ip).await);
+            }
+            assert_eq!(last, "slow_down", "{kind} from {ip:?}");
+            let right = form(&ONE.sign("JWT", &claims(&app, &id, &format!("{kind} {ip}"))).unwrap());
+            assert_eq!(told(shown(&app, &none, &right, ip).await), "signer", "after {kind} from {ip:?}");
+            assert_eq!(told(shown(&app, &none, &right, ip).await), "slow_down", "replayed, it is one more wrong one");
+        }
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use crate::app::TestApp;
 use crate::browser::Tab;
 use crate::pages::person::{Person, link};
 
+const CHOSEN: &str = "quiet harbours keep their lamps";
+
 /// Whether what was given still gives something.
 fn lives(app: &TestApp, grant: GrantId) -> bool {
     let found = app.app.store.point(|tx| tx.find_lineage(app.app.default_realm, grant)).unwrap();
@@ -84,6 +86,51 @@ async fn se_14_applications_lose_their_access_where_their_box_is_ticked() {
 }
 
 #[tokio::test]
+async fn tk_11_se_14_applications_end_with_an_old_password_but_for_those_that_are_spared() {
+    let (app, password) = TestApp::demo().await;
+    let wiki = Wiki::new(&app, "Wiki", json!({})).await;
+    let mails = Wiki::new(&app, "Mails", json!({})).await;
+    let (mut alice, ids) = alice(&app, &password).await;
+    let key = app.key(json!({"name": "ci", "owner": ALICE})).await["id"].as_str().unwrap().to_owned();
+    let [away, kept] = [wiki.let_in(&app, ids, true).await, mails.let_in(&app, ids, true).await];
+    let page = alice.get("/account/password").await;
+    let boxes = [format!("app:{}", wiki.id), format!("app:{}", mails.id), format!("key:{key}")];
+    for ticked in &boxes {
+        assert!(page.text.contains(&format!("name=\"{ticked}\" checked")), "{}", page.text);
+    }
+    let ticked = [(boxes[0].as_str(), "on"), (boxes[2].as_str(), "on"), ("password", CHOSEN)];
+    let wrong = [&ticked[..], &[("current", "a wrong password")]].concat();
+    assert_eq!(alice.submit("/account/password", &wrong).await.status, 403);
+    assert!(lives(&app, away), "nothing ends where the password stays");
+    let right = [&ticked[..], &[("current", password.as_str())]].concat();
+    let done = alice.submit("/account/password", &right).await;
+    assert_eq!((done.status, done.header("location").as_str()), (303, "/account?done=password"), "{}", done.text);
+    assert_eq!((lives(&app, away), lives(&app, kept)), (false, true), "the box of the other was not ticked");
+    let shown = app.manage("GET", &format!("{REALM}/keys/{key}"), Value::Null).await.expect(200);
+    assert_eq!(shown["state"], "revoked");
+    let event = |kind: &str| format!("{REALM}/events?kind={kind}");
+    for (kind, target) in [("consent.revoked", wiki.id.to_string()), ("key.revoked", key)] {
+        let events = app.manage("GET", &event(kind), Value::Null).await.expect(200);
+        assert_eq!(events["items"][0]["target"], json!(target), "{events}");
+    }
+}
+
+#[tokio::test]
+async fn tk_11_a_password_by_an_operator_ends_the_access_of_every_application() {
+    let (app, password) = TestApp::demo().await;
+    let wiki = Wiki::new(&app, "Wiki", json!({})).await;
+    let mails = Wiki::new(&app, "Mails", json!({})).await;
+    let (_, ids) = alice(&app, &password).await;
+    let [one, other] = [wiki.let_in(&app, ids, true).await, mails.let_in(&app, ids, true).await];
+    let key = app.key(json!({"name": "ci", "owner": ALICE})).await["id"].as_str().unwrap().to_owned();
+    let set = app.manage("PUT", &format!("{REALM}/users/alice/password"), json!({ "password": CHOSEN })).await;
+    assert_eq!(set.expect(200)["authorizations_ended"], 2);
+    assert!(!lives(&app, one) && !lives(&app, other));
+    let shown = app.manage("GET", &format!("{REALM}/keys/{key}"), Value::Null).await.expect(200);
+    assert_eq!(shown["state"], "active", "keys go on, as it says");
+}
+
+#[tokio::test]
 async fn the_account_with_applications_is_looked_at() {
     let (app, password) = TestApp::demo().await;
     let long = "The wiki of a company with a rather long name that goes on and on";
@@ -102,6 +149,8 @@ async fn the_account_with_applications_is_looked_at() {
     tab.inspect("account-apps").await;
     tab.go(&url("/account/everywhere")).await;
     tab.inspect("everywhere-apps").await;
+    tab.go(&url("/account/password")).await;
+    tab.inspect("password-apps").await;
     tab.go(&url("/account")).await;
     tab.click(".app button").await;
     assert_eq!(tab.text("#done").await, "The application has no access any more.");

@@ -115,6 +115,7 @@ async fn ir_02_whoever_asks_shows_who_he_is() {
         let expected = if bad == world.jwt { "403 insufficient_scope" } else { "401 invalid_token" };
         assert_eq!(error(&reply), expected, "{bad}");
         assert!(reply.header("www-authenticate").starts_with("Bearer realm=\"default\", error="));
+        assert!(reply.json()["error_description"].is_string(), "{}", reply.text);
     }
     let told = world.service.token(app, "").await;
     assert_eq!(as_holder(&told).await.expect(200)["active"], true, "a token of the service itself");

@@ -140,18 +140,38 @@ async fn rfc_7591_6_nobody_registers_without_the_setting_or_without_a_token_for_
             token => office.send("POST", REGISTER, token, with(json!({}))).await,
         };
         assert_eq!(reply.status, status, "{token}: {}", reply.text);
-        assert!(reply.header("www-authenticate").starts_with("Bearer"), "{token}");
+        let (challenge, body) = (reply.header("www-authenticate"), reply.json());
+        assert!(challenge.starts_with("Bearer realm=\"default\""), "{token}: {challenge}");
+        let error = match (token, status) {
+            ("", _) => None,
+            (_, 403) => Some("insufficient_scope"),
+            _ => Some("invalid_token"),
+        };
+        assert_eq!(body["error"].as_str(), error, "{token}: {body}");
+        assert_eq!(challenge.contains("error="), error.is_some(), "rfc_6750_3_1 {token}: {challenge}");
+        assert_eq!(challenge.contains("scope=\"clients:register\""), status == 403, "{token}: {challenge}");
+        assert!(body["error_description"].is_string() && reply.header("content-type") == "application/json", "{body}");
+        assert!(!reply.header("admit-request-id").is_empty(), "{token}: admit why finds it");
     }
     let in_query = format!("{REGISTER}?access_token={}", office.initial);
-    let json = [("content-type", "application/json")];
-    assert_eq!(office.app.send("POST", &in_query, &json, Some(with(json!({})).to_string().into())).await.status, 401);
+    let json_body = [("content-type", "application/json")];
+    assert_eq!(
+        office.app.send("POST", &in_query, &json_body, Some(with(json!({})).to_string().into())).await.status,
+        401
+    );
     office.registered(json!({})).await;
     // A realm's own token is worth nothing in another.
     office.app.manage("POST", "/v1/realms", json!({"name": "acme"})).await.expect(201);
     let acme = json!({"settings": {"client_registration": true}});
     office.app.manage("PATCH", "/v1/realms/acme", acme).await.expect(200);
     let at = format!("/realms/acme{REGISTER}");
-    assert_eq!(office.send("POST", &at, &office.initial, with(json!({}))).await.status, 401, "ad_02");
+    let stranger = office.send("POST", &at, &office.initial, with(json!({}))).await;
+    assert_eq!(told(&stranger), "401 invalid_token", "ad_02");
+    let nobody = office.app.send("POST", &at, &json_body, Some(b"{}".to_vec())).await;
+    for (reply, challenge) in [(stranger, "Bearer realm=\"acme\", error="), (nobody, "Bearer realm=\"acme\"")] {
+        let shown = reply.header("www-authenticate");
+        assert!(shown.starts_with(challenge), "of the path, whosever the token is: {shown}");
+    }
     let key = json!({"name": "r", "api": "urn:admit:realm:acme", "scopes": ["clients:register"]});
     let key = office.app.manage("POST", "/v1/realms/acme/keys", key).await.expect(201);
     let there = office.send("POST", &at, key["key"].as_str().unwrap(), with(json!({}))).await.expect(201);
@@ -203,7 +223,12 @@ async fn rfc_7591_3_2_2_what_cannot_be_is_told_in_its_words() {
         assert_eq!(told(&reply), wanted, "ht_05 {body:.40}");
     }
     for method in ["GET", "PUT", "DELETE"] {
-        assert_eq!(office.send(method, REGISTER, &office.initial, Value::Null).await.status, 405, "{method}");
+        let reply = office.send(method, REGISTER, &office.initial, Value::Null).await;
+        assert_eq!(
+            (told(&reply).as_str(), reply.header("allow").as_str()),
+            ("405 invalid_request", "POST"),
+            "{method}"
+        );
     }
     let listed = office.app.manage("GET", &format!("{REALM}/clients?q=Photo"), Value::Null).await.expect(200);
     assert_eq!(listed["items"], json!([]), "nothing was made");
@@ -251,7 +276,12 @@ async fn ir_09_a_registration_token_is_good_for_its_client_in_the_header_and_whi
     assert!(read.get("client_secret").is_none(), "nobody knows it any more");
     let nobody = office.app.send("GET", &one.path, &[], None).await;
     let in_query = office.app.send("GET", &format!("{}?access_token={}", one.path, one.token), &[], None).await;
-    let mut refused = vec![nobody, in_query];
+    for reply in [nobody, in_query] {
+        assert_eq!((reply.status, reply.json().get("error")), (401, None), "{}", reply.text);
+        let challenge = reply.header("www-authenticate");
+        assert_eq!(challenge, "Bearer realm=\"default\"", "rfc_6750_3_1: no error where nothing was sent");
+    }
+    let mut refused = Vec::new();
     let unknown = format!("{REGISTER}/cli_01h2xcejqtf2nbrexx3vqjhp41");
     for (path, token) in [
         (&one.path, two.token.as_str()),
@@ -272,7 +302,7 @@ async fn ir_09_a_registration_token_is_good_for_its_client_in_the_header_and_whi
     refused.push(office.send("GET", &one.path, &one.token, Value::Null).await);
     refused.push(office.send("DELETE", &one.path, &one.token, Value::Null).await);
     for reply in &refused {
-        assert_eq!((reply.status, reply.text.as_str()), (401, "{\"error\":\"invalid_token\"}"), "one answer for all");
+        assert_eq!((told(reply).as_str(), &reply.text), ("401 invalid_token", &refused[0].text), "one answer for all");
         assert!(reply.header("www-authenticate").contains("invalid_token"));
     }
     // As a bearer elsewhere it is nothing.

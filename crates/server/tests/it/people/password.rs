@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use admit::login::password::{self, NotSet};
+use admit::login::password::{self, Chosen, NotSet};
 use admit::login::session::{self, Entry, Seen};
 use admit::login::verify::{self, Proved, Refused};
 use admit::master::source;
@@ -24,7 +24,7 @@ async fn set(app: &TestApp, user: &str, body: Value) -> crate::app::Reply {
 async fn an_operator_sets_a_password_and_the_old_one_ends() {
     let (app, alice) = with_alice().await;
     let told = set(&app, "alice@example.com", json!({ "password": OTHER })).await.expect(200);
-    assert_eq!(told, json!({"sign_ins_ended": 0}));
+    assert_eq!(told, json!({"sign_ins_ended": 0, "authorizations_ended": 0}));
     assert_eq!(sign_in(&app, "alice", PASSWORD, stranger(&app)).await, Err(Refused::Wrong));
     assert_eq!(sign_in(&app, "alice", OTHER, stranger(&app)).await, Ok(Proved { user: alice }));
     let set = events(&app, "user.password_set").await;
@@ -185,7 +185,9 @@ async fn pw_07_a_password_that_is_another_one_since_proves_nothing() {
     assert!(session::end(&app.app, realm.realm.id, alice, over, session::Why::Revoked, now).await.unwrap());
     let chosen = Secret::new("another harbour with lamps");
     let current = Secret::new(new);
-    let changed = password::change(&app.app, &realm.realm, alice, &current, &chosen, Some(over), stranger(&app)).await;
+    let changed =
+        password::change(&app.app, &realm.realm, alice, &current, Chosen::alone(&chosen), Some(over), stranger(&app))
+            .await;
     assert_eq!(changed, Err(NotSet::Current(Refused::Wrong)), "the session that asked for it is over");
     assert_eq!(sign_in(&app, "alice", new, stranger(&app)).await, Ok(Proved { user: alice }));
 }

@@ -1,5 +1,6 @@
 //! Requests that are pushed before (RFC 9126).
 
+use admit_core::form::REQUEST_MAX;
 use admit_core::time::Span;
 use serde_json::json;
 
@@ -111,6 +112,35 @@ async fn az_20_a_request_uri_that_is_none_is_not_blamed_on_the_address() {
         assert_eq!((told.status, told.code().as_str()), (400, "invalid_request"), "{}", told.text);
         assert!(told.text.contains("request_uri"), "{}", told.text);
         is_page(&alice.get(&address).await, "That cannot be done");
+    }
+}
+
+#[tokio::test]
+async fn az_22_who_only_looks_uses_nothing_up() {
+    let world = World::new().await;
+    let mut alice = world.alice().await;
+    let uri = world.pushed(&[]).await;
+    let looked = alice.send("HEAD", &world.by(&uri), &[], None).await;
+    assert_eq!((looked.status, looked.header("allow").as_str()), (405, "GET, POST"), "{}", looked.text);
+    let asked = alice.get(&world.by(&uri)).await.header("location");
+    assert!(asked.starts_with("/consent?flow="), "it is as good as before: {asked}");
+}
+
+#[tokio::test]
+async fn rfc_9126_2_3_a_request_that_is_too_long_is_told_so() {
+    let world = World::new().await;
+    let pushed = async |path: &str, bytes: usize| {
+        let form = format!("x={}", "x".repeat(bytes - 2));
+        let basic = world.basic();
+        let reply = super::super::post(&world.app, path, &[("authorization", &basic)], &form).await;
+        (reply.status, reply.json()["error"].clone(), reply.json()["error_description"].to_string())
+    };
+    for (path, bytes, status) in
+        [("/oauth/par", REQUEST_MAX, 400), ("/oauth/par", REQUEST_MAX + 1, 413), ("/oauth/token", REQUEST_MAX + 1, 400)]
+    {
+        let (told, error, why) = pushed(path, bytes).await;
+        assert_eq!((told, error), (status, json!("invalid_request")), "{path} {bytes}: {why}");
+        assert_eq!(why.contains("The body may have at most"), bytes > REQUEST_MAX, "{path} {bytes}: {why}");
     }
 }
 
