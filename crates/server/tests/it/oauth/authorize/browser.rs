@@ -74,3 +74,19 @@ async fn alice_lets_an_application_in_with_a_browser() {
     tab.go_expecting(&wrong, 400).await;
     tab.inspect("authorize-wrong").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn az_10_who_came_for_an_application_that_nobody_knows_goes_on_by_himself() {
+    let callback = application().await;
+    let world = World::with(json!({"type": "native", "redirect_uris": ["http://127.0.0.1/cb"]})).await;
+    world.app.registered_itself(&world.client).await;
+    let asked = world.address(&[("redirect_uri", callback.as_str()), ("prompt", "none")]);
+    let mut tab = Tab::open().await;
+    tab.go_expecting(&format!("{}{asked}", world.app.url), 400).await;
+    tab.inspect("authorize-in-vain").await;
+    assert!(tab.text("#origin").await.starts_with("127.0.0.1:"));
+    tab.click("#back").await;
+    assert_eq!(tab.text("h1").await, "At the application");
+    let url = tab.url().await;
+    assert!(url.starts_with(&format!("{callback}?error=login_required")), "{url}");
+}
