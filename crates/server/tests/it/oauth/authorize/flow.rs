@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 
 #[tokio::test]
-async fn a_person_signs_in_to_an_application_without_a_script() {
+async fn az_30_a_person_signs_in_to_an_application_without_a_script() {
     let world = World::new().await;
     let mut alice = Person::new(&world.app);
     let sent = alice.get(&world.address(&[])).await;
