@@ -11,7 +11,7 @@ use crate::scope::{self, CHECK, REGISTER, RESOURCES, Rights};
 use crate::time::Time;
 
 /// One role of a realm.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Role {
     /// Its id.
     pub id: RoleId,
@@ -28,7 +28,7 @@ pub struct Role {
 }
 
 /// What an operator says of a role: the same words in JSON, in TOML and in the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RoleSpec {
     /// Its name; unique within the realm.

@@ -42,6 +42,7 @@ use crate::master;
 use crate::metrics::Metrics;
 use crate::oauth::client::{Clients, KeySets};
 use crate::oauth::cors::Origins;
+use crate::oauth::lineages::Lineages;
 use crate::oauth::mint::Signers;
 use crate::oauth::own::Owns;
 use crate::oauth::{jwks, metadata};
@@ -75,6 +76,8 @@ pub struct State {
     pub shared: Shared,
     /// Facts about clients that show who they are.
     pub clients: Clients,
+    /// Facts about what people let them do.
+    pub lineages: Lineages,
     /// Keys that clients publish.
     pub client_keys: KeySets,
     /// Asks others over HTTP.
@@ -191,12 +194,12 @@ impl App {
             principals: Cache::new(parts.config.cache_max_bytes),
             basic: Flights::default(),
             unknown: Unknown::new(parts.config.cache_max_bytes / 32),
-            config: ArcSwap::from_pointee(parts.config),
             store: parts.store,
             epochs: parts.epochs,
             directory: parts.directory,
             shared: Shared::default(),
-            clients: Clients::default(),
+            clients: Clients::new(parts.config.cache_max_bytes / 2),
+            lineages: Lineages::new(parts.config.cache_max_bytes / 4),
             client_keys: KeySets::default(),
             outbound: Outbound::default(),
             revoked: parts.revoked,
@@ -212,7 +215,8 @@ impl App {
             mail: Post::default(),
             failures: Failures::default(),
             token_refusals: token_refusal::Refusals::default(),
-            owns: Owns::default(),
+            owns: Owns::new(parts.config.cache_max_bytes / 4),
+            config: ArcSwap::from_pointee(parts.config),
             signers: Signers::default(),
             origins: Origins::default(),
             hashing: parts.hashing,

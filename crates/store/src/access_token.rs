@@ -74,14 +74,14 @@ impl Tx<'_> {
     pub fn insert_access_token(&mut self, token: &AccessToken) -> Result<()> {
         let AccessToken { hash, lookup_key, realm, id, grant, scopes, created_at, expires_at } = token;
         let scopes = scopes_text(scopes);
-        self.execute(INSERT, named! { hash, lookup_key, realm, id, grant, scopes, created_at, expires_at }).map(drop)
+        self.execute_later(INSERT, named! { hash, lookup_key, realm, id, grant, scopes, created_at, expires_at })
     }
 
     /// What a presented one is, where it may be stored under one of several hashes.
     pub fn find_access_token(&mut self, realm: RealmId, hashes: &[SecretHash]) -> Result<Option<FoundToken>> {
         for hash in hashes {
             let Some(known) = self.find::<Known>(FIND, named! { realm, hash })? else { continue };
-            let lineage = self.complete(known.facts)?;
+            let lineage = self.complete(known.facts, None)?;
             return Ok(Some(FoundToken { token: known.token, is_revoked: known.is_revoked, lineage }));
         }
         Ok(None)

@@ -13,10 +13,32 @@ use crate::error::Result;
 use crate::filter::{self, Filter, Looks, is_sought, looks_like};
 use crate::value::{FromRow, Row, json};
 
-/// The columns of [`Client`], of a table called `c`.
+/// The columns of [`Client`], of a table called `c`, or of this name.
 macro_rules! client_columns {
     () => {
-        "c.id, c.realm_id, c.org_id, c.spec, c.disabled_at, c.valid_after, c.created_at, c.updated_at, c.version"
+        crate::client::client_columns!("c")
+    };
+    ($of:literal) => {
+        concat!(
+            $of,
+            ".id, ",
+            $of,
+            ".realm_id, ",
+            $of,
+            ".org_id, ",
+            $of,
+            ".spec, ",
+            $of,
+            ".disabled_at, ",
+            $of,
+            ".valid_after, ",
+            $of,
+            ".created_at, ",
+            $of,
+            ".updated_at, ",
+            $of,
+            ".version"
+        )
     };
 }
 pub(crate) use client_columns;

@@ -4,7 +4,7 @@
 //! themselves.
 
 use admit_core::client::Client;
-use admit_core::grant::Grant;
+use admit_core::grant::{Grant, Lineage};
 use admit_core::id::{ClientId, GrantId, RealmId, UserId};
 use admit_core::login::session::Session;
 use admit_core::oauth::authorized::{Authorized, AuthorizedSpec};
@@ -14,8 +14,8 @@ use std::net::IpAddr;
 use crate::client::{self, client_columns};
 use crate::engine::Tx;
 use crate::error::{Error, Result};
-use crate::grant::{self, grant_columns};
-use crate::session::session_columns;
+use crate::grant::{self, Facts, fact_columns, fact_joins, grant_columns};
+use crate::session::{self, session_columns};
 use crate::value::{FromRow, Row, json};
 
 /// How many live ones a person has for one application at most: one more ends the oldest.
@@ -45,11 +45,30 @@ macro_rules! is_live {
     };
 }
 
+/// The columns of [`Delegation`]: an authorization, the application as it is now, and the session that it grew from.
+macro_rules! delegation_columns {
+    () => {
+        concat!(authorized_columns!(), ", ", client_columns!("d"), ", ", session_columns!("p"))
+    };
+}
+
+/// What the last two are taken from.
+macro_rules! delegation_joins {
+    ($parent:literal) => {
+        concat!(
+            " LEFT JOIN client AS d ON d.id = e.client_id AND d.realm_id = e.realm_id LEFT JOIN session AS p ON p.grant_id = ",
+            $parent
+        )
+    };
+}
+
 statements! {
-    /// With the application as it is now, and the session that it grew from.
-    FIND_DELEGATION = concat!("SELECT ", authorized_columns!(), ", ", client_columns!(), ", ", session_columns!("p"), "
-        FROM client_authorization AS e LEFT JOIN client AS c ON c.id = e.client_id AND c.realm_id = e.realm_id
-        LEFT JOIN session AS p ON p.grant_id = $parent WHERE e.grant_id = $grant AND e.realm_id = $realm");
+    FIND_DELEGATION = concat!("SELECT ", delegation_columns!(), " FROM client_authorization AS e", delegation_joins!("$parent"),
+        " WHERE e.grant_id = $grant AND e.realm_id = $realm");
+    /// All but roles and ancestors in one read.
+    FIND_LINEAGE = concat!("SELECT ", delegation_columns!(), ", ", fact_columns!(), " FROM client_authorization AS e
+        JOIN access_grant AS g ON g.id = e.grant_id", delegation_joins!("g.parent_id"), fact_joins!(),
+        "WHERE e.grant_id = $grant AND e.realm_id = $realm");
     /// The newest first.
     LIST_LIVE = concat!("SELECT ", authorized_columns!(), ", ", grant_columns!(), ",
         (SELECT MAX(t.last_at) FROM refresh_token AS t WHERE t.grant_id = e.grant_id)
@@ -119,11 +138,10 @@ impl Tx<'_> {
         let last_ip = authorized.last_ip.map(|ip| ip.to_string());
         // One that never ended by itself would never be forgotten.
         let expires_at = grant.expires_at.ok_or_else(|| Error::corrupt("an authorization has no end"))?;
-        self.execute(
+        self.execute_later(
             INSERT,
             named! { grant: grant.id, realm, user, client, session, spec, expires_at, last_at, last_ip, last_agent },
         )
-        .map(drop)
     }
 
     /// Those of a person that still give something, the newest first, at most 1000.
@@ -189,7 +207,7 @@ impl Tx<'_> {
     pub fn touch_authorization(&mut self, used: &AuthorizationUse) -> Result<()> {
         let AuthorizationUse { realm, grant, at, agent, .. } = used;
         let ip = used.ip.map(|ip| ip.to_string());
-        self.execute(TOUCH, named! { realm, grant, at, ip, agent }).map(drop)
+        self.execute_later(TOUCH, named! { realm, grant, at, ip, agent })
     }
 
     /// Those that ended more than a week ago, with their grants and refresh tokens. At most 100.
@@ -201,6 +219,14 @@ impl Tx<'_> {
             }
         }
         Ok(old.len())
+    }
+
+    /// Everything that the worth of an authorization depends on.
+    pub fn find_authorization(&mut self, realm: RealmId, grant: GrantId) -> Result<Option<Lineage>> {
+        match self.find::<WithFacts>(FIND_LINEAGE, named! { realm, grant })? {
+            Some(WithFacts { delegation, facts }) => self.complete(facts, Some(delegation)).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What an authorization is beside its grant; nothing of other grants.
@@ -222,6 +248,19 @@ impl FromRow for Delegation {
             authorized: Some(FromRow::from_row(row)?),
             session: session_row.optional(0, |row, _| Session::from_row(row))?,
         })
+    }
+}
+
+/// What one statement brings of the [`Lineage`] of an authorization.
+struct WithFacts {
+    delegation: Delegation,
+    facts: Facts,
+}
+
+impl FromRow for WithFacts {
+    fn from_row(row: &Row<'_, '_>) -> Result<Self> {
+        let facts_row = row.from(WIDTH + client::WIDTH + session::WIDTH);
+        Ok(Self { delegation: FromRow::from_row(row)?, facts: FromRow::from_row(&facts_row)? })
     }
 }
 

@@ -77,7 +77,7 @@ impl Tx<'_> {
     /// What a presented key is.
     pub fn find_credential(&mut self, realm: RealmId, hash: &SecretHash) -> Result<Option<Found>> {
         let Some(known) = self.find::<Known>(FIND, named! { realm, hash })? else { return Ok(None) };
-        let lineage = self.complete(known.facts)?;
+        let lineage = self.complete(known.facts, None)?;
         Ok(Some(Found { key: known.key, secret: known.secret, lineage }))
     }
 
@@ -124,7 +124,10 @@ impl Tx<'_> {
     pub(crate) fn insert_secret(&mut self, key: &Key, secret: &KeySecret) -> Result<()> {
         let KeySecret { hash, lookup_key, number, hint, created_at, expires_at, .. } = secret;
         let Key { id, realm, grant, .. } = key;
-        self.execute(INSERT, named! { hash, lookup_key, realm, grant, key: id, number, hint, created_at, expires_at })?;
+        self.execute_later(
+            INSERT,
+            named! { hash, lookup_key, realm, grant, key: id, number, hint, created_at, expires_at },
+        )?;
         self.change(ChangeKind::Credential, *realm, &hash.tag(), *created_at)
     }
 

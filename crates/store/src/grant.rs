@@ -136,13 +136,12 @@ impl Tx<'_> {
         let kind = grant.kind.as_str();
         let subject_kind = kind_of(subject).as_str();
         let scopes = scopes_text(&grant.scopes);
-        self.execute(
+        self.execute_later(
             INSERT,
             named! {
                 id, realm, org, kind, subject_kind, subject, client, parent, root, api, scopes, created_at, expires_at, revoked_at
             },
         )
-        .map(drop)
     }
 
     /// The grant of this id.
@@ -195,13 +194,14 @@ impl Tx<'_> {
     /// Everything that the worth of a grant depends on.
     pub fn find_lineage(&mut self, realm: RealmId, id: GrantId) -> Result<Option<Lineage>> {
         match self.find::<Facts>(FIND_FACTS, named! { realm, id })? {
-            Some(facts) => self.complete(facts).map(Some),
+            Some(facts) => self.complete(facts, None).map(Some),
             None => Ok(None),
         }
     }
 
-    /// Adds what one statement does not bring: roles where there are any, ancestors where there is a parent.
-    pub(crate) fn complete(&mut self, facts: Facts) -> Result<Lineage> {
+    /// Adds what one statement does not bring: roles where there are any, ancestors where there is a parent, and what is
+    /// delegated where that is not known yet.
+    pub(crate) fn complete(&mut self, facts: Facts, delegation: Option<Delegation>) -> Result<Lineage> {
         let Facts { grant, role_count, realm, mut subject, api } = facts;
         let roles = if role_count == 0 { Vec::new() } else { self.list_roles_of(grant.realm, grant.subject)? };
         let names = || roles.iter().map(|role| role.spec.name.clone()).collect();
@@ -211,7 +211,8 @@ impl Tx<'_> {
             None => {}
         }
         let ancestors = self.ancestors(&grant)?;
-        let Delegation { delegate, authorized, session } = self.find_delegation(&grant)?;
+        let delegation = delegation.map_or_else(|| self.find_delegation(&grant), Ok)?;
+        let Delegation { delegate, authorized, session } = delegation;
         Ok(Lineage { realm, grant, ancestors, subject, roles, api, delegate, authorized, session })
     }
 

@@ -73,6 +73,7 @@ pub use idempotency::Remembered;
 pub use key::{IssuedKey, KeyFilter, KeyPlace, RollEnds};
 pub use logout_notice::{LogoutNotice, SessionApp};
 pub use password::SealedPassword;
+pub use refresh_token::FoundRefreshToken;
 pub use revoked_token::RevokedToken;
 pub use rule::{RuleCursor, RuleVersion, StoredRule};
 pub use session::{IssuedSession, SessionUse, ShownSession};

@@ -28,6 +28,10 @@ pub(crate) const FILES: &[File] = &[
     },
     File { name: "0007_tokens.sql", text: include_str!("../../../migrations/0007_tokens.sql") },
     File { name: "0008_apps.sql", text: include_str!("../../../migrations/0008_apps.sql") },
+    File {
+        name: "0009_refresh_tokens_by_grant.sql",
+        text: include_str!("../../../migrations/0009_refresh_tokens_by_grant.sql"),
+    },
 ];
 
 /// One migration.
@@ -237,6 +241,27 @@ mod tests {
         let second = File { name: "0002_b.sql", text: "CREATE TABLE b (x {id}){strict};" };
         run(&connection, &[first, second], Time::default()).unwrap();
         assert_eq!(names(&connection), ["0001_a.sql", "0002_b.sql"]);
+    }
+
+    #[test]
+    fn refresh_tokens_of_before_are_there_when_they_lie_by_grant() {
+        let connection = Connection::open_in_memory().unwrap();
+        run(&connection, &FILES[..8], Time::default()).unwrap();
+        let columns = "hash, lookup_key, realm_id, grant_id, created_at, expires_at, last_at, spent_at, successor, reply, reply_ends";
+        let insert = format!(
+            "INSERT INTO refresh_token ({columns}) VALUES (x'01', 2, x'03', x'04', 5, 6, 7, 8, x'09', x'10', 11)"
+        );
+        connection.execute_batch(&insert).unwrap();
+        let seen = |connection: &Connection| {
+            let all = format!(
+                "SELECT quote(hash) || {} FROM refresh_token",
+                columns.replace("hash, ", "").replace(", ", " || ' ' || ")
+            );
+            connection.query_row(&all, [], |row| row.get::<_, String>(0)).unwrap()
+        };
+        let before = seen(&connection);
+        run(&connection, FILES, Time::default()).unwrap();
+        assert_eq!(seen(&connection), before);
     }
 
     #[test]

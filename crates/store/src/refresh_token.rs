@@ -3,16 +3,14 @@
 //! A rotation is one guarded update of the old row and one new row; which of many at once is first, the update settles. What
 //! a token is worth is judged by `core::oauth::refresh`; ending an authorization ends all of its tokens by evaluation.
 
-use admit_core::grant::Lineage;
 use admit_core::id::RealmId;
-use admit_core::oauth::refresh::{RefreshToken, Shown};
+use admit_core::oauth::refresh::RefreshToken;
 use admit_core::secret::SecretHash;
 use admit_core::time::Time;
 
 use crate::credential::OfMasterKey;
 use crate::engine::Tx;
 use crate::error::Result;
-use crate::grant::{Facts, fact_columns, fact_joins};
 use crate::value::{FromRow, Row};
 
 /// The columns of [`RefreshToken`], of a table of this name.
@@ -49,9 +47,9 @@ macro_rules! token_columns {
 const WIDTH: usize = 11;
 
 statements! {
-    FIND = concat!("SELECT ", token_columns!("t"), ", ", token_columns!("n"), ", ", fact_columns!(), "
-        FROM refresh_token AS t JOIN access_grant AS g ON g.id = t.grant_id LEFT JOIN refresh_token AS n ON n.hash = t.successor",
-        fact_joins!(), "WHERE t.hash = $hash AND t.realm_id = $realm");
+    FIND = concat!("SELECT ", token_columns!("t"), ", ", token_columns!("n"), "
+        FROM refresh_token AS t LEFT JOIN refresh_token AS n ON n.hash = t.successor
+        WHERE t.hash = $hash AND t.realm_id = $realm");
     INSERT = "INSERT INTO refresh_token (hash, lookup_key, realm_id, grant_id, created_at, expires_at, last_at, spent_at, successor,
         reply, reply_ends) VALUES ($hash, $lookup_key, $realm, $grant, $created_at, $expires_at, $last_at, NULL, NULL, $reply,
         $reply_ends)";
@@ -70,13 +68,22 @@ statements! {
         ORDER BY expires_at LIMIT 100)";
 }
 
+/// One that is kept.
+#[derive(Debug, Clone)]
+pub struct FoundRefreshToken {
+    /// It.
+    pub token: RefreshToken,
+    /// What took its place.
+    pub successor: Option<RefreshToken>,
+}
+
 impl Tx<'_> {
-    /// What a presented one is, where it may be stored under one of several hashes.
-    pub fn find_refresh_token(&mut self, realm: RealmId, hashes: &[SecretHash]) -> Result<Option<Shown>> {
+    /// A presented one, where it may be stored under one of several hashes.
+    pub fn find_refresh_token(&mut self, realm: RealmId, hashes: &[SecretHash]) -> Result<Option<FoundRefreshToken>> {
         for hash in hashes {
-            let Some(known) = self.find::<Known>(FIND, named! { realm, hash })? else { continue };
-            let lineage: Lineage = self.complete(known.facts)?;
-            return Ok(Some(Shown { token: known.token, successor: known.successor, lineage }));
+            if let Some(found) = self.find(FIND, named! { realm, hash })? {
+                return Ok(Some(found));
+            }
         }
         Ok(None)
     }
@@ -85,11 +92,10 @@ impl Tx<'_> {
     pub fn insert_refresh_token(&mut self, token: &RefreshToken) -> Result<()> {
         let RefreshToken { hash, lookup_key, realm, grant, created_at, expires_at, last_at, reply_ends, .. } = token;
         let reply = token.reply.as_deref();
-        self.execute(
+        self.execute_later(
             INSERT,
             named! { hash, lookup_key, realm, grant, created_at, expires_at, last_at, reply, reply_ends },
         )
-        .map(drop)
     }
 
     /// Puts one in the place of another. False: somebody was first, and nothing is kept.
@@ -142,21 +148,10 @@ impl Tx<'_> {
     }
 }
 
-/// What one statement brings of [`Shown`].
-struct Known {
-    token: RefreshToken,
-    successor: Option<RefreshToken>,
-    facts: Facts,
-}
-
-impl FromRow for Known {
+impl FromRow for FoundRefreshToken {
     fn from_row(row: &Row<'_, '_>) -> Result<Self> {
-        let next_row = row.from(WIDTH);
-        Ok(Self {
-            token: FromRow::from_row(row)?,
-            successor: next_row.optional(0, |row, _| RefreshToken::from_row(row))?,
-            facts: FromRow::from_row(&next_row.from(WIDTH))?,
-        })
+        let successor = row.from(WIDTH).optional(0, |row, _| RefreshToken::from_row(row))?;
+        Ok(Self { token: FromRow::from_row(row)?, successor })
     }
 }
 

@@ -50,7 +50,7 @@ macro_rules! session_columns {
 pub(crate) use session_columns;
 
 /// How many columns that is.
-const WIDTH: usize = 11;
+pub(crate) const WIDTH: usize = 11;
 
 /// True for a session that may still be used, as far as time and revocations go.
 macro_rules! is_live {
@@ -174,7 +174,7 @@ impl Tx<'_> {
         for hash in hashes {
             let Some(found) = self.find::<Known>(FIND_SHOWN, named! { realm, hash, kind })? else { continue };
             let Known { hash, session, root, facts } = found;
-            let lineage = self.complete(facts)?;
+            let lineage = self.complete(facts, None)?;
             let mut apis: Vec<Api> = Vec::new();
             for uri in lineage.rights_on() {
                 apis.extend(self.find_api_by_uri(realm, uri.as_str())?);
@@ -236,7 +236,7 @@ impl Tx<'_> {
         let named = named! {
             grant: grant.id, realm, user, host, pending, factors, signed_in_at, idle, last_at, last_ip, last_agent
         };
-        self.execute(INSERT, named)?;
+        self.execute_later(INSERT, named)?;
         self.insert_session_secret(*realm, grant.kind, secret)
     }
 
@@ -290,7 +290,7 @@ impl Tx<'_> {
     fn insert_session_secret(&mut self, realm: RealmId, kind: GrantKind, secret: &SessionSecret) -> Result<()> {
         let SessionSecret { hash, lookup_key, grant, created_at } = secret;
         let kind = secret_kind(kind);
-        self.execute(INSERT_SECRET, named! { hash, lookup_key, kind, realm, grant, created_at })?;
+        self.execute_later(INSERT_SECRET, named! { hash, lookup_key, kind, realm, grant, created_at })?;
         self.change(ChangeKind::Credential, realm, &hash.tag(), *created_at)
     }
 }

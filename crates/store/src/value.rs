@@ -54,6 +54,35 @@ impl Value<'_> {
             _ => Ok(()),
         }
     }
+
+    /// The same for as long as it is wanted.
+    pub(crate) fn kept(self) -> OwnedValue {
+        match self {
+            Self::Null => OwnedValue::Null,
+            Self::Int(number) => OwnedValue::Int(number),
+            Self::Text(text) => OwnedValue::Text(text.into()),
+            Self::Bytes(bytes) => OwnedValue::Bytes(bytes.into()),
+        }
+    }
+}
+
+/// A parameter that is kept until its statement goes out.
+pub(crate) enum OwnedValue {
+    Null,
+    Int(i64),
+    Text(Box<str>),
+    Bytes(Box<[u8]>),
+}
+
+impl ToValue for OwnedValue {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Int(number) => Value::Int(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::Bytes(bytes) => Value::Bytes(bytes),
+        }
+    }
 }
 
 impl fmt::Debug for Value<'_> {

@@ -9,6 +9,7 @@
 pub mod reply;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::check::code::Reason;
 use crate::client::{Client, ClientSpec};
@@ -101,7 +102,7 @@ pub fn is_due(last_at: Time, life: Life, now: Time) -> bool {
     now >= last_at + Span::ms(life.idle.as_ms() / WRITES).max(WRITE_MIN)
 }
 
-/// One that was presented, with everything that its worth depends on, as one snapshot of the store saw it.
+/// One that was presented, with everything that its worth depends on.
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// It.
@@ -109,7 +110,7 @@ pub struct Shown {
     /// What took its place.
     pub successor: Option<RefreshToken>,
     /// What it renews.
-    pub lineage: Lineage,
+    pub lineage: Arc<Lineage>,
 }
 
 /// What becomes of it.

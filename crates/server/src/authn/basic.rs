@@ -134,7 +134,7 @@ pub fn client(
     // It was given nothing at some moment that a cutoff could be after: it shows with each request who it is.
     let since = now.max(realm_row.valid_after.max(known.client.valid_after).unwrap_or(now));
     let subject = Subject::Client(known.client.clone());
-    let lineage = Lineage::of_subject(realm_row, subject, known.roles.clone(), since);
+    let lineage = Lineage::of_subject(realm_row, subject, known.roles.to_vec(), since);
     let person = Person { lineage, apis: realm.apis.clone() };
     let position = known.position().min(realm.position(app));
     Ok(resolve::client(app, tag, position, &person, proved.expires_at, now).into())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use admit_core::login::session::SignIn;
 use admit_core::principal::{Principal, Profile, Standing};
+use admit_core::role::Role;
 use parking_lot::Mutex;
 
 /// Above this many, those that nobody uses any more are dropped before one is added.
@@ -19,12 +20,18 @@ pub struct Shared {
     several: Once<[Arc<Standing>]>,
     texts: Once<str>,
     profiles: Once<Profile>,
+    roles: Once<[Role]>,
 }
 
 impl Shared {
     /// The one copy of this API, scopes and roles.
     pub fn standing(&self, standing: Arc<Standing>) -> Arc<Standing> {
         self.standings.of(standing)
+    }
+
+    /// The one copy of these roles.
+    pub fn roles(&self, roles: Vec<Role>) -> Arc<[Role]> {
+        self.roles.of(roles.into())
     }
 
     /// The same principal, made of what others have too. A person has many sessions; few keys have a name in common.

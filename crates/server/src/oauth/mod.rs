@@ -5,7 +5,8 @@
 //! [`call`] reads a request, [`client`] settles who sent it, [`token`] answers for tokens by grant type ([`grants`]); [`mint`] is
 //! the only place that makes one, and [`authorization`] where all of a person's begins. [`authorize`] is where he is sent to
 //! approve it, [`par`] where an application says before what for, and [`code`] what he is sent back with. Nothing here asks who
-//! a person is: that is `pages`' and `login`'s.
+//! a person is: that is `pages`' and `login`'s. What was read is remembered, in bounds, until it changes: [`recent`], of which
+//! [`client`], [`own`] and [`lineages`] have a table each.
 //!
 //! What the server says of itself is public and the same for everybody: [`well_known`] answers with ready bytes, before the
 //! router. [`metadata`], [`jwks`] and [`resource`] write them.
@@ -22,11 +23,13 @@ pub mod device;
 pub mod grants;
 pub mod introspect;
 pub mod jwks;
+pub mod lineages;
 pub mod logout;
 pub mod metadata;
 pub mod mint;
 pub mod own;
 pub mod par;
+pub mod recent;
 pub mod register;
 pub mod resource;
 pub mod revoke;

@@ -4,7 +4,6 @@
 //! and the next request makes another. Warm, nothing is read: what was found is remembered until the realm, the client or
 //! the grant changes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -19,7 +18,6 @@ use admit_core::realm::Realm;
 use admit_core::role::Role;
 use admit_core::time::Time;
 use admit_store::{End, Tx};
-use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::app::App;
@@ -27,10 +25,7 @@ use crate::authn::epoch::slot;
 use crate::authn::freshness;
 use crate::check::policies::RealmPolicy;
 use crate::manage::work::BEHIND_MAX;
-
-const SHARDS: usize = 64;
-/// The most entries of one shard; a full one drops any other for each that is added. Together some 25 megabytes.
-const SHARD_MAX: usize = 2_048;
+use crate::oauth::recent::Recent;
 
 /// What a client has as itself on one API.
 pub struct Own {
@@ -68,32 +63,12 @@ impl Own {
 type Key = (ClientId, Option<ApiId>);
 
 /// What is remembered.
-pub struct Owns([Mutex<HashMap<Key, Arc<Own>>>; SHARDS]);
-
-impl Default for Owns {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
-    }
-}
+pub struct Owns(Recent<Key, Own>);
 
 impl Owns {
-    fn shard(&self, client: ClientId) -> &Mutex<HashMap<Key, Arc<Own>>> {
-        &self.0[usize::from(client.bytes()[15]) % SHARDS]
-    }
-
-    fn get(&self, key: Key) -> Option<Arc<Own>> {
-        self.shard(key.0).lock().get(&key).cloned()
-    }
-
-    fn keep(&self, key: Key, own: &Arc<Own>) {
-        let mut shard = self.shard(key.0).lock();
-        if shard.len() >= SHARD_MAX
-            && !shard.contains_key(&key)
-            && let Some(any) = shard.keys().next().copied()
-        {
-            shard.remove(&any);
-        }
-        shard.insert(key, own.clone());
+    /// Nothing yet, and never more than about so many bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self(Recent::new(bytes_max))
     }
 }
 
@@ -135,7 +110,7 @@ pub async fn of(app: &App, asked: &Asked<'_>) -> Result<Arc<Own>, Nothing> {
     let client = asked.client;
     let key = (client.id, named(asked));
     let may_be_known = key.1.is_some() || asked.resources.is_empty();
-    let known = may_be_known.then(|| app.owns.get(key)).flatten();
+    let known = may_be_known.then(|| app.owns.0.get(&key)).flatten();
     if let Some(known) = known.filter(|known| known.is_current(app, &asked.realm.realm, client.id)) {
         return if known.made_at > asked.now + BEHIND_MAX { Err(Nothing::Behind) } else { Ok(known) };
     }
@@ -172,7 +147,8 @@ async fn find(app: &App, asked: &Asked<'_>, key: Key) -> Result<Arc<Own>, Nothin
         position: AtomicI64::new(asked.position),
         read_at_us,
     });
-    app.owns.keep(key, &own);
+    // What it may do it has in common with others of its roles.
+    app.owns.0.keep(key, own.clone(), size_of::<Own>());
     Ok(own)
 }
 

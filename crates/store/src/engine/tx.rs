@@ -69,6 +69,15 @@ impl<'c> Tx<'c> {
         })
     }
 
+    /// Runs a statement that returns no rows and of which only a failure matters; over a network it goes out with what comes
+    /// next, and a failure shows there, or when the unit is committed.
+    pub(crate) fn execute_later(&mut self, sql: &'static str, named: Named<'_>) -> Result<()> {
+        self.guarded(|engine| match engine {
+            Engine::Sqlite(connection) => sqlite::execute(connection, sql, named).map(drop),
+            Engine::Postgres(session) => session.execute_later(sql, named),
+        })
+    }
+
     /// Runs a statement that returns no rows once for each set of parameters, in their order; over a network without
     /// waiting in between. Says how many rows were touched in all.
     pub(crate) fn each<'v, P>(&mut self, sql: &'static str, sets: &[P]) -> Result<usize>

@@ -14,7 +14,7 @@ use admit_core::oauth::authorized::{Authorized, AuthorizedSpec};
 use admit_core::oauth::refresh::RefreshToken;
 use admit_core::secret::SecretHash;
 use admit_core::time::{Span, Time};
-use admit_store::{AuthorizationUse, End, ShortCredential, ShortKind};
+use admit_store::{AuthorizationUse, End, Error, ShortCredential, ShortKind};
 use serde_json::json;
 
 use crate::fixture::{NOW, Population, TestStore, client, grant, id, scopes};
@@ -23,6 +23,7 @@ both!(
     an_authorization_is_found_by_its_refresh_token_with_all_that_it_is_worth,
     ad_01_a_refresh_token_of_another_realm_is_not_there,
     tk_07_of_a_hundred_rotations_at_once_one_makes_the_successor,
+    a_row_that_nobody_waits_for_fails_its_unit_all_the_same,
     one_that_stays_is_touched_and_forgets_what_led_to_it,
     answers_are_found_when_their_moment_is_over_and_no_others,
     what_a_person_lets_applications_do_is_listed_and_taken_back,
@@ -134,28 +135,33 @@ fn an_authorization_is_found_by_its_refresh_token_with_all_that_it_is_worth() {
     assert_eq!(store.told().len(), told, "nobody can have heard of them");
     let find = |made: &(Grant, Authorized)| {
         let hashes = [SecretHash([8; 32]), hash_of(made.0.id, 1)];
-        store.get(|tx| tx.find_refresh_token(home, &hashes)).unwrap()
+        let found = store.get(|tx| tx.find_refresh_token(home, &hashes)).unwrap();
+        assert_eq!((&found.token, found.successor), (&token(&made.0, 1), None));
+        store.get(|tx| tx.find_authorization(home, found.token.grant)).unwrap()
     };
-    let found = find(&online);
-    assert_eq!((&found.token, found.successor), (&token(&online.0, 1), None));
-    let lineage = found.lineage;
+    let lineage = find(&online);
+    assert_eq!(
+        store.get(|tx| tx.find_lineage(home, online.0.id)).map(|other| format!("{other:?}")),
+        Some(format!("{lineage:?}")),
+        "read otherwise"
+    );
     assert_eq!((&lineage.grant, &lineage.ancestors), (&online.0, &vec![root.clone()]));
     assert_eq!(lineage.authorized.as_ref(), Some(&online.1));
     assert_eq!(lineage.delegate.as_ref().map(|client| client.id), Some(all.client.id));
     assert_eq!(lineage.session.as_ref().map(|session| session.grant), Some(root.id));
     assert_eq!(lineage.halted(), None);
-    let found = find(&offline).lineage;
+    let found = find(&offline);
     assert_eq!((found.halted(), found.ancestors.len(), found.session), (None, 0, None));
 
     let session = root.id;
     store.put(move |tx| tx.revoke_grant(home, session, NOW));
-    assert_eq!(find(&online).lineage.halted(), Some(Reason::ParentEnded));
-    assert_eq!(find(&offline).lineage.halted(), None);
+    assert_eq!(find(&online).halted(), Some(Reason::ParentEnded));
+    assert_eq!(find(&offline).halted(), None);
     let (client, user) = (all.client.id, all.user.id);
     store.put(move |tx| tx.delete_client(home, client, NOW));
-    assert_eq!(find(&offline).lineage.halted(), Some(Reason::ClientGone));
+    assert_eq!(find(&offline).halted(), Some(Reason::ClientGone));
     assert!(store.put(move |tx| tx.erase_user(home, user, NOW)));
-    let erased = find(&offline).lineage.authorized.unwrap();
+    let erased = find(&offline).authorized.unwrap();
     assert_eq!((erased.last_ip, erased.last_agent), (None, None), "nothing personal is left");
 }
 
@@ -211,6 +217,41 @@ fn tk_07_of_a_hundred_rotations_at_once_one_makes_the_successor() {
     assert_eq!(won.iter().collect::<HashSet<_>>().len(), ROUNDS, "no two lineages");
 }
 
+fn a_row_that_nobody_waits_for_fails_its_unit_all_the_same() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let made = authorization(&all, None);
+    put(&store, &made, &token(&made.0, 0));
+    let (home, [first, second]) = (all.realm.id, [1, 2].map(|number| token(&made.0, number)));
+    let kept = |hash| store.get(|tx| tx.find_refresh_token(home, &[hash])).is_some();
+    let (one, again) = (first.clone(), first.clone());
+    let twice = store.store.write_blocking(move |tx| {
+        tx.insert_refresh_token(&one)?;
+        tx.insert_refresh_token(&again)?;
+        Ok(End::Commit(()))
+    });
+    assert!(matches!(twice, Err(Error::Conflict { .. })), "{twice:?}");
+    assert!(!kept(first.hash), "of the unit nothing is kept");
+    let (one, again) = (first.clone(), first.clone());
+    let shown = store.store.write_blocking(move |tx| {
+        tx.insert_refresh_token(&one)?;
+        tx.insert_refresh_token(&again)?;
+        tx.find_refresh_token(home, &[one.hash]).map(|found| End::Commit(found.is_some()))
+    });
+    assert!(matches!(shown, Err(Error::Conflict { .. })), "at what comes next: {shown:?}");
+    let one = first.clone();
+    let undone = store.store.write_blocking(move |tx| {
+        tx.insert_refresh_token(&one)?;
+        Ok(End::Rollback(()))
+    });
+    assert_eq!((undone, kept(first.hash)), (Ok(()), false));
+    let read = store.store.point(|tx| tx.insert_refresh_token(&first));
+    assert!(matches!(&read, Err(Error::Unavailable(why)) if why.contains("readonly")), "{read:?}");
+    let hash = second.hash;
+    store.put(move |tx| tx.insert_refresh_token(&second));
+    assert!(kept(hash) && !kept(first.hash), "what waited for a unit that failed does not come with the next");
+}
+
 fn one_that_stays_is_touched_and_forgets_what_led_to_it() {
     let store = TestStore::new();
     let all = Population::new(&store, "acme");
@@ -227,7 +268,7 @@ fn one_that_stays_is_touched_and_forgets_what_led_to_it() {
     assert_eq!((touched.token.last_at, touched.token.reply), (later, None));
     let used = AuthorizationUse { realm: home, grant, at: later, ip: None, agent: Some("app/2".to_owned()) };
     store.put(move |tx| tx.touch_authorization(&used));
-    let authorized = find(hash).lineage.authorized.unwrap();
+    let authorized = store.get(|tx| tx.find_authorization(home, grant)).and_then(|lineage| lineage.authorized).unwrap();
     assert_eq!((authorized.last_at, authorized.last_agent.as_deref()), (later, Some("app/2")));
 
     let next = RefreshToken { reply: Some(vec![4]), created_at: later, ..token(&made.0, 2) };

@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use admit_core::check::code::Code;
-use admit_core::id::SubjectId;
-use admit_store::{Change, ChangeKind, End, Error, News, Store, UsageRow};
+use admit_core::id::{GrantId, RealmId, SubjectId};
+use admit_store::{AuthorizationUse, Change, ChangeKind, End, Error, News, Store, UsageRow};
 
 use crate::cluster::{Cluster, Database};
 use crate::engine::put_meta;
-use crate::fixture::{Engine, Home, NOW, Population, TestStore, client, on, open, options_of, realm};
+use crate::fixture::{Engine, Home, NOW, Population, TestStore, client, grant, on, open, options_of, realm};
 
 /// A test on a database of the shared server.
 fn with_store(test: fn()) {
@@ -23,6 +23,11 @@ fn database_of(store: &TestStore) -> &Database {
         Home::Database(database) => database,
         Home::Folder(_) => panic!("a folder is no database"),
     }
+}
+
+/// A use of an authorization that is not there: a statement of which nobody asks how many rows it touched.
+fn used(home: RealmId) -> AuthorizationUse {
+    AuthorizationUse { realm: home, grant: GrantId::from_bytes([9; 16]), at: NOW, ip: None, agent: None }
 }
 
 fn end_every_line(store: &TestStore) {
@@ -116,6 +121,30 @@ fn a_unit_whose_line_is_lost_before_its_commit_is_run_again() {
         });
         assert_eq!((made, runs.load(Ordering::Relaxed)), (Ok(true), 2));
         assert_eq!(store.told().len(), 1, "told once");
+    });
+}
+
+#[test]
+fn a_unit_whose_line_is_lost_while_a_row_waits_for_its_commit_is_run_again() {
+    with_store(|| {
+        let store = Arc::new(TestStore::new());
+        let all = Population::new(&store, "acme");
+        let (owner, home, held) = (all.owner(), all.realm.id, store.clone());
+        let (runs, own) = (Arc::new(AtomicU32::new(0)), grant(home, owner));
+        let (counted, id) = (runs.clone(), own.id);
+        let made = store.write_blocking(move |tx| {
+            tx.lock_subject(home, owner)?;
+            tx.insert_grant(&own)?;
+            if counted.fetch_add(1, Ordering::Relaxed) == 0 {
+                end_every_line(&held);
+                // What the server says as it goes is heard by another thread.
+                thread::sleep(Duration::from_millis(200));
+            }
+            tx.touch_authorization(&used(home))?;
+            Ok(End::Commit(()))
+        });
+        assert_eq!((made, runs.load(Ordering::Relaxed)), (Ok(()), 2));
+        assert!(store.get(|tx| tx.find_grant(home, id)).is_some());
     });
 }
 

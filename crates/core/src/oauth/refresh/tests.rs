@@ -113,7 +113,11 @@ fn token_of(number: u8) -> RefreshToken {
 }
 
 fn shown(kind: ClientType) -> Shown {
-    Shown { token: token_of(1), successor: None, lineage: lineage(kind) }
+    Shown { token: token_of(1), successor: None, lineage: Arc::new(lineage(kind)) }
+}
+
+fn of(shown: &mut Shown) -> &mut Lineage {
+    Arc::make_mut(&mut shown.lineage)
 }
 
 /// The first was used at once, and its successor was not.
@@ -140,12 +144,12 @@ fn a_public_client_s_is_good_once_and_a_confidential_one_s_stays() {
     assert_eq!(judged(&web, NOW + part - Span::ms(1)), Ruling::Keep { is_due: false });
     assert_eq!(judged(&web, NOW + part), Ruling::Keep { is_due: true }, "twenty times in its idle time");
     let mut changed = web;
-    if let Some(client) = &mut changed.lineage.delegate {
+    if let Some(client) = &mut of(&mut changed).delegate {
         client.spec.rotate_refresh_tokens = Some(true);
     }
     assert_eq!(judged(&changed, NOW), Ruling::Rotate);
     let mut spa = shown(ClientType::Spa);
-    if let Some(client) = &mut spa.lineage.delegate {
+    if let Some(client) = &mut of(&mut spa).delegate {
         client.spec.rotate_refresh_tokens = Some(false);
     }
     assert_eq!(judged(&spa, NOW), Ruling::Rotate, "nothing else binds it");
@@ -185,25 +189,25 @@ fn tk_11_nothing_is_given_once_anything_it_rests_on_is_over() {
         why
     };
     let ended = |reason| Why::Ended(reason);
-    let user = |shown: &mut Shown| match &mut shown.lineage.subject {
+    let user = |shown: &mut Shown| match &mut of(shown).subject {
         Some(Subject::User(user)) => user.disabled_at = Some(NOW),
         _ => panic!("a person"),
     };
     assert_eq!(refused(user), ended(Reason::OwnerDisabled));
-    assert_eq!(refused(|shown| shown.lineage.subject = None), ended(Reason::OwnerGone));
-    assert_eq!(refused(|shown| shown.lineage.delegate = None), ended(Reason::ClientGone));
-    let delegate = |shown: &mut Shown| shown.lineage.delegate.as_mut().unwrap().disabled_at = Some(NOW);
+    assert_eq!(refused(|shown| of(shown).subject = None), ended(Reason::OwnerGone));
+    assert_eq!(refused(|shown| of(shown).delegate = None), ended(Reason::ClientGone));
+    let delegate = |shown: &mut Shown| of(shown).delegate.as_mut().unwrap().disabled_at = Some(NOW);
     assert_eq!(refused(delegate), ended(Reason::ClientDisabled));
-    let cutoff = |shown: &mut Shown| shown.lineage.delegate.as_mut().unwrap().valid_after = Some(NOW + Span::ms(1));
+    let cutoff = |shown: &mut Shown| of(shown).delegate.as_mut().unwrap().valid_after = Some(NOW + Span::ms(1));
     assert_eq!(refused(cutoff), ended(Reason::IssuedBeforeCutoff));
-    assert_eq!(refused(|shown| shown.lineage.grant.revoked_at = Some(NOW)), ended(Reason::Revoked));
-    assert_eq!(refused(|shown| shown.lineage.api = None), ended(Reason::ParentEnded));
-    assert_eq!(refused(|shown| shown.lineage.realm.disabled_at = Some(NOW)), ended(Reason::RealmDisabled));
-    assert_eq!(refused(|shown| shown.lineage.grant.expires_at = Some(NOW + Span::days(1))), Why::Expired);
+    assert_eq!(refused(|shown| of(shown).grant.revoked_at = Some(NOW)), ended(Reason::Revoked));
+    assert_eq!(refused(|shown| of(shown).api = None), ended(Reason::ParentEnded));
+    assert_eq!(refused(|shown| of(shown).realm.disabled_at = Some(NOW)), ended(Reason::RealmDisabled));
+    assert_eq!(refused(|shown| of(shown).grant.expires_at = Some(NOW + Span::days(1))), Why::Expired);
     assert_eq!(refused(|shown| shown.token.expires_at = NOW + Span::days(1)), Why::Expired);
     assert_eq!(refused(|shown| shown.token.last_at = NOW - Span::days(13)), Why::Idle);
-    assert_eq!(refused(|shown| shown.lineage.grant.client = None), Why::OfOtherClient);
-    assert_eq!(refused(|shown| shown.lineage.grant.kind = GrantKind::Session), Why::OfOtherClient);
+    assert_eq!(refused(|shown| of(shown).grant.client = None), Why::OfOtherClient);
+    assert_eq!(refused(|shown| of(shown).grant.kind = GrantKind::Session), Why::OfOtherClient);
     let other = Client { id: ClientId::from_bytes([9; 16]), ..client(ClientType::Spa) };
     assert_eq!(
         judge(&rotated(ClientType::Spa), &other, NOW),
@@ -229,12 +233,12 @@ fn what_a_session_began_ends_when_nobody_uses_that() {
         last_agent: None,
     };
     let parent = Grant { kind: GrantKind::Session, scopes: Vec::new(), api: None, ..shown.lineage.grant.clone() };
-    shown.lineage.ancestors = vec![parent];
-    shown.lineage.session = Some(session);
+    of(&mut shown).ancestors = vec![parent];
+    of(&mut shown).session = Some(session);
     assert_eq!(judged(&shown, NOW + Span::days(7) - Span::ms(1)), Ruling::Rotate);
     assert!(!shown.lineage.standing().scopes.is_empty(), "a session narrows nothing");
     assert_eq!(judged(&shown, NOW + Span::days(7)), Ruling::Refuse(Why::Idle));
-    shown.lineage.ancestors[0].revoked_at = Some(NOW);
+    of(&mut shown).ancestors[0].revoked_at = Some(NOW);
     assert_eq!(judged(&shown, NOW), Ruling::Refuse(Why::Ended(Reason::ParentEnded)));
 }
 

@@ -23,13 +23,10 @@ use crate::app::App;
 use crate::authn::cache::Depends;
 use crate::authn::epoch::slot;
 use crate::authn::freshness;
+use crate::oauth::recent::{Before, Recent};
 
-const SHARDS: usize = 16;
-/// The most clients of one shard, and the most bytes, about; a full one drops others for each that is added.
-const SHARD_MAX: usize = 1_000;
-const SHARD_BYTES_MAX: usize = 4 << 20;
-/// What a client takes beside what it says of itself.
-const CLIENT_BYTES: usize = 1 << 10;
+/// More than any client says of itself.
+const TEXT_MAX: usize = 1 << 20;
 /// How often a use of a secret is worth a note.
 const NOTED_EVERY: Span = Span::minutes(1);
 /// The most uses that wait to be written.
@@ -40,7 +37,7 @@ pub struct KnownClient {
     /// Its row.
     pub client: Client,
     /// The roles that it holds.
-    pub roles: Vec<Role>,
+    pub roles: Arc<[Role]>,
     secrets: Vec<Kept>,
     /// About how much it takes in memory.
     bytes: usize,
@@ -66,11 +63,11 @@ impl KnownClient {
     }
 
     fn read(
+        app: &App,
         tx: &mut Tx<'_>,
         realm: RealmId,
         id: ClientId,
-        position: i64,
-        read_at_us: i64,
+        before: Before,
     ) -> admit_store::Result<Option<Self>> {
         let Some(client) = tx.find_client(realm, id)? else { return Ok(None) };
         let roles = match client.spec.roles.is_empty() {
@@ -79,11 +76,12 @@ impl KnownClient {
         };
         let noted = |secret: &ClientSecret| secret.last_used_at.map_or(0, Time::unix_ms);
         let kept = |secret| Kept { noted_ms: AtomicI64::new(noted(&secret)), secret };
-        let secrets = tx.list_client_secrets(realm, id)?.into_iter().map(kept).collect();
-        // As JSON, twice: what is read of it has pointers and room to grow.
-        let text = serde_json::to_string(&client.spec).map_or(SHARD_BYTES_MAX, |text| text.len());
-        let bytes = CLIENT_BYTES + 2 * text;
-        Ok(Some(Self { client, roles, secrets, bytes, position: AtomicI64::new(position), read_at_us }))
+        let secrets: Vec<Kept> = tx.list_client_secrets(realm, id)?.into_iter().map(kept).collect();
+        // What it says of itself as JSON, twice: what is read of it has pointers and room to grow.
+        let text = serde_json::to_string(&client.spec).map_or(TEXT_MAX, |text| text.len());
+        let bytes = size_of::<Self>() + 2 * text + size_of_val(&*secrets);
+        let (roles, position) = (app.shared.roles(roles), AtomicI64::new(before.position));
+        Ok(Some(Self { client, roles, secrets, bytes, position, read_at_us: before.read_at_us }))
     }
 
     fn is_current(&self, app: &App, realm: RealmId) -> bool {
@@ -94,37 +92,16 @@ impl KnownClient {
     }
 }
 
-#[derive(Default)]
-struct Shard {
-    known: HashMap<(RealmId, ClientId), Arc<KnownClient>>,
-    bytes: usize,
-}
-
-impl Shard {
-    fn keep(&mut self, known: &Arc<KnownClient>) {
-        let key = (known.client.realm, known.client.id);
-        self.bytes += known.bytes;
-        if let Some(older) = self.known.insert(key, known.clone()) {
-            self.bytes -= older.bytes;
-        }
-        while self.known.len() > SHARD_MAX || self.bytes > SHARD_BYTES_MAX {
-            // The one that is added is used now, whatever it takes.
-            let Some(any) = self.known.keys().find(|other| **other != key).copied() else { return };
-            self.bytes -= self.known.remove(&any).map_or(0, |other| other.bytes);
-        }
-    }
-}
-
 /// The clients that are known, and the uses of their secrets on their way to the store.
-#[derive(Default)]
 pub struct Clients {
-    shards: [Mutex<Shard>; SHARDS],
+    known: Recent<(RealmId, ClientId), KnownClient>,
     uses: Mutex<HashMap<SecretId, ClientSecretUse>>,
 }
 
 impl Clients {
-    fn shard(&self, id: ClientId) -> &Mutex<Shard> {
-        &self.shards[usize::from(id.bytes()[15]) % SHARDS]
+    /// None yet, and never more than about so many bytes of them.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { known: Recent::new(bytes_max), uses: Mutex::default() }
     }
 
     /// Notes that a secret proved its client, unless that was noted a moment ago.
@@ -157,7 +134,7 @@ pub(super) fn find(
     id: ClientId,
     source: Option<IpNet>,
 ) -> Result<Option<Arc<KnownClient>>, Refused> {
-    let kept = app.clients.shard(id).lock().known.get(&(realm, id)).cloned();
+    let kept = app.clients.known.get(&(realm, id));
     if let Some(known) = kept.as_ref().filter(|known| known.is_current(app, realm)) {
         return Ok(Some(known.clone()));
     }
@@ -170,8 +147,8 @@ pub(super) fn find(
         return Err(Refused::Later(1));
     }
     app.metrics.cache_misses.inc();
-    let (position, read_at_us) = (app.epochs.position(), app.clock.monotonic_us());
-    let read = app.store.point(|tx| KnownClient::read(tx, realm, id, position, read_at_us));
+    let before = Before::now(app);
+    let read = app.store.point(|tx| KnownClient::read(app, tx, realm, id, before));
     // A store that does not answer says nothing about the client.
     if is_new && !matches!(read, Ok(None)) {
         app.limiter.give_back_unknown(&budget, realm, source);
@@ -182,52 +159,10 @@ pub(super) fn find(
     })?;
     let Some(known) = read.map(Arc::new) else {
         if let Some(depends) = Depends::on(&[slot(id.bytes())]) {
-            app.unknown.insert(tag, position, depends);
+            app.unknown.insert(tag, before.position, depends);
         }
         return Ok(None);
     };
-    app.clients.shard(id).lock().keep(&known);
+    app.clients.known.keep((realm, id), known.clone(), known.bytes);
     Ok(Some(known))
-}
-
-#[cfg(test)]
-mod tests {
-    use admit_core::client::ClientSpec;
-    use admit_core::name::Label;
-    use admit_core::scope::Rights;
-    use serde_json::json;
-
-    use super::*;
-
-    fn known(number: u8, bytes: usize) -> Arc<KnownClient> {
-        let spec = ClientSpec { metadata: json!({}), ..ClientSpec::service(Label::parse("c").unwrap(), Rights::new()) };
-        let (id, realm, at) = (ClientId::from_bytes([number; 16]), RealmId::from_bytes([1; 16]), Time::default());
-        let client = Client {
-            id,
-            realm,
-            org: None,
-            spec,
-            disabled_at: None,
-            valid_after: None,
-            created_at: at,
-            updated_at: at,
-            version: 1,
-        };
-        let position = AtomicI64::new(0);
-        Arc::new(KnownClient { client, roles: Vec::new(), secrets: Vec::new(), bytes, position, read_at_us: 0 })
-    }
-
-    #[test]
-    fn clients_that_say_much_of_themselves_take_the_place_of_others_and_no_more() {
-        let mut shard = Shard::default();
-        (0..4).for_each(|number| shard.keep(&known(number, SHARD_BYTES_MAX / 4)));
-        shard.keep(&known(0, SHARD_BYTES_MAX / 4));
-        assert_eq!((shard.known.len(), shard.bytes), (4, SHARD_BYTES_MAX), "read anew, it is the same one");
-        shard.keep(&known(9, 1));
-        assert_eq!((shard.known.len(), shard.bytes), (4, SHARD_BYTES_MAX / 4 * 3 + 1));
-        shard.keep(&known(10, SHARD_BYTES_MAX * 2));
-        assert_eq!(shard.known.len(), 1, "one that is too large for all is kept alone");
-        shard.keep(&known(11, 1));
-        assert_eq!((shard.known.len(), shard.bytes), (1, 1));
-    }
 }

@@ -15,7 +15,7 @@ use admit_core::principal::Standing;
 use admit_core::seal::NotOpened;
 use admit_core::secret::{self, Secret, SecretKind};
 use admit_core::text::Language;
-use admit_store::{AuthorizationUse, End};
+use admit_store::{AuthorizationUse, End, FoundRefreshToken};
 use serde_json::json;
 
 use crate::app::App;
@@ -25,6 +25,7 @@ use crate::master;
 use crate::oauth::call::Call;
 use crate::oauth::client::Caller;
 use crate::oauth::mint::{self, Drawn, Issued, Terms};
+use crate::oauth::recent::Before;
 use crate::oauth::token::{Given, Refused, must_act_for_people};
 use crate::oauth::{answer, authorization, budget};
 
@@ -75,12 +76,14 @@ pub fn look_up(app: &App, call: &Call, caller: &Caller, text: &str) -> Result<Op
     let realm = call.realm.realm.id;
     let keys = app.master.keys();
     let hashes = keys.hashes(realm, SecretKind::RefreshToken, text);
+    let before = Before::now(app);
     let found = budget::look_up(app, call, caller, |tx| {
-        let found = tx.find_refresh_token(realm, &hashes)?;
-        if found.is_none() {
+        let Some(FoundRefreshToken { token, successor }) = tx.find_refresh_token(realm, &hashes)? else {
             master::must_judge(tx, &keys)?;
-        }
-        Ok(found)
+            return Ok(None);
+        };
+        let lineage = app.lineages.find(app, tx, (realm, token.grant), before)?;
+        Ok(lineage.map(|lineage| Shown { token, successor, lineage }))
     })?;
     // One that is used up stays what it is: its successor is found by its hash.
     let older = found.as_ref().map(|shown| &shown.token).filter(|token| token.spent_at.is_none());
@@ -107,6 +110,7 @@ impl Turn<'_> {
         let (secret, next) = authorization::draw(app, &shown.lineage, &self.caller.client.client, now);
         let next = self.with_reply(next, &secret, &drawn.issued);
         let (old, kept, used) = (shown.token.hash, drawn.clone(), self.used(&shown.lineage));
+        let is_noted = used.is_some();
         let _place = app.lanes.enter(next.realm).await.ok_or_else(Error::unavailable)?;
         let rotated = app.store.write(move |tx| {
             if !tx.rotate_refresh_token(&old, &next, now)? {
@@ -117,6 +121,9 @@ impl Turn<'_> {
             Ok(End::Commit(true))
         });
         let is_first = rotated.await.map_err(|error| answer::unread(&error))?;
+        if is_noted {
+            self.forget(shown);
+        }
         Ok(is_first.then(|| self.given(drawn.hand_out(app), secret, id_token)))
     }
 
@@ -127,6 +134,7 @@ impl Turn<'_> {
         if is_due || drawn.is_kept() {
             let RefreshToken { realm, hash, .. } = shown.token;
             let (kept, used) = (drawn.clone(), self.used(&shown.lineage));
+            let is_noted = used.is_some();
             let _place = app.lanes.enter(realm).await.ok_or_else(Error::unavailable)?;
             let written = app.store.write(move |tx| {
                 if is_due && !tx.touch_refresh_token(realm, &hash, now)? {
@@ -138,6 +146,9 @@ impl Turn<'_> {
             });
             if !written.await.map_err(|error| answer::unread(&error))? {
                 return Ok(None);
+            }
+            if is_noted {
+                self.forget(shown);
             }
         }
         Ok(Some(self.given(drawn.hand_out(app), self.text.clone(), id_token)))
@@ -210,6 +221,11 @@ impl Turn<'_> {
         }
         let Seen { ip, agent } = Seen::of(&self.call.headers, self.call.ip);
         Some(AuthorizationUse { realm: authorized.realm, grant: authorized.grant, at: now, ip, agent })
+    }
+
+    /// What was read of the authorization says that it was not used for long.
+    fn forget(&self, shown: &Shown) {
+        self.app.lineages.forget(shown.token.realm, shown.token.grant);
     }
 
     fn given(&self, token: Issued, refresh_token: Secret, id_token: Option<Secret>) -> Given {

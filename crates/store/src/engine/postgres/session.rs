@@ -1,11 +1,12 @@
 //! One connection and the transaction on it: statements go out by number, rows come back.
 //!
 //! BEGIN travels with the first statement. Where that finds the line gone, nothing was done yet: the session connects anew
-//! and sends both again. Later than that only the whole unit can be run again.
+//! and sends both again. Later than that only the whole unit can be run again. A statement of which only a failure matters
+//! travels with the one behind it, the last with COMMIT.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::statement::number;
 use super::wait::{begin_only, wait};
 use crate::engine::tx::located;
 use crate::error::{Error, Result};
-use crate::value::{FromRow, Named, Row, Value};
+use crate::value::{FromRow, Named, OwnedValue, Row, ToValue, Value};
 
 /// How many statements may be under way at once.
 const PIPELINE: usize = 500;
@@ -32,8 +33,22 @@ pub struct Session {
     statements: HashMap<&'static str, Prepared>,
     patience: Duration,
     owed: Option<&'static str>,
+    waiting: Vec<Waiting>,
+    is_reading: bool,
     is_open: bool,
     trouble: Option<Trouble>,
+}
+
+/// A statement that goes out with what comes next.
+struct Waiting {
+    sql: &'static str,
+    named: Vec<(&'static str, OwnedValue)>,
+}
+
+impl Waiting {
+    fn named(&self) -> Vec<(&'static str, Value<'_>)> {
+        self.named.iter().map(|(name, value)| (*name, value.value())).collect()
+    }
 }
 
 #[derive(Clone)]
@@ -66,18 +81,31 @@ type Parameters<'p> = Vec<&'p (dyn ToSql + Sync)>;
 
 impl Session {
     pub(super) fn new(exchange: Arc<Exchange>, line: Line, patience: Duration) -> Self {
-        Self { exchange, line, statements: HashMap::new(), patience, owed: None, is_open: false, trouble: None }
+        let (statements, waiting) = (HashMap::new(), Vec::new());
+        Self {
+            exchange,
+            line,
+            statements,
+            patience,
+            owed: None,
+            waiting,
+            is_reading: false,
+            is_open: false,
+            trouble: None,
+        }
     }
 
     /// Begins a transaction at the next statement.
     pub(super) fn begin_write(&mut self) {
         self.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+        self.is_reading = false;
     }
 
     /// Begins a snapshot at the next statement.
     pub(super) fn begin_read(&mut self, patience: Duration) {
         self.patience = patience;
         self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        self.is_reading = true;
     }
 
     fn begin(&mut self, text: &'static str) {
@@ -93,29 +121,62 @@ impl Session {
 
     /// Makes what was done durable.
     pub(super) fn commit(&mut self) -> std::result::Result<(), NotCommitted> {
+        if self.owed.is_some()
+            && let Some(last) = self.waiting.pop()
+        {
+            // Nothing has gone out yet: a line that is gone may still be made anew.
+            let done = self.execute(last.sql, &last.named());
+            done.map_err(|error| NotCommitted::Refused(error, self.trouble.unwrap_or(Trouble::Refused)))?;
+        }
         self.owed = None;
         if !std::mem::take(&mut self.is_open) {
             return Ok(());
         }
-        match wait(self.line.client.batch_execute("COMMIT"), self.patience) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(error)) => match translate(&error) {
-                (error, trouble @ (Trouble::Refused | Trouble::Again)) => Err(NotCommitted::Refused(error, trouble)),
-                _ => {
-                    self.trouble = Some(Trouble::Lost);
-                    Err(NotCommitted::Unknown)
-                }
-            },
-            None => {
-                self.trouble = Some(Trouble::Silent);
-                Err(NotCommitted::Unknown)
-            }
+        if self.line.client.is_closed() {
+            self.trouble = Some(Trouble::Lost);
+            return Err(NotCommitted::Refused(Error::unavailable("the line is gone"), Trouble::Lost));
         }
+        let (waiting, client, known) = (std::mem::take(&mut self.waiting), &self.line.client, &self.statements);
+        let committed = async {
+            let ready = ready(client, known, waiting.iter().map(|waiting| waiting.sql)).await?;
+            let commit = async { Ok(client.batch_execute("COMMIT").await) };
+            Ok((after(client, &waiting, &ready, commit).await?, ready))
+        };
+        let outcome = wait(committed, self.patience).map(|outcome| {
+            outcome.map(|(committed, ready)| {
+                self.statements.extend(ready);
+                committed
+            })
+        });
+        let unknown = match outcome {
+            Some(Ok(Ok(()))) => return Ok(()),
+            Some(Ok(Err(error))) => match translate(&error) {
+                (error, trouble @ (Trouble::Refused | Trouble::Again)) => {
+                    return Err(NotCommitted::Refused(error, trouble));
+                }
+                _ => Trouble::Lost,
+            },
+            // Where the server refuses a statement, the COMMIT behind it undoes everything.
+            Some(Err(Stopped::Theirs(error))) if error.as_db_error().is_some() => {
+                let (error, trouble) = translate(&error);
+                (self.is_open, self.trouble) = (true, Some(trouble));
+                return Err(NotCommitted::Refused(error, trouble));
+            }
+            Some(Err(Stopped::Theirs(_))) => Trouble::Lost,
+            Some(Err(Stopped::Ours(error))) => {
+                self.is_open = true;
+                return Err(NotCommitted::Refused(error, Trouble::Refused));
+            }
+            None => Trouble::Silent,
+        };
+        self.trouble = Some(unknown);
+        Err(NotCommitted::Unknown)
     }
 
     /// Ends a transaction of which nothing shall stay. Does not wait: what comes next waits behind it.
     pub(super) fn leave(&mut self) {
         self.owed = None;
+        self.waiting.clear();
         if std::mem::take(&mut self.is_open) && self.is_usable() {
             begin_only(self.line.client.batch_execute("ROLLBACK"));
         }
@@ -133,6 +194,18 @@ impl Session {
             Ok(client.execute(&prepared.statement, &parameters).await?)
         })?;
         usize::try_from(touched).map_err(Error::unavailable)
+    }
+
+    /// Runs a statement of which only a failure matters, along with what comes next.
+    pub(crate) fn execute_later(&mut self, sql: &'static str, named: Named<'_>) -> Result<()> {
+        named.iter().try_for_each(|(_, value)| value.check())?;
+        // Who reads has no COMMIT to wait for.
+        if self.is_reading || self.waiting.len() == PIPELINE {
+            return self.execute(sql, named).map(drop);
+        }
+        let named = named.iter().map(|(name, value)| (*name, value.kept())).collect();
+        self.waiting.push(Waiting { sql, named });
+        Ok(())
     }
 
     /// Runs a statement once for each set, all of them under way at once, in their order.
@@ -158,29 +231,27 @@ impl Session {
         })
     }
 
-    /// Runs `work` with the prepared statement, together with what is owed before it.
+    /// Runs `work` with the prepared statement, together with what is owed and what waits before it.
     fn run<T>(
         &mut self,
         sql: &'static str,
         times_patience: u32,
         work: impl AsyncFn(&Client, &Prepared) -> std::result::Result<T, Stopped>,
     ) -> Result<T> {
-        let opening = self.owed.take();
+        let (opening, waiting) = (self.owed.take(), std::mem::take(&mut self.waiting));
         let mut may_connect_anew = opening.is_some();
         loop {
             self.is_open = true;
-            let (client, known) = (&self.line.client, self.statements.get(sql).cloned());
-            let both = async {
-                let prepared = match known {
-                    Some(known) => known,
-                    None => Prepared::new(client, sql).await?,
-                };
-                let value = work(client, &prepared).await?;
-                Ok((value, prepared))
+            let (client, known) = (&self.line.client, &self.statements);
+            let all = async {
+                let texts = waiting.iter().map(|waiting| waiting.sql).chain([sql]);
+                let ready = ready(client, known, texts).await?;
+                let (_, prepared) = &ready[waiting.len()];
+                Ok((after(client, &waiting, &ready, work(client, prepared)).await?, ready))
             };
-            let stopped = match wait(together(client, opening, both), self.patience * times_patience) {
-                Some(Ok((value, prepared))) => {
-                    self.statements.entry(sql).or_insert(prepared);
+            let stopped = match wait(together(client, opening, all), self.patience * times_patience) {
+                Some(Ok((value, ready))) => {
+                    self.statements.extend(ready);
                     return Ok(value);
                 }
                 Some(Err(stopped)) => stopped,
@@ -251,6 +322,23 @@ impl Prepared {
     }
 }
 
+/// These texts with their prepared statements, in their order: those that are known, and others made now.
+async fn ready(
+    client: &Client,
+    known: &HashMap<&'static str, Prepared>,
+    texts: impl IntoIterator<Item = &'static str>,
+) -> std::result::Result<Vec<(&'static str, Prepared)>, Stopped> {
+    let mut ready = Vec::new();
+    for sql in texts {
+        let prepared = match known.get(sql) {
+            Some(known) => known.clone(),
+            None => Prepared::new(client, sql).await?,
+        };
+        ready.push((sql, prepared));
+    }
+    Ok(ready)
+}
+
 /// Sends what opens the transaction, if anything, and right behind it the work.
 async fn together<T>(
     client: &Client,
@@ -258,29 +346,31 @@ async fn together<T>(
     work: impl Future<Output = std::result::Result<T, Stopped>>,
 ) -> std::result::Result<T, Stopped> {
     let Some(opening) = opening else { return work.await };
-    let (mut begin, mut work) = (pin!(client.batch_execute(opening)), pin!(work));
-    let (mut begun, mut worked) = (None, None);
-    poll_fn(|context| {
-        if begun.is_none()
-            && let Poll::Ready(outcome) = begin.as_mut().poll(context)
-        {
-            begun = Some(outcome);
-        }
-        if worked.is_none()
-            && let Poll::Ready(outcome) = work.as_mut().poll(context)
-        {
-            worked = Some(outcome);
-        }
-        match (begun.take(), worked.take()) {
-            (Some(Err(error)), _) => Poll::Ready(Err(error.into())),
-            (Some(Ok(())), Some(outcome)) => Poll::Ready(outcome),
-            (other, outcome) => {
-                (begun, worked) = (other, outcome);
-                Poll::Pending
-            }
-        }
-    })
-    .await
+    let begun = Begun::new(client.batch_execute(opening)).await;
+    let worked = Begun::new(work).await;
+    begun.end().await?;
+    worked.end().await
+}
+
+/// Sends what waits, and right behind it the work.
+async fn after<T>(
+    client: &Client,
+    waiting: &[Waiting],
+    ready: &[(&'static str, Prepared)],
+    work: impl Future<Output = std::result::Result<T, Stopped>>,
+) -> std::result::Result<T, Stopped> {
+    let named: Vec<_> = waiting.iter().map(Waiting::named).collect();
+    let sets = ready.iter().zip(&named).map(|((_, prepared), named)| prepared.bind(named));
+    let sets = sets.collect::<Result<Vec<_>>>().map_err(Stopped::Ours)?;
+    let mut begun = Vec::with_capacity(sets.len());
+    for ((_, prepared), set) in ready.iter().zip(&sets) {
+        begun.push(Begun::new(client.execute(&prepared.statement, set)).await);
+    }
+    let worked = Begun::new(work).await;
+    for one in begun {
+        one.end().await?;
+    }
+    worked.end().await
 }
 
 /// Sends every set before it waits for the first answer.
@@ -289,19 +379,36 @@ async fn pipeline(
     statement: &Statement,
     sets: &[Parameters<'_>],
 ) -> std::result::Result<u64, Stopped> {
-    let mut running: Vec<_> = sets.iter().map(|set| Box::pin(client.execute(statement, set))).collect();
-    let mut early: Vec<_> = Vec::with_capacity(running.len());
-    poll_fn(|context| {
-        early.extend(running.iter_mut().map(|one| one.as_mut().poll(context)));
-        Poll::Ready(())
-    })
-    .await;
+    let mut begun = Vec::with_capacity(sets.len());
+    for set in sets {
+        begun.push(Begun::new(client.execute(statement, set)).await);
+    }
     let mut touched = 0;
-    for (one, early) in running.into_iter().zip(early) {
-        touched += match early {
-            Poll::Ready(outcome) => outcome?,
-            Poll::Pending => one.await?,
-        };
+    for one in begun {
+        touched += one.end().await?;
     }
     Ok(touched)
+}
+
+/// A future that was polled once: what it sends has gone out.
+enum Begun<F: Future> {
+    Ended(F::Output),
+    Running(Pin<Box<F>>),
+}
+
+impl<F: Future> Begun<F> {
+    async fn new(future: F) -> Self {
+        let mut running = Box::pin(future);
+        match poll_fn(|context| Poll::Ready(running.as_mut().poll(context))).await {
+            Poll::Ready(outcome) => Self::Ended(outcome),
+            Poll::Pending => Self::Running(running),
+        }
+    }
+
+    async fn end(self) -> F::Output {
+        match self {
+            Self::Ended(outcome) => outcome,
+            Self::Running(running) => running.await,
+        }
+    }
 }

@@ -127,10 +127,11 @@ impl Writer {
             }
             Err(NotCommitted::Refused(error, trouble)) => {
                 self.tail.withdraw(&changes);
-                if trouble == Trouble::Again {
-                    return Ran::Again;
+                match trouble {
+                    Trouble::Again => return Ran::Again,
+                    Trouble::Lost => return Ran::Lost(error),
+                    Trouble::Refused | Trouble::Silent => unit.fail(error),
                 }
-                unit.fail(error);
             }
             Err(NotCommitted::Unknown) => {
                 tracing::error!("a COMMIT was not answered; whether it was done is not known");

@@ -55,6 +55,7 @@ async fn tk_11_everything_of_a_person_or_of_a_client_before_a_moment_ends() {
         let code = apps.code_of(&approved).await;
         let tokens = Tokens::of(apps.redeem(&apps.web, &code).await);
         let waiting = apps.code_of(&approved).await;
+        apps.all_good(&apps.web, &tokens).await;
         apps.app.clock.advance(Span::seconds(1));
         apps.app.manage("POST", &format!("{REALM}/{subject}/revoke-all"), json!({})).await.expect(200);
         apps.all_over(&apps.web, &tokens, "issued_before_cutoff").await;
@@ -126,6 +127,8 @@ async fn tk_11_what_a_person_took_back_is_over_at_once() {
     let (realm, alice, web, now) = (apps.app.app.default_realm, apps.alice, client_id(&apps.web), apps.app.app.now());
     let listed = apps.app.app.store.point(|tx| tx.list_authorizations_of(realm, alice, now)).unwrap();
     assert_eq!(listed.len(), 3);
+    apps.all_good(&apps.web, &first).await;
+    apps.all_good(&apps.web, &second).await;
     assert!(listed.iter().any(|one| one.authorized.client == web && one.authorized.session == apps.session));
     let ended = apps
         .app
@@ -167,6 +170,8 @@ async fn rights_that_shrink_narrow_what_is_given_next_and_refuse_what_has_too_mu
 async fn tk_11_a_client_or_person_that_is_gone_leaves_nothing_behind() {
     let apps = Apps::new().await;
     let [of_web, of_spa] = [apps.tokens(&apps.web, OFFLINE).await, apps.tokens(&apps.spa, OFFLINE).await];
+    apps.all_good(&apps.web, &of_web).await;
+    let of_spa = Tokens::of(apps.refresh(&apps.spa, &of_spa.refresh).await);
     let gone = apps.app.manage("DELETE", &format!("{REALM}/clients/{}", apps.web.id), Value::Null).await;
     assert_eq!(gone.status, 204, "{}", gone.text);
     assert_eq!(apps.reads(&of_web.access).await, 401);

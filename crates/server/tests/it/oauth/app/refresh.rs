@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use admit_core::id::SubjectId;
 use admit_core::time::Span;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -169,6 +170,26 @@ async fn what_is_not_used_ends_and_what_is_used_goes_on_to_its_end() {
     apps.app.clock.advance(Span::minutes(1));
     assert_eq!(error(&apps.refresh(&apps.web, &used.refresh).await), "400 invalid_grant");
     assert_eq!(apps.last_why().await, "expired");
+}
+
+#[tokio::test]
+async fn that_an_authorization_was_used_is_written_once_in_a_while() {
+    let apps = Apps::new().await;
+    let (realm, alice) = (apps.app.app.default_realm, apps.alice);
+    let mut tokens = apps.tokens(&apps.spa, OFFLINE).await;
+    let begun = apps.app.app.now();
+    let mut written_at = async |after: Span| {
+        apps.app.clock.advance(after);
+        tokens = Tokens::of(apps.refresh(&apps.spa, &tokens.refresh).await);
+        let grant = tokens.grant().parse().unwrap();
+        let known = apps.app.app.store.point(|tx| tx.find_authorization(realm, grant)).unwrap().unwrap();
+        assert_eq!(known.grant.subject, SubjectId::User(alice));
+        known.authorized.unwrap().last_at
+    };
+    assert!(written_at(Span::minutes(1)).await <= begun);
+    let written = written_at(Span::days(1)).await;
+    assert!(written > begun + Span::days(1));
+    assert_eq!(written_at(Span::minutes(1)).await, written, "what was read before the write is not believed");
 }
 
 #[tokio::test]
