@@ -68,8 +68,12 @@ pub struct Issuer {
 impl Issuer {
     /// A folder with so many clients. Made once in a run, or once for some hours where it is kept.
     pub fn stocked(plan: &Plan, count: usize) -> Result<Self> {
-        let name = format!("clients-{count}");
-        let admit = Admit::new(plan, &name)?;
+        Self::stocked_in(plan, &format!("clients-{count}"), count)
+    }
+
+    /// The same in a folder of this name, for those who put more into it.
+    pub fn stocked_in(plan: &Plan, name: &str, count: usize) -> Result<Self> {
+        let admit = Admit::new(plan, name)?;
         let shown = admit.folder().join("clients.txt");
         if is_young(&shown) {
             let text = fs::read_to_string(&shown).map_err(|error| error.to_string())?;
@@ -78,7 +82,7 @@ impl Issuer {
         }
         let told = |error| format!("cannot remove {}: {error}", admit.folder().display());
         fs::remove_dir_all(admit.folder()).map_err(told)?;
-        let (admit, start) = (Admit::new(plan, &name)?, Instant::now());
+        let (admit, start) = (Admit::new(plan, name)?, Instant::now());
         let (server, _) = admit.serve(&[])?;
         let file = admit.write("issuer.toml", &document())?;
         admit.run(&["apply", "-f", &file])?;

@@ -33,15 +33,15 @@ pub fn run(plan: &Plan) -> Result<()> {
 
 /// A store of its own: no other scenario has that many tokens. Each was asked about once.
 fn admit(plan: &Plan) -> Result<Contender> {
-    let issuer = Issuer::stocked(plan, 1)?;
+    let issuer = Issuer::stocked_in(plan, &format!("tokens-{}", plan.many), 1)?;
     let (server, _) = issuer.admit.serve(&[])?;
     let pattern = issuer.tokens(&server, Format::Opaque, 1)?;
     server.stop()?;
     let (tokens, start) = (Arc::new(Population::access_tokens(plan.many)), Instant::now());
-    let mark = issuer.admit.folder().join(format!("tokens-{}", tokens.len()));
-    if !mark.exists() {
+    let mark = "tokens-are-there";
+    if !issuer.admit.folder().join(mark).exists() {
         opaque::insert(&issuer.admit.data(), &tokens, pattern.key(0))?;
-        issuer.admit.write(&format!("tokens-{}", tokens.len()), "")?;
+        issuer.admit.write(mark, "")?;
         eprintln!("{} tokens were written in {:.1} s", tokens.len(), start.elapsed().as_secs_f64());
     }
     let server = Arc::new(issuer.admit.serve(&[])?.0);

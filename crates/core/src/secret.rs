@@ -174,8 +174,9 @@ fn divide(number: &mut [u8; 32], by: u64) -> u64 {
     let (parts, _) = number.as_chunks_mut::<8>();
     parts.iter_mut().fold(0, |rest, part| {
         let value = u128::from(rest) << 64 | u128::from(u64::from_be_bytes(*part));
-        *part = ((value / u128::from(by)) as u64).to_be_bytes();
-        (value % u128::from(by)) as u64
+        let quotient = value / u128::from(by);
+        *part = (quotient as u64).to_be_bytes();
+        (value - quotient * u128::from(by)) as u64
     })
 }
 

@@ -15,15 +15,16 @@ use crate::error::{Error, Result};
 
 /// More than there are statements in this crate.
 const CACHED_STATEMENTS: usize = 256;
-/// What the connection that writes may keep of the file; the system keeps the rest.
-const WRITER_CACHE_KIB: i32 = 4096;
+/// What the connection that writes may keep of the file; the system keeps the rest. Taken only by a store that is written to
+/// in many places: each page that is not kept is copied once more.
+const WRITER_CACHE_KIB: i32 = 16_384;
 /// The same for each of those that read, of which there are several: the upper pages of the great tables.
 const READER_CACHE_KIB: i32 = 1536;
 /// After a checkpoint the log is cut down to this.
 const LOG_BYTES: u32 = 64 << 20;
 /// After so many pages the log is copied to its place, by the writer, while all others wait. What was written often goes
 /// there once: with the engine's own 1,000 a busy store did little else.
-const LOG_PAGES: u32 = 8_192;
+const LOG_PAGES: u32 = 4_096;
 
 /// The connection that writes; makes the file, for nobody else's eyes, where it is not there.
 pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> Result<Connection> {
