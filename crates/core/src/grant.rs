@@ -93,7 +93,7 @@ pub struct Grant {
 
 /// A subject as it is now.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one is read at a time and none is kept")]
+#[expect(clippy::large_enum_variant, reason = "a lineage has one, and is much larger itself")]
 pub enum Subject {
     /// A person.
     User(User),

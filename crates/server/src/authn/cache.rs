@@ -281,6 +281,8 @@ impl Shard {
         }
         self.hand = self.hand.min(self.entries.len() - 1);
         self.remove(self.hand);
+        // Where it stood lies the newest now.
+        self.hand += 1;
     }
 }
 
@@ -382,6 +384,17 @@ pub(super) mod tests {
         assert!(cache.get(&tag(0), &epochs).is_some(), "the hot entry was evicted");
         let found = (0..20_000).filter(|number| cache.get(&tag(*number), &epochs).is_some()).count();
         assert_eq!(found, cache.count(), "index and entries agree");
+    }
+
+    #[test]
+    fn what_is_added_later_stays_longer() {
+        let (cache, epochs) = (Cache::new(1 << 20), Epochs::default());
+        let depends = Depends::on(&[]).unwrap();
+        (0..40_000).for_each(|number| cache.insert(tag(number), 1, depends, principal("cold")));
+        let (count, is_kept) = (cache.count(), |number: &u32| cache.get(&tag(*number), &epochs).is_some());
+        assert_eq!((0..20_000).filter(is_kept).count(), 0, "the first of many more than fit");
+        let kept = (40_000 - count as u32 / 2..40_000).filter(is_kept).count();
+        assert!(kept * 10 > count / 2 * 8, "{kept} of the last {}", count / 2);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use admit_core::grant::{Lineage, Subject};
 use admit_core::id::{GrantId, RealmId};
+use admit_core::name::ScopeName;
 use admit_core::role::Role;
 use admit_store::Tx;
 use serde::Serialize;
@@ -77,7 +78,7 @@ impl Known {
 
 /// About what one takes: what its parts say of themselves as JSON, twice, for what is read of it has room to grow.
 fn bytes(lineage: &Lineage) -> usize {
-    let Lineage { realm, subject, roles, api, delegate, authorized, .. } = lineage;
+    let Lineage { realm, grant, ancestors, subject, roles, api, delegate, authorized, session: _ } = lineage;
     let said = [
         written(&realm.settings) + written(&realm.metadata),
         subject.as_ref().map_or(0, |subject| match subject {
@@ -89,7 +90,10 @@ fn bytes(lineage: &Lineage) -> usize {
         delegate.as_ref().map_or(0, |client| written(&client.spec)),
         authorized.as_ref().map_or(0, |authorized| written(&authorized.spec)),
     ];
-    size_of::<Known>() + size_of::<Lineage>() + 2 * said.iter().sum::<usize>()
+    let scopes = [grant].into_iter().chain(ancestors).flat_map(|grant| &grant.scopes);
+    let scopes: usize = scopes.map(|scope| size_of::<ScopeName>() + scope.as_str().len()).sum();
+    let own = size_of::<Known>() + size_of::<Lineage>() + size_of_val(&**ancestors);
+    own + scopes + 2 * said.iter().sum::<usize>()
 }
 
 fn written(part: &impl Serialize) -> usize {

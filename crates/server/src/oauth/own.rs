@@ -12,6 +12,7 @@ use admit_core::audit::Event;
 use admit_core::client::Client;
 use admit_core::grant::{Grant, GrantKind};
 use admit_core::id::{ApiId, ClientId, GrantId, OrgId, RealmId, SubjectId};
+use admit_core::name::ScopeName;
 use admit_core::oauth::client_credentials::{self, Held, Refusal};
 use admit_core::principal::Standing;
 use admit_core::realm::Realm;
@@ -147,8 +148,8 @@ async fn find(app: &App, asked: &Asked<'_>, key: Key) -> Result<Arc<Own>, Nothin
         position: AtomicI64::new(asked.position),
         read_at_us,
     });
-    // What it may do it has in common with others of its roles.
-    app.owns.0.keep(key, own.clone(), size_of::<Own>());
+    let scopes = own.whole.scopes.iter().map(|scope| size_of::<ScopeName>() + scope.as_str().len());
+    app.owns.0.keep(key, own.clone(), size_of::<Own>() + scopes.sum::<usize>());
     Ok(own)
 }
 

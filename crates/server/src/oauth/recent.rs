@@ -1,4 +1,4 @@
-//! Tables of what was read of the store, bounded in bytes: a full one lets go of what was not used for longest, about.
+//! Tables of what was read of the store, bounded in bytes: a full one lets go of what was added or used longest ago, about.
 //!
 //! Whoever takes something out asks whether it still counts (see [`crate::authn::epoch`]): nothing here knows what it keeps.
 
@@ -50,7 +50,7 @@ struct Entry<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V> Recent<K, V> {
-    /// An empty table that will keep about so many bytes at most.
+    /// An empty table that will keep about so many bytes at most, in parts of which each keeps one entry whatever it takes.
     pub fn new(bytes_max: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { shards, shard_bytes_max: bytes_max / SHARDS, hasher: RandomState::new() }
@@ -83,8 +83,7 @@ impl<K: Copy + Eq + Hash, V> Recent<K, V> {
     }
 
     fn shard(&self, key: &K) -> &Mutex<Shard<K, V>> {
-        // The lower bits choose the place within the shard.
-        &self.shards[(self.hasher.hash_one(key) >> 32) as usize % SHARDS]
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
     }
 }
 
@@ -124,8 +123,11 @@ impl<K: Copy + Eq + Hash, V> Shard<K, V> {
             }
             self.hand += 1;
         }
-        let key = self.entries[self.hand % self.entries.len()].key;
+        self.hand %= self.entries.len();
+        let key = self.entries[self.hand].key;
         self.forget(&key);
+        // Where it stood lies the newest now.
+        self.hand += 1;
     }
 }
 
@@ -153,6 +155,18 @@ mod tests {
         let count: usize = table.shards.iter().map(|shard| shard.lock().entries.len()).sum();
         assert_eq!(kept.len(), count, "index and entries agree");
         assert!(count > 3_000, "{count} entries in a megabyte");
+    }
+
+    #[test]
+    fn what_is_added_later_stays_longer() {
+        let table = Recent::new(ROOM);
+        (0..20_000).for_each(|number| table.keep(number, Arc::new(number), 100));
+        let count: usize = table.shards.iter().map(|shard| shard.lock().entries.len()).sum();
+        let is_kept = |number: &u32| table.get(number).is_some();
+        assert_eq!((0..10_000).filter(is_kept).count(), 0, "the first of five times as many as fit");
+        let lately = 20_000 - count as u32 / 2;
+        let kept = (lately..20_000).filter(is_kept).count();
+        assert!(kept * 10 > count / 2 * 8, "{kept} of the last {}", count / 2);
     }
 
     #[test]

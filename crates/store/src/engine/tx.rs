@@ -70,7 +70,7 @@ impl<'c> Tx<'c> {
     }
 
     /// Runs a statement that returns no rows and of which only a failure matters; over a network it goes out with what comes
-    /// next, and a failure shows there, or when the unit is committed.
+    /// next, and a failure shows there, or when the unit is committed. Of a unit that is undone it may never have been run.
     pub(crate) fn execute_later(&mut self, sql: &'static str, named: Named<'_>) -> Result<()> {
         self.guarded(|engine| match engine {
             Engine::Sqlite(connection) => sqlite::execute(connection, sql, named).map(drop),

@@ -24,6 +24,7 @@ both!(
     ad_01_a_refresh_token_of_another_realm_is_not_there,
     tk_07_of_a_hundred_rotations_at_once_one_makes_the_successor,
     a_row_that_nobody_waits_for_fails_its_unit_all_the_same,
+    a_unit_may_have_as_many_rows_as_it_likes,
     one_that_stays_is_touched_and_forgets_what_led_to_it,
     answers_are_found_when_their_moment_is_over_and_no_others,
     what_a_person_lets_applications_do_is_listed_and_taken_back,
@@ -250,6 +251,24 @@ fn a_row_that_nobody_waits_for_fails_its_unit_all_the_same() {
     let hash = second.hash;
     store.put(move |tx| tx.insert_refresh_token(&second));
     assert!(kept(hash) && !kept(first.hash), "what waited for a unit that failed does not come with the next");
+}
+
+fn a_unit_may_have_as_many_rows_as_it_likes() {
+    let store = TestStore::new();
+    let all = Population::new(&store, "acme");
+    let (made, home) = (authorization(&all, None), all.realm.id);
+    put(&store, &made, &token(&made.0, 0));
+    let mut first = 1;
+    // So many may wait on one of the engines, and one less and more.
+    for count in [99, 100, 101, 1_000] {
+        let tokens: Vec<_> = (first..first + count).map(|number| token(&made.0, number)).collect();
+        let hashes: Vec<_> = tokens.iter().map(|token| token.hash).collect();
+        store.put(move |tx| tokens.iter().try_for_each(|token| tx.insert_refresh_token(token)));
+        for hash in hashes {
+            assert!(store.get(|tx| tx.find_refresh_token(home, &[hash])).is_some(), "of {count}");
+        }
+        first += count;
+    }
 }
 
 fn one_that_stays_is_touched_and_forgets_what_led_to_it() {

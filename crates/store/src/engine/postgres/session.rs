@@ -23,8 +23,10 @@ use crate::engine::tx::located;
 use crate::error::{Error, Result};
 use crate::value::{FromRow, Named, OwnedValue, Row, ToValue, Value};
 
-/// How many statements may be under way at once.
+/// How many statements of one kind may be under way at once.
 const PIPELINE: usize = 500;
+/// How many statements may wait for what comes next.
+const WAITING_MAX: usize = 100;
 
 /// A connection that one thread at a time uses.
 pub struct Session {
@@ -65,10 +67,21 @@ pub(super) enum NotCommitted {
     Unknown,
 }
 
-/// What stops a statement: something said elsewhere, or by us.
+/// What stops a statement: something said elsewhere, or by us. After the first two nothing more of what was to be sent with it
+/// has gone out.
 enum Stopped {
     Ours(Error),
+    Unsent(tokio_postgres::Error),
     Theirs(tokio_postgres::Error),
+}
+
+impl Stopped {
+    fn told(self) -> (Error, Trouble) {
+        match self {
+            Self::Ours(error) => (error, Trouble::Refused),
+            Self::Unsent(error) | Self::Theirs(error) => translate(&error),
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for Stopped {
@@ -129,48 +142,61 @@ impl Session {
             done.map_err(|error| NotCommitted::Refused(error, self.trouble.unwrap_or(Trouble::Refused)))?;
         }
         self.owed = None;
-        if !std::mem::take(&mut self.is_open) {
+        if !self.is_open {
             return Ok(());
         }
-        if self.line.client.is_closed() {
-            self.trouble = Some(Trouble::Lost);
-            return Err(NotCommitted::Refused(Error::unavailable("the line is gone"), Trouble::Lost));
-        }
-        let (waiting, client, known) = (std::mem::take(&mut self.waiting), &self.line.client, &self.statements);
-        let committed = async {
-            let ready = ready(client, known, waiting.iter().map(|waiting| waiting.sql)).await?;
-            let commit = async { Ok(client.batch_execute("COMMIT").await) };
-            Ok((after(client, &waiting, &ready, commit).await?, ready))
-        };
-        let outcome = wait(committed, self.patience).map(|outcome| {
-            outcome.map(|(committed, ready)| {
-                self.statements.extend(ready);
-                committed
-            })
-        });
-        let unknown = match outcome {
-            Some(Ok(Ok(()))) => return Ok(()),
+        let waiting = std::mem::take(&mut self.waiting);
+        let ready = self.ready_for(&waiting)?;
+        let client = &self.line.client;
+        let commit = async { Ok(client.batch_execute("COMMIT").await) };
+        let times_patience = if waiting.is_empty() { 1 } else { 4 };
+        let unknown = match wait(after(client, &waiting, &ready, commit), self.patience * times_patience) {
+            Some(Ok(Ok(()))) => {
+                self.is_open = false;
+                return Ok(());
+            }
             Some(Ok(Err(error))) => match translate(&error) {
                 (error, trouble @ (Trouble::Refused | Trouble::Again)) => {
+                    self.is_open = false;
                     return Err(NotCommitted::Refused(error, trouble));
                 }
                 _ => Trouble::Lost,
             },
-            // Where the server refuses a statement, the COMMIT behind it undoes everything.
-            Some(Err(Stopped::Theirs(error))) if error.as_db_error().is_some() => {
-                let (error, trouble) = translate(&error);
-                (self.is_open, self.trouble) = (true, Some(trouble));
-                return Err(NotCommitted::Refused(error, trouble));
-            }
-            Some(Err(Stopped::Theirs(_))) => Trouble::Lost,
-            Some(Err(Stopped::Ours(error))) => {
-                self.is_open = true;
-                return Err(NotCommitted::Refused(error, Trouble::Refused));
-            }
+            // Nobody knows whether the COMMIT behind it was heard.
+            Some(Err(Stopped::Theirs(error))) if error.as_db_error().is_none() => Trouble::Lost,
+            // The COMMIT did not go out, or undid what was refused before it.
+            Some(Err(stopped)) => return Err(self.refuse(stopped)),
             None => Trouble::Silent,
         };
         self.trouble = Some(unknown);
         Err(NotCommitted::Unknown)
+    }
+
+    /// The statements of what waits, before any of it goes out.
+    fn ready_for(&mut self, waiting: &[Waiting]) -> std::result::Result<Vec<(&'static str, Prepared)>, NotCommitted> {
+        if self.line.client.is_closed() {
+            self.trouble = Some(Trouble::Lost);
+            return Err(NotCommitted::Refused(Error::unavailable("the line is gone"), Trouble::Lost));
+        }
+        let texts = waiting.iter().map(|waiting| waiting.sql);
+        match wait(ready(&self.line.client, &self.statements, texts), self.patience) {
+            Some(Ok(ready)) => {
+                self.statements.extend(ready.iter().cloned());
+                Ok(ready)
+            }
+            Some(Err(stopped)) => Err(self.refuse(stopped)),
+            None => {
+                self.trouble = Some(Trouble::Silent);
+                let late = Error::unavailable("the database does not answer in time");
+                Err(NotCommitted::Refused(late, Trouble::Silent))
+            }
+        }
+    }
+
+    fn refuse(&mut self, stopped: Stopped) -> NotCommitted {
+        let (error, trouble) = stopped.told();
+        self.trouble = Some(trouble);
+        NotCommitted::Refused(error, trouble)
     }
 
     /// Ends a transaction of which nothing shall stay. Does not wait: what comes next waits behind it.
@@ -200,7 +226,7 @@ impl Session {
     pub(crate) fn execute_later(&mut self, sql: &'static str, named: Named<'_>) -> Result<()> {
         named.iter().try_for_each(|(_, value)| value.check())?;
         // Who reads has no COMMIT to wait for.
-        if self.is_reading || self.waiting.len() == PIPELINE {
+        if self.is_reading || self.waiting.len() == WAITING_MAX {
             return self.execute(sql, named).map(drop);
         }
         let named = named.iter().map(|(name, value)| (*name, value.kept())).collect();
@@ -262,10 +288,7 @@ impl Session {
                     return Err(Error::unavailable("the database does not answer in time"));
                 }
             };
-            let (error, trouble) = match stopped {
-                Stopped::Ours(error) => (error, Trouble::Refused),
-                Stopped::Theirs(error) => translate(&error),
-            };
+            let (error, trouble) = stopped.told();
             // Only what opened the transaction was lost: it can be sent again.
             if trouble == Trouble::Lost && std::mem::take(&mut may_connect_anew) {
                 match self.exchange.connect() {
@@ -364,7 +387,10 @@ async fn after<T>(
     let sets = sets.collect::<Result<Vec<_>>>().map_err(Stopped::Ours)?;
     let mut begun = Vec::with_capacity(sets.len());
     for ((_, prepared), set) in ready.iter().zip(&sets) {
-        begun.push(Begun::new(client.execute(&prepared.statement, set)).await);
+        match Begun::new(client.execute(&prepared.statement, set)).await {
+            Begun::Ended(Err(error)) => return Err(Stopped::Unsent(error)),
+            one => begun.push(one),
+        }
     }
     let worked = Begun::new(work).await;
     for one in begun {

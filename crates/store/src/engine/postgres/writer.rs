@@ -127,6 +127,7 @@ impl Writer {
             }
             Err(NotCommitted::Refused(error, trouble)) => {
                 self.tail.withdraw(&changes);
+                session.leave();
                 match trouble {
                     Trouble::Again => return Ran::Again,
                     Trouble::Lost => return Ran::Lost(error),

@@ -22,7 +22,7 @@ const WRITER_CACHE_KIB: i32 = 16_384;
 const READER_CACHE_KIB: i32 = 1536;
 /// After a checkpoint the log is cut down to this.
 const LOG_BYTES: u32 = 64 << 20;
-/// After so many pages the log is copied to its place, by the writer, while all others wait. What was written often goes
+/// After so many pages the log is copied to its place, by the writer, while others who write wait. What was written often goes
 /// there once: with the engine's own 1,000 a busy store did little else.
 const LOG_PAGES: u32 = 4_096;
 
