@@ -24,7 +24,7 @@ const READER_CACHE_KIB: i32 = 1536;
 const LOG_BYTES: u32 = 64 << 20;
 /// After so many pages the log is copied to its place, by the writer, while others who write wait. What was written often goes
 /// there once: with the engine's own 1,000 a busy store did little else.
-const LOG_PAGES: u32 = 4_096;
+const LOG_PAGES: u32 = 8_192;
 
 /// The connection that writes; makes the file, for nobody else's eyes, where it is not there.
 pub(super) fn writer(path: &Path, max_pages: Option<u32>) -> Result<Connection> {
