@@ -22,6 +22,9 @@ pub const LEAD: Span = Span::minutes(10);
 /// How long a key signs, unless a realm says otherwise.
 pub const PERIOD: Span = Span::days(90);
 
+/// The least by which one key can follow another.
+pub const TICK: Span = Span::ms(1);
+
 /// The most keys of a realm that are there for one purpose: others read no longer sets than this.
 pub const KEYS_MAX: usize = 100;
 /// The longest life that an access token may have.
@@ -207,6 +210,12 @@ impl<'t> Terms<'t> {
     pub fn asked(&self, now: Time) -> Time {
         if self.signing(now).is_some() { now + LEAD } else { now }
     }
+
+    /// From when a key signs that is to sign at once: now, but after whatever signs now, were it made in the same millisecond or
+    /// by a node whose clock is ahead. Of two that begin together, chance would say which one signs.
+    pub fn at_once(&self, now: Time) -> Time {
+        self.signing(now).map_or(now, |signing| now.max(signing.begins() + TICK))
+    }
 }
 
 #[cfg(test)]
@@ -318,6 +327,23 @@ mod tests {
         assert_eq!(states(1_310), [State::Over, State::Signing, State::Revoked]);
         assert_eq!(Terms(&terms).next(START + Span::seconds(100)).unwrap().kid, "b");
         assert_eq!(Terms(&terms).next(START + Span::seconds(700)), None);
+    }
+
+    #[test]
+    fn what_is_to_sign_at_once_signs_after_what_was_made_in_the_same_moment_or_by_a_clock_that_is_ahead() {
+        assert_eq!(Terms(&[]).at_once(START), START);
+        for ahead_ms in [0, 1, 60_000] {
+            let made = START + Span::ms(ahead_ms);
+            // The name that would win where both begin together.
+            let there = Term { made_at: made, signs_from: made, ..term("z", 0, 0) };
+            let signs_from = Terms(std::slice::from_ref(&there)).at_once(START);
+            assert_eq!(signs_from, made + TICK);
+            let terms = [there, Term { made_at: START, signs_from, ..term("a", 0, 0) }];
+            assert_eq!(Terms(&terms).signing(START).unwrap().kid, "z");
+            assert_eq!(Terms(&terms).signing(made + TICK).unwrap().kid, "a");
+        }
+        let later = START + Span::seconds(5);
+        assert_eq!(Terms(&[term("a", 0, 0)]).at_once(later), later);
     }
 
     #[test]

@@ -130,7 +130,7 @@ impl Tx<'_> {
         self.change(ChangeKind::SigningKey, *realm, id.bytes(), *made_at)
     }
 
-    /// A key that waits signs from now on. False: it does not wait.
+    /// A key that waits signs from `now` on. False: it does not wait.
     pub fn hasten_signing_key(&mut self, realm: RealmId, id: SigningKeyId, now: Time) -> Result<bool> {
         if self.execute(HASTEN, named! { realm, id, now })? == 0 {
             return Ok(false);

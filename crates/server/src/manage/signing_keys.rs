@@ -5,7 +5,7 @@ use admit_core::id::SigningKeyId;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::sign::SIGNING;
 use admit_core::policy::rule::Problem as Flaw;
-use admit_core::signing_key::{KEYS_MAX, Purpose, State as KeyState, Term, Terms, longest_life};
+use admit_core::signing_key::{KEYS_MAX, Purpose, State as KeyState, TICK, Term, Terms, longest_life};
 use admit_core::time::{Span, Time};
 use admit_store::{SealedSigningKey, Tx};
 use axum::extract::{Path, State};
@@ -96,7 +96,7 @@ pub async fn list(
     let (realm, search) = (permit.realm_id(), search::parse(asked.q.as_deref())?);
     let keys = work::read(&app, move |tx| Ok(tx.list_signing_keys(realm)?)).await?;
     let after = paging.after().unwrap_or_default();
-    let views = keys.iter().filter(|key| *key.id.bytes() > after).map(|key| view(&permit, key, &keys));
+    let views = keys.iter().filter(|key| *key.id.bytes() > after).map(|key| view(&permit, key, &keys, permit.now));
     let is_sought = |view: &View| {
         let id = view.id.to_string();
         let words = [id.as_str(), &view.kid, view.algorithm, view.purpose, view.state];
@@ -118,7 +118,7 @@ pub async fn get(
     let (realm, id) = (permit.realm_id(), read_id(&key)?);
     let keys = work::read(&app, move |tx| Ok(tx.list_signing_keys(realm)?)).await?;
     let found = keys.iter().find(|key| key.id == id).ok_or_else(|| not_found(&key))?;
-    Ok(Json(view(&permit, found, &keys)))
+    Ok(Json(view(&permit, found, &keys, permit.now)))
 }
 
 /// Makes the next key: it is published now, and signs once everybody has had the time to see it. Where one waits already, that
@@ -139,8 +139,10 @@ pub async fn rotate(
         Begun::Earlier(response) => return Ok(*response),
         Begun::New(pledge) => pledge,
     };
-    let (realm, now) = (permit.realm_id(), permit.now);
+    let realm = permit.realm_id();
     let turn = app.signing.workshop().turn(realm).await;
+    // Whoever had the turn before may have made a key since this was asked.
+    let now = app.now();
     let keys = work::read(&app, move |tx| Ok(tx.list_signing_keys(realm)?)).await?;
     let (sort, longest) = (sort(&permit, &rotation, &keys)?, longest_life(&permit.realm.apis, now));
     let drawn = match waiting(sort, &keys, longest, now)? {
@@ -153,7 +155,7 @@ pub async fn rotate(
         let id = turn.take(tx, now)?;
         let keys = tx.list_signing_keys(realm)?;
         let next = keys.iter().find(|key| key.id == id).ok_or_else(|| not_found(&id.to_string()))?;
-        let view = view(&permit, next, &keys);
+        let view = view(&permit, next, &keys, now + TICK);
         answer::keep(&pledge, tx, &view)?;
         Ok(view)
     });
@@ -212,18 +214,19 @@ impl Turn<'_> {
     fn take(&self, tx: &mut Tx<'_>, now: Time) -> Result<SigningKeyId, work::Stop> {
         let Self { sort, drawn, at_once, event, longest } = *self;
         let keys = tx.list_signing_keys(sort.realm)?;
+        let terms = make::terms(&keys, sort, &[]);
+        let signs_from = if at_once { Terms(&terms).at_once(now) } else { Terms(&terms).asked(now) };
         if let Some(next) = waiting(sort, &keys, longest, now)? {
-            if at_once && tx.hasten_signing_key(sort.realm, next.id, now)? {
+            if at_once && tx.hasten_signing_key(sort.realm, next.id, signs_from)? {
                 let hastened = Event { kind: "signing_key.hastened".to_owned(), ..event.clone() };
-                let signs = SealedSigningKey { term: Term { signs_from: now, ..next.term.clone() }, ..next.clone() };
+                let signs = SealedSigningKey { term: Term { signs_from, ..next.term.clone() }, ..next.clone() };
                 tx.insert_event(&make::made(&hastened, &signs, "asked"))?;
             }
             return Ok(next.id);
         }
         // The one that waited was revoked by another node.
         let mut key = drawn.ok_or_else(|| Problem::unavailable("the keys of the realm changed meanwhile"))?.clone();
-        let asked = Terms(&make::terms(&keys, sort, &[])).asked(now);
-        key.term.signs_from = if at_once { now } else { asked };
+        key.term.signs_from = signs_from;
         make::keep(tx, &key, &keys, longest)?;
         tx.insert_event(&make::made(event, &key, "asked"))?;
         Ok(key.id)
@@ -284,10 +287,10 @@ fn only_algorithm(keys: &[SealedSigningKey], purpose: Purpose) -> Result<Algorit
     }
 }
 
-fn view(access: &Access, key: &SealedSigningKey, keys: &[SealedSigningKey]) -> View {
+fn view(access: &Access, key: &SealedSigningKey, keys: &[SealedSigningKey], now: Time) -> View {
     let Term { kid, algorithm, made_at, signs_from, revoked_at } = &key.term;
-    let longest = longest_life(&access.realm.apis, access.now);
-    let (published_until, state) = state_of(key, keys, longest, access.now);
+    let longest = longest_life(&access.realm.apis, now);
+    let (published_until, state) = state_of(key, keys, longest, now);
     View {
         id: key.id,
         kid: kid.clone(),

@@ -98,6 +98,32 @@ async fn a_key_that_is_asked_for_at_once_signs_at_once() {
     assert_eq!(json!(app.signing(Algorithm::Es256).await.kid()), waits["kid"]);
 }
 
+/// The first token makes a key too, and whoever asks for one waits for the others while the clock goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_keys_that_are_asked_for_at_once_by_many_each_signs_after_the_one_before() {
+    let app = Arc::new(TestApp::new().await);
+    app.shop().await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (app, signs) = (app.clone(), app.clone());
+        asking.spawn(async move { app.manage("POST", KEYS, json!({"now": true})).await.expect(201) });
+        asking.spawn(async move { signs.signed().await.into() });
+    }
+    let answers = asking.join_all().await;
+    let made = || answers.iter().filter(|answer| answer.is_object());
+    assert!(made().all(|key| key["state"] == "signing"), "{answers:#?}");
+    let realm = app.app.default_realm;
+    let mut kept = app.app.store.read(move |tx| tx.list_signing_keys(realm)).await.unwrap();
+    kept.sort_by_key(|key| key.term.signs_from);
+    assert!(
+        kept.is_sorted_by(|key, next| key.term.signs_from < next.term.signs_from),
+        "no two begin together: {kept:#?}"
+    );
+    let last = &kept.last().unwrap().term.kid;
+    assert_eq!(last, app.signing(Algorithm::Es256).await.kid());
+    assert!(made().count() == 20 && made().any(|key| key["kid"] == **last));
+}
+
 #[tokio::test]
 async fn st_09_a_revoked_key_is_good_for_nothing_at_the_next_request_and_another_signs() {
     let app = TestApp::new().await;
