@@ -32,9 +32,9 @@ use crate::login::session::SignedIn;
 use crate::manage::work;
 use crate::master;
 
-/// Where one signs in first; and once more, where a device is to go on when he has signed out.
-const SIGN_IN: &str = "/login?for=device";
-const AGAIN: &str = "/login?for=device-again";
+/// What one signs in for first; and once more, where a device is to go on when he has signed out.
+const SIGN_IN: &str = "device";
+const AGAIN: &str = "device-again";
 
 #[derive(Template)]
 #[template(path = "device.html")]
@@ -87,8 +87,8 @@ struct Waiting {
 
 /// `GET /device`, and the same with the code in the address.
 pub async fn get(visit: Visit, query: Query) -> Result<Response, Problem> {
-    let Some(signed_in) = visit.signed_in()? else { return Ok(go(&visit.path(SIGN_IN))) };
     let written = query.text("user_code");
+    let Some(signed_in) = visit.signed_in()? else { return Ok(sign_in(&visit, SIGN_IN, written)) };
     if written.is_empty() {
         return Ok(ask(&visit, &signed_in, "", StatusCode::OK));
     }
@@ -102,7 +102,7 @@ pub async fn get(visit: Visit, query: Query) -> Result<Response, Problem> {
 /// `POST /device`: the code, and then the answer.
 pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
     visit.judge(&form)?;
-    let Some(signed_in) = visit.signed_in()? else { return Ok(go(&visit.path(SIGN_IN))) };
+    let Some(signed_in) = visit.signed_in()? else { return Ok(sign_in(&visit, SIGN_IN, form.text("code"))) };
     let words = visit.words;
     if form.text("answer") == "deny" && form.text("code").is_empty() {
         // Who followed a link and has no code to type has said no to it: the device waits in vain.
@@ -123,13 +123,19 @@ pub async fn post(visit: Visit, Sent(form): Sent) -> Result<Response, Problem> {
     }
     let is_offline = IdentityScope::OfflineAccess.is_in(&waiting.scopes);
     if is_offline && !signed_in.is_fresh {
-        return Ok(go(&visit.path(AGAIN)));
+        return Ok(sign_in(&visit, AGAIN, form.text("code")));
     }
     if waiting.scopes.is_empty() {
         let error = words.say("device.nothing");
         return Ok(confirm(&visit, &signed_in, &waiting, UserCode::parse(form.text("code")), error));
     }
     allow(&visit, &signed_in, *waiting).await
+}
+
+/// To the sign-in, and from there to the device of this code, where it is one.
+fn sign_in(visit: &Visit, purpose: &str, code: &str) -> Response {
+    let code = UserCode::parse(code).map(|code| format!("&user_code={code}")).unwrap_or_default();
+    go(&visit.path(&format!("/login?for={purpose}{code}")))
 }
 
 enum Found {
@@ -206,7 +212,7 @@ fn name(code: &DeviceCode) -> String {
 }
 
 async fn allow(visit: &Visit, signed_in: &SignedIn, waiting: Waiting) -> Result<Response, Problem> {
-    let Some(sign_in) = &signed_in.principal.sign_in else { return Ok(go(&visit.path(SIGN_IN))) };
+    let Some(sign_in) = &signed_in.principal.sign_in else { return Ok(sign_in(visit, SIGN_IN, "")) };
     let Waiting { code, client, api, scopes } = waiting;
     let approved = Approved {
         client: client.id,

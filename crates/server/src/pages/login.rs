@@ -10,6 +10,7 @@ use admit_core::form::Form;
 use admit_core::login::cookie::Cookie;
 use admit_core::login::session::Factor;
 use admit_core::login::site::Trip;
+use admit_core::oauth::device::UserCode;
 use admit_core::realm::OPERATORS;
 use admit_core::secret::Secret;
 use admit_core::time::Span;
@@ -41,10 +42,12 @@ const PURPOSES: [(&str, &str); 6] = [
     ("email", "/account/email"),
     ("account", "/account"),
     (DEVICE, "/device"),
-    ("device-again", "/device"),
+    (DEVICE_AGAIN, "/device"),
 ];
 /// The purpose for which any sign-in will do.
 const DEVICE: &str = "device";
+/// The same where a new one is needed.
+const DEVICE_AGAIN: &str = "device-again";
 /// The purpose of operators, whose screen is the server's and no realm's.
 const CONSOLE: &str = "console";
 
@@ -56,6 +59,7 @@ struct LoginPage<'p> {
     token: String,
     state: &'p str,
     purpose: &'p str,
+    user_code: Option<String>,
     identifier: &'p str,
     error: String,
     is_again: bool,
@@ -70,6 +74,8 @@ struct LoginPage<'p> {
 struct Errand<'e> {
     state: &'e str,
     purpose: &'e str,
+    /// Which device is looked at afterwards. It is typed there all the same.
+    user_code: Option<UserCode>,
     trip: Option<Trip>,
     onward: Option<Onward<'e>>,
 }
@@ -81,17 +87,21 @@ struct Onward<'e> {
 }
 
 impl<'e> Errand<'e> {
-    fn of(visit: &Visit, state: &'e str, purpose: &'e str) -> Self {
+    /// What the address says, or the form that stood there.
+    fn of(visit: &Visit, said: &'e Form) -> Self {
+        let (state, purpose) = (said.text("state"), said.text("for"));
         let trip = site::arrive(&visit.app, &visit.realm, state, visit.now);
         let state = if trip.is_some() { state } else { "" };
         let is_console = purpose == CONSOLE && visit.row().name.as_str() == OPERATORS;
         let is_known = is_console || PURPOSES.iter().any(|(known, _)| *known == purpose);
-        Self { state, purpose: if is_known { purpose } else { "" }, trip, onward: None }
+        let is_device = matches!(purpose, DEVICE | DEVICE_AGAIN);
+        let user_code = UserCode::parse(said.text("user_code")).filter(|_| is_device);
+        Self { state, purpose: if is_known { purpose } else { "" }, user_code, trip, onward: None }
     }
 
     /// That of an application.
     const fn onward(stage: Stage, sealed: &'e str) -> Self {
-        Self { state: "", purpose: "", trip: None, onward: Some(Onward { stage, sealed }) }
+        Self { state: "", purpose: "", user_code: None, trip: None, onward: Some(Onward { stage, sealed }) }
     }
 
     /// Where the form of the page may lead to in the end.
@@ -123,7 +133,8 @@ impl<'e> Errand<'e> {
             return console::PATH.to_owned();
         }
         let path = PURPOSES.iter().find(|(known, _)| *known == self.purpose).map_or("/account", |(_, path)| path);
-        visit.path(path)
+        let code = self.user_code.as_ref().map(|code| format!("?user_code={code}")).unwrap_or_default();
+        visit.path(&format!("{path}{code}"))
     }
 }
 
@@ -138,7 +149,7 @@ pub async fn get(mut visit: Visit, query: Query) -> Result<Response, Problem> {
         let hint = stage.login_hint().to_owned();
         return Ok(show(&visit, &Errand::onward(stage, sealed), &hint, String::new(), StatusCode::OK));
     }
-    let errand = Errand::of(&visit, query.text("state"), query.text("for"));
+    let errand = Errand::of(&visit, &query.0);
     if errand.trip.as_ref().is_some_and(Trip::is_loop) {
         return Ok(show_loop(&visit));
     }
@@ -183,7 +194,7 @@ async fn by_form(mut visit: Visit, mut form: Form) -> Result<Response, Problem> 
     let password = form.take("password");
     visit.judge(&form)?;
     let errand = match form.text("flow") {
-        "" => Errand::of(&visit, form.text("state"), form.text("for")),
+        "" => Errand::of(&visit, &form),
         sealed => Errand::onward(authorize::arrive(&mut visit, sealed)?, sealed),
     };
     let identifier = form.text("identifier");
@@ -256,6 +267,7 @@ fn show(visit: &Visit, errand: &Errand<'_>, identifier: &str, error: String, sta
         token: ticket.token,
         state: errand.state,
         purpose: errand.purpose,
+        user_code: errand.user_code.as_ref().map(UserCode::to_string),
         identifier,
         error,
         is_again: !matches!(errand.purpose, "" | CONSOLE | DEVICE),

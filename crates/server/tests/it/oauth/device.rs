@@ -208,8 +208,13 @@ async fn dv_04_a_link_with_the_code_shows_whose_device_it_is_and_asks_for_the_co
     let mut alice = Person::new(&room.app);
     let complete = format!("/device?user_code={}", codes.user);
     let sent = alice.get(&complete).await;
-    assert_eq!((sent.status, sent.header("location").as_str()), (303, "/login?for=device"), "who is it?");
-    alice.sign_in("alice", PASSWORD).await;
+    let who = format!("/login?for=device&user_code={}", codes.user);
+    assert_eq!((sent.status, sent.header("location")), (303, who.clone()), "who is it?");
+    alice.get(&who).await;
+    let (purpose, code) = (alice.value("for"), alice.value("user_code"));
+    let fields = [("identifier", "alice"), ("password", PASSWORD), ("for", &*purpose), ("user_code", &*code)];
+    assert_eq!(alice.submit("/login", &fields).await.header("location"), complete, "the link is not lost on the way");
+    assert_eq!(alice.get(&who).await.header("location"), complete, "nor for who is signed in");
     let shown = alice.get(&complete).await;
     for said in ["Television", "127.0.0.1", "Read orders", "go on when you have signed out", "on a device of yours?"] {
         assert!(shown.text.contains(said), "{said}: {}", shown.text);
@@ -257,7 +262,14 @@ async fn dv_04_only_the_form_of_this_browser_says_yes() {
     let mut mallory = Person::new(&room.app);
     mallory.get("/login").await;
     let nobody = mallory.submit("/device", &[("code", &codes.user), ("seen", &seen), ("answer", "allow")]).await;
-    assert_eq!((nobody.status, nobody.header("location").as_str()), (303, "/login?for=device"));
+    assert_eq!((nobody.status, nobody.header("location")), (303, format!("/login?for=device&user_code={}", codes.user)));
+    for (code, left) in [("%22%3E%3Cb%3E", "/device"), ("BCDFGHJK", "/device?user_code=BCDF-GHJK")] {
+        alice.get("/device").await;
+        let named = alice.get(&format!("/login?for=device&user_code={code}")).await;
+        assert_eq!((named.status, named.header("location").as_str()), (303, left), "a code or nothing");
+    }
+    let elsewhere = alice.get("/login?for=account&user_code=BCDFGHJK").await;
+    assert_eq!(elsewhere.header("location"), "/account");
     assert_eq!(room.error(&codes).await, "400 authorization_pending");
 }
 
@@ -386,11 +398,13 @@ async fn what_goes_on_when_somebody_is_away_needs_a_sign_in_of_now_and_nobody_gi
     room.app.clock.advance(Span::minutes(6));
     let codes = room.begin_for("offline_access+orders:read+orders:write").await;
     let again = room.answer(&mut alice, &codes.user, "allow").await;
-    assert_eq!((again.status, again.header("location").as_str()), (303, "/login?for=device-again"));
-    assert!(alice.get("/login?for=device-again").await.text.contains("show once more"), "asked again");
-    let signed =
-        alice.submit("/login", &[("identifier", "alice"), ("password", PASSWORD), ("for", "device-again")]).await;
-    assert_eq!(signed.header("location"), "/device");
+    let who = format!("/login?for=device-again&user_code={}", codes.user);
+    assert_eq!((again.status, again.header("location")), (303, who.clone()));
+    assert!(alice.get(&who).await.text.contains("show once more"), "asked again");
+    let fields =
+        [("identifier", "alice"), ("password", PASSWORD), ("for", "device-again"), ("user_code", &alice.value("user_code"))];
+    let signed = alice.submit("/login", &fields).await;
+    assert_eq!(signed.header("location"), format!("/device?user_code={}", codes.user));
     room.answer(&mut alice, &codes.user, "allow").await;
     assert_eq!(room.poll(&codes).await.expect(200)["scope"], "offline_access orders:read", "she may not write herself");
     let codes = room.begin_for("orders:write").await;
