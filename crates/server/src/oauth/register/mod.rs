@@ -6,6 +6,7 @@
 
 pub mod own;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -96,10 +97,20 @@ impl Arrived {
     }
 
     /// 403: it is who it says, and may not.
-    fn forbidden(&self, told: &'static str) -> Response {
+    fn forbidden(&self, told: impl Into<Cow<'static, str>>) -> Response {
         let mut response = self.refused(&Error::new(ErrorCode::AccessDenied, told));
         *response.status_mut() = StatusCode::FORBIDDEN;
         response
+    }
+
+    /// Why nothing was written, in OAuth's words.
+    fn undone(&self, problem: &Problem) -> Response {
+        let told = problem.detail().to_owned();
+        match problem.status() {
+            409 => self.forbidden(told),
+            412 => self.refused(&Error::request(told)),
+            _ => self.refused(&Error::unavailable()),
+        }
     }
 
     /// A refusal of the pipeline, as endpoints of OAuth tell it and in the name of this realm, whosever the credential is.
@@ -198,7 +209,7 @@ async fn begin(app: &App, request: Request) -> Result<Response, Response> {
         tx.insert_event(&Event { detail, ..event.clone() })?;
         Ok(client)
     });
-    let client = made.await.map_err(IntoResponse::into_response)?;
+    let client = made.await.map_err(|problem| arrived.undone(&problem))?;
     signing::prepare(app, realm, &client.spec, now).await;
     let mut response = answer::json(&information(app, arrived.row(), &client, &token, text.as_ref()));
     *response.status_mut() = StatusCode::CREATED;

@@ -67,7 +67,8 @@ pub async fn delete(State(app): State<App>, Path(path): Path<Vec<(String, String
         Ok((owner, _)) => owner,
         Err(response) => return response,
     };
-    let (client, now) = (owner.client, owner.arrived.now);
+    let Owner { arrived, client, .. } = owner;
+    let now = arrived.now;
     let event = Event::new(app.id(now), client.realm, "client.deleted", now).by(client.id).on(client.id);
     let event = Event { detail: json!({ "name": client.spec.name, "by_itself": true }), ..event };
     let gone = work::write_alone(&app, client.realm, move |tx| {
@@ -77,7 +78,7 @@ pub async fn delete(State(app): State<App>, Path(path): Path<Vec<(String, String
         Ok(())
     });
     if let Err(problem) = gone.await {
-        return problem.into_response();
+        return arrived.undone(&problem);
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -106,7 +107,7 @@ impl Owner {
         let metadata = self.arrived.metadata(body).await?;
         let judged = self.judge(app, metadata);
         let spec = judged.map_err(|refused| match refused {
-            Stop::Problem(problem) => problem.into_response(),
+            Stop::Problem(problem) => self.arrived.undone(&problem),
             Stop::Store(error) => self.arrived.refused(&answer::unread(&error)),
         })?;
         let spec = spec.map_err(|error| self.arrived.refused(&error))?;
@@ -128,7 +129,7 @@ impl Owner {
             tx.insert_event(&Event { detail, ..event.clone() })?;
             Ok(changed)
         });
-        let client = changed.await.map_err(IntoResponse::into_response)?;
+        let client = changed.await.map_err(|problem| self.arrived.undone(&problem))?;
         signing::prepare(app, client.realm, &client.spec, now).await;
         Ok(answer::json(&information(app, self.arrived.row(), &client, &self.token, text.as_ref())))
     }

@@ -262,7 +262,10 @@ async fn dv_04_only_the_form_of_this_browser_says_yes() {
     let mut mallory = Person::new(&room.app);
     mallory.get("/login").await;
     let nobody = mallory.submit("/device", &[("code", &codes.user), ("seen", &seen), ("answer", "allow")]).await;
-    assert_eq!((nobody.status, nobody.header("location")), (303, format!("/login?for=device&user_code={}", codes.user)));
+    assert_eq!(
+        (nobody.status, nobody.header("location")),
+        (303, format!("/login?for=device&user_code={}", codes.user))
+    );
     for (code, left) in [("%22%3E%3Cb%3E", "/device"), ("BCDFGHJK", "/device?user_code=BCDF-GHJK")] {
         alice.get("/device").await;
         let named = alice.get(&format!("/login?for=device&user_code={code}")).await;
@@ -401,8 +404,12 @@ async fn what_goes_on_when_somebody_is_away_needs_a_sign_in_of_now_and_nobody_gi
     let who = format!("/login?for=device-again&user_code={}", codes.user);
     assert_eq!((again.status, again.header("location")), (303, who.clone()));
     assert!(alice.get(&who).await.text.contains("show once more"), "asked again");
-    let fields =
-        [("identifier", "alice"), ("password", PASSWORD), ("for", "device-again"), ("user_code", &alice.value("user_code"))];
+    let fields = [
+        ("identifier", "alice"),
+        ("password", PASSWORD),
+        ("for", "device-again"),
+        ("user_code", &alice.value("user_code")),
+    ];
     let signed = alice.submit("/login", &fields).await;
     assert_eq!(signed.header("location"), format!("/device?user_code={}", codes.user));
     room.answer(&mut alice, &codes.user, "allow").await;

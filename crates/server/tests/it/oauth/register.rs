@@ -1,5 +1,9 @@
 //! Applications that register themselves (RFC 7591, RFC 7592).
 
+use admit_core::client::{Client as ClientRow, ClientSpec};
+use admit_core::id::ClientId;
+use admit_core::secret::SecretHash;
+use admit_store::{ClientRegistration, End};
 use serde_json::{Value, json};
 
 use super::{Client, REALM, SHOP, TOKEN, events, post, shop};
@@ -370,6 +374,41 @@ async fn rfc_7591_6_registrations_are_counted() {
         assert!(matches!(reply.status, 201 | 429), "{}", reply.text);
     }
     assert!((5..=12).contains(&late), "{late}");
+}
+
+#[tokio::test]
+async fn rfc_7591_3_2_2_a_realm_that_has_as_many_as_it_may_says_so_in_its_words() {
+    let office = Office::new().await;
+    let first = office.registered(json!({})).await;
+    let (realm, id) = (office.app.app.default_realm, first.id().parse().unwrap());
+    let fill = move |tx: &mut admit_store::Tx<'_>| {
+        let client = tx.find_client(realm, id)?.unwrap();
+        for number in 1..10_000_u128 {
+            let id = ClientId::from_bytes(number.to_be_bytes());
+            let name = format!("copy {number}").parse().unwrap();
+            let copy = ClientRow { id, spec: ClientSpec { name, ..client.spec.clone() }, ..client.clone() };
+            tx.insert_client(&copy)?;
+            let hash = SecretHash(std::array::from_fn(|at| id.bytes()[at % 16]));
+            let registered_by = "a test".to_owned();
+            let (lookup_key, created_at) = (1, client.created_at);
+            tx.insert_client_registration(&ClientRegistration {
+                client: id,
+                realm,
+                hash,
+                lookup_key,
+                registered_by,
+                created_at,
+            })?;
+        }
+        Ok(End::Commit(()))
+    };
+    office.app.app.store.write(fill).await.unwrap();
+    let full = office.register(with(json!({}))).await;
+    assert_eq!(told(&full), "403 access_denied");
+    let said = full.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(said.contains("10000 clients") && said.contains("admit client delete"), "{said}");
+    office.send("DELETE", &first.path, &first.token, Value::Null).await.expect(204);
+    office.register(with(json!({}))).await.expect(201);
 }
 
 #[tokio::test]
