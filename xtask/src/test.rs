@@ -40,6 +40,9 @@ const WITH_TRACES: [&str; 6] = ["--package", "admit", "--features", "otel", "--t
 /// How many of the slowest tests are named at the end.
 const SLOWEST: usize = 10;
 
+/// How many lines of what a failed test said are repeated at the end.
+const REASON: usize = 20;
+
 /// `cargo xtask test [--only-tests | FILTER…]`.
 pub fn run(arguments: &[String]) -> Outcome {
     let filters: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--only-tests").collect();
@@ -194,14 +197,15 @@ impl Tally {
             println!("{}", ended.output.trim_end());
             let how = ended.status.map_or_else(|| "took too long".to_owned(), |status| status.to_string());
             println!("{name}: {how}");
-            self.failures.extend(failed_tests(&ended.output).map(|test| format!("{name}: {test}")));
+            let told = |test: &str| format!("{name}: {test}\n{}", reason(&ended.output, test));
+            self.failures.extend(failed_tests(&ended.output).map(told));
         }
         self.passed += passed;
         self.failed += failed;
         self.times.extend(ended.output.lines().filter_map(timed).map(|(time, test)| (time, format!("{test}, {name}"))));
     }
 
-    /// The slowest tests, what failed, and the line that counts.
+    /// The slowest tests, what failed and why, and the line that counts.
     fn close(mut self) -> Outcome {
         self.times.sort_by(|a, b| b.0.total_cmp(&a.0));
         println!("\nThe slowest tests:");
@@ -209,7 +213,7 @@ impl Tally {
             println!("{time:>8.2} s  {test}");
         }
         if !self.failures.is_empty() {
-            println!("\nFailed:\n{}", self.failures.join("\n"));
+            println!("\nFailed:\n{}", self.failures.join("\n\n"));
         }
         println!("\n{} passed, {} failed", self.passed, self.failed);
         match (self.passed, self.failed) {
@@ -248,6 +252,16 @@ fn failed_tests(output: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What a failed test said: its last words before the stack.
+fn reason(output: &str, test: &str) -> String {
+    let said = output.split(&format!("---- {test} stdout ----\n")).nth(1).unwrap_or_default();
+    let own = said.split("\n---- ").next().unwrap_or_default();
+    let words = own.split("\nfailures:\n").next().unwrap_or_default();
+    let lines: Vec<_> = words.lines().take_while(|line| *line != "stack backtrace:").collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(REASON)).map(|line| format!("    {line}"));
+    last.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,6 +280,18 @@ mod tests {
         let times: Vec<_> = OUTPUT.lines().filter_map(timed).collect();
         assert_eq!(times, [(0.012, "a::b"), (1.5, "c")]);
         assert_eq!(failed_tests(OUTPUT).collect::<Vec<_>>(), ["c"]);
+    }
+
+    #[test]
+    fn why_a_test_failed_is_read() {
+        let output = "failures:\n\n---- a stdout ----\nmany\npanicked at x:\nleft: 1\nstack backtrace:\n   0: rust\n\n\
+            ---- b stdout ----\npanicked at y\n\n\nfailures:\n    a\n    b\n";
+        assert_eq!(reason(output, "a"), "    many\n    panicked at x:\n    left: 1");
+        assert_eq!(reason(output, "b"), "    panicked at y");
+        assert_eq!(reason(output, "c"), "");
+        let long: String = (0..100).map(|line| format!("{line}\n")).collect();
+        let told = reason(&format!("---- a stdout ----\n{long}"), "a");
+        assert_eq!((told.lines().count(), told.lines().last()), (REASON, Some("    99")));
     }
 
     #[test]
