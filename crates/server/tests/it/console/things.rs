@@ -357,6 +357,29 @@ async fn realms_are_made_changed_and_switched_off() {
 }
 
 #[tokio::test]
+async fn a_realm_lets_applications_register_and_stops_doing_so() {
+    let app = TestApp::new().await;
+    let key = json!({"name": "registrar", "api": "urn:admit:realm:default", "scopes": ["clients:register"]});
+    let key = app.key(key).await["key"].as_str().unwrap().to_owned();
+    let register = async || {
+        let photos = json!({"redirect_uris": ["https://photos.test/cb"], "client_name": "Photos"});
+        app.manage_as(&key, "POST", "/oauth/register", photos).await.status
+    };
+    let mut olga = operator(&app, "olga", all()).await;
+    for (status, pressed, offered) in
+        [(403, "open-registration", "close-registration"), (201, "close-registration", "open-registration")]
+    {
+        assert_eq!(register().await, status, "before {pressed}");
+        let page = olga.get(REALM).await.text;
+        assert!(page.contains(&format!("do-{pressed}")) && !page.contains(&format!("do-{offered}")), "{page}");
+        let attempt = olga.value("attempt");
+        led(&olga.submit(&format!("{REALM}/do/{pressed}"), &[("attempt", &attempt)]).await);
+        assert!(olga.get(REALM).await.text.contains(&format!("do-{offered}")));
+    }
+    assert_eq!(register().await, 403);
+}
+
+#[tokio::test]
 async fn a_request_is_tried_against_the_rules() {
     let app = TestApp::new().await;
     app.shop().await;
