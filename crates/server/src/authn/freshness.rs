@@ -21,6 +21,32 @@ impl Overdue {
     }
 }
 
+/// The moment before a snapshot: up to where what it sees is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    /// Up to which change.
+    pub position: i64,
+    /// When, by the monotonic clock.
+    pub read_at_us: i64,
+}
+
+impl Before {
+    /// To be taken before the snapshot begins.
+    pub fn now(app: &App) -> Self {
+        Self { position: app.epochs.position(), read_at_us: app.clock.monotonic_us() }
+    }
+
+    /// Whether it is later in anything.
+    pub fn is_after(self, other: Self) -> bool {
+        other.position < self.position || other.read_at_us < self.read_at_us
+    }
+
+    /// How old what was read then is, where that is older than it may be.
+    pub fn overdue(self, app: &App) -> Option<Overdue> {
+        overdue_since(app, self.read_at_us)
+    }
+}
+
 /// None while what was read at any time and not changed since may be believed.
 pub fn overdue(app: &App) -> Option<Overdue> {
     let age = app.store.feed_age();

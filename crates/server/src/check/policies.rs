@@ -1,8 +1,6 @@
 //! Rules and APIs of the realms in use, compiled, and read again when one of them changes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use admit_core::api::Api;
 use admit_core::check::code::Reason;
@@ -12,20 +10,13 @@ use admit_core::policy::rule::{Problem, RawRule, Rule};
 use admit_core::realm::Realm;
 use admit_core::time::Span;
 use admit_store::{Page, Result, StoredRule, Tx};
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
 use crate::app::App;
-use crate::authn::epoch::{policy_slot, slot};
-use crate::authn::freshness::{self, Overdue};
+use crate::authn::epoch::{Slot, policy_slot, slot};
+use crate::authn::freshness::{self, Before, Overdue};
+use crate::authn::realms::{Realms, Whole};
 use crate::authn::resolve::unreadable;
 
-/// Above this many compiled realms, one is dropped for each that is added.
-const KEPT_MAX: usize = 2_000;
-/// How long one waits for another who reads the same realm.
-const TURN_WAIT: Duration = Duration::from_millis(50);
-/// How many realms may be read at a time.
-const TURNS: usize = 64;
 /// The most rules of a realm.
 pub const RULES_MAX: usize = 10_000;
 /// The most APIs of a realm.
@@ -45,11 +36,19 @@ pub struct RealmPolicy {
     pub problems: Vec<Problem>,
     /// The shapes of imported keys, `sk_*`.
     patterns: Vec<String>,
-    position: i64,
-    /// When it was read, by the monotonic clock.
-    read_at_us: i64,
+    before: Before,
     /// The longest `stale_for` of its rules.
     stale_for: Span,
+}
+
+impl Whole for RealmPolicy {
+    fn before(&self) -> Before {
+        self.before
+    }
+
+    fn slots(realm: RealmId) -> impl IntoIterator<Item = Slot> {
+        [policy_slot(realm), slot(realm.bytes())]
+    }
 }
 
 impl RealmPolicy {
@@ -68,8 +67,7 @@ impl RealmPolicy {
             rule_ids: Vec::new(),
             problems: Vec::new(),
             patterns: self.patterns.clone(),
-            position: self.position,
-            read_at_us: self.read_at_us,
+            before: self.before,
             stale_for: self.stale_for,
         }
     }
@@ -81,17 +79,23 @@ impl RealmPolicy {
 
     /// How old it is, where that is older than it may be: only a rule that says so may be judged by it.
     pub fn overdue(&self, app: &App) -> Option<Overdue> {
-        freshness::overdue_since(app, self.read_at_us)
+        self.before.overdue(app)
     }
 
     /// Up to which change it is known to hold: what is made of it together with something else holds no longer.
     pub fn position(&self, app: &App) -> i64 {
-        let slots = [policy_slot(self.realm.id), slot(self.realm.id.bytes())];
-        app.epochs.renew(slots, self.position).unwrap_or(self.position)
+        let position = self.before.position;
+        app.epochs.renew(Self::slots(self.realm.id), position).unwrap_or(position)
     }
 
-    /// Reads a realm in one snapshot that began after `position` was taken.
-    pub fn read(tx: &mut Tx<'_>, id: RealmId, position: i64, read_at_us: i64) -> Result<Option<Self>> {
+    fn warn(&self) {
+        for problem in &self.problems {
+            tracing::warn!(realm = %self.realm.name, rule = problem.path, "a rule refuses everything: {}", problem.message);
+        }
+    }
+
+    /// Reads a realm in one snapshot that began after that moment.
+    fn read(tx: &mut Tx<'_>, id: RealmId, before: Before) -> Result<Option<Self>> {
         let Some(realm) = tx.find_realm(id)? else { return Ok(None) };
         let apis = all_apis(tx, id)?;
         let stored = all_rules(tx, id)?;
@@ -109,7 +113,7 @@ impl RealmPolicy {
         problems.extend(policy.problems().iter().cloned());
         let stale_for = policy.rules().map(|found| found.rule.stale_for).max().unwrap_or_default();
         let rule_ids = stored.iter().map(|rule| rule.id).collect();
-        Ok(Some(Self { realm, apis, policy, rule_ids, problems, patterns, position, read_at_us, stale_for }))
+        Ok(Some(Self { realm, apis, policy, rule_ids, problems, patterns, before, stale_for }))
     }
 }
 
@@ -152,77 +156,27 @@ pub fn all_rules(tx: &mut Tx<'_>, realm: RealmId) -> Result<Vec<StoredRule>> {
 }
 
 /// The compiled realms.
-pub struct Policies {
-    kept: ArcSwap<HashMap<RealmId, Arc<RealmPolicy>>>,
-    /// Held by who reads a realm anew; the others wait for what he finds instead of compiling it too.
-    turns: [Mutex<()>; TURNS],
-}
-
-impl Default for Policies {
-    fn default() -> Self {
-        Self { kept: ArcSwap::default(), turns: std::array::from_fn(|_| Mutex::default()) }
-    }
-}
+#[derive(Default)]
+pub struct Policies(Realms<RealmPolicy>);
 
 impl Policies {
     /// The policy of a realm as it is now. None where there is no such realm.
     pub fn of(&self, app: &App, realm: RealmId) -> std::result::Result<Option<Arc<RealmPolicy>>, Reason> {
-        if let Some(known) = self.current(app, realm) {
-            return Ok(Some(known));
-        }
-        // Not longer: the thread has other realms' requests to answer, and the store may be slow.
-        let _turn = self.turns[usize::from(realm.bytes()[15]) % TURNS].try_lock_for(TURN_WAIT);
-        if let Some(known) = self.current(app, realm) {
-            return Ok(Some(known));
-        }
-        let (position, read_at_us) = (app.epochs.position(), app.clock.monotonic_us());
-        let read = match app.store.point(|tx| RealmPolicy::read(tx, realm, position, read_at_us)) {
-            Ok(read) => read,
-            Err(error) => {
-                freshness::log_unread(app, &error, "the rules of a realm");
-                return self.older(app, realm).map(Some).ok_or(unreadable(&error));
-            }
+        let read = |before, _: Option<&RealmPolicy>| {
+            let read = app.store.point(|tx| RealmPolicy::read(tx, realm, before))?;
+            read.iter().for_each(RealmPolicy::warn);
+            Ok(read)
         };
-        let Some(policy) = read.map(Arc::new) else { return Ok(None) };
-        for problem in &policy.problems {
-            tracing::warn!(realm = %policy.realm.name, rule = problem.path, "a rule refuses everything: {}", problem.message);
-        }
-        self.keep(&policy);
-        Ok(Some(policy))
-    }
-
-    fn current(&self, app: &App, realm: RealmId) -> Option<Arc<RealmPolicy>> {
-        let slots = [policy_slot(realm), slot(realm.bytes())];
-        let kept = self.kept.load();
-        let is_current = |known: &Arc<RealmPolicy>| app.epochs.is_current(slots, known.position);
-        kept.get(&realm).filter(|known| is_current(known) && known.overdue(app).is_none()).cloned()
+        self.0.of(app, realm, read).or_else(|error| {
+            freshness::log_unread(app, &error, "the rules of a realm");
+            self.older(app, realm).map(Some).ok_or(unreadable(&error))
+        })
     }
 
     /// What was read earlier and not changed since, as far as is known: where the store is away and some rule allows it.
     fn older(&self, app: &App, realm: RealmId) -> Option<Arc<RealmPolicy>> {
-        let slots = [policy_slot(realm), slot(realm.bytes())];
-        let kept = self.kept.load();
-        let known = kept.get(&realm).filter(|known| app.epochs.is_current(slots, known.position))?;
-        known.overdue(app)?.within(known.stale_for).map(|_| known.clone())
-    }
-
-    /// Readers never wait: the map is copied for each realm that is read anew, which is rare.
-    fn keep(&self, policy: &Arc<RealmPolicy>) {
-        let realm = policy.realm.id;
-        self.kept.rcu(|kept| {
-            let mut kept = HashMap::clone(kept);
-            if kept.len() >= KEPT_MAX
-                && !kept.contains_key(&realm)
-                && let Some(any) = kept.keys().next().copied()
-            {
-                kept.remove(&any);
-            }
-            let newest = kept.entry(realm).or_insert_with(|| policy.clone());
-            if newest.position < policy.position || newest.read_at_us < policy.read_at_us {
-                *newest = policy.clone();
-            }
-            kept
-        });
+        let known = self.0.unchanged(app, realm)?;
+        known.overdue(app)?.within(known.stale_for).map(|_| known)
     }
 
     /// The policy of the realm of this name; `None` is the realm `default`.

@@ -1,9 +1,7 @@
 //! Which scripts may read what the endpoints for tokens answer (Fetch standard, "CORS protocol"): those of the origins that
 //! a realm's applications in browsers registered. Cookies never come along, and are worth nothing here.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashSet;
 
 use admit_core::id::RealmId;
 use axum::body::Body;
@@ -14,74 +12,47 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use parking_lot::Mutex;
 
 use crate::app::App;
-use crate::authn::epoch::{clients_slot, slot};
-use crate::authn::freshness;
+use crate::authn::epoch::{Slot, clients_slot, slot};
+use crate::authn::freshness::{self, Before};
+use crate::authn::realms::{Realms, Whole};
 use crate::check::policies::RealmPolicy;
 use crate::http::issuer;
 
-/// The most realms whose origins are remembered; another makes room.
-const REALMS_MAX: usize = 1_000;
-
-/// How long one waits for another who reads the origins of a realm.
-const TURN_WAIT: Duration = Duration::from_millis(50);
-
 /// The origins of the realms in use.
 #[derive(Default)]
-pub struct Origins {
-    kept: Mutex<HashMap<RealmId, Arc<OfRealm>>>,
-    /// Held by who reads some; the others wait a moment for what he finds.
-    turn: Mutex<()>,
-}
+pub struct Origins(Realms<OfRealm>);
 
 struct OfRealm {
     origins: HashSet<String>,
-    position: i64,
-    read_at_us: i64,
+    before: Before,
 }
 
-impl OfRealm {
-    fn is_current(&self, app: &App, realm: RealmId) -> bool {
-        let slots = [slot(realm.bytes()), clients_slot(realm)];
-        app.epochs.is_current(slots, self.position) && freshness::overdue_since(app, self.read_at_us).is_none()
+impl Whole for OfRealm {
+    fn before(&self) -> Before {
+        self.before
+    }
+
+    fn slots(realm: RealmId) -> impl IntoIterator<Item = Slot> {
+        [slot(realm.bytes()), clients_slot(realm)]
     }
 }
 
 impl Origins {
     /// Whether an application of the realm registered this origin. Not, where the store cannot be asked.
     fn has(&self, app: &App, realm: RealmId, origin: &str) -> bool {
-        if let Some(known) = self.current(app, realm) {
-            return known.origins.contains(origin);
-        }
-        let _turn = self.turn.try_lock_for(TURN_WAIT);
-        if let Some(known) = self.current(app, realm) {
-            return known.origins.contains(origin);
-        }
-        let (position, read_at_us) = (app.epochs.position(), app.clock.monotonic_us());
-        let origins = match app.store.point(|tx| tx.list_origins(realm)) {
-            Ok(origins) => origins.into_iter().collect(),
+        let read = |before, _: Option<&OfRealm>| {
+            let origins = app.store.point(|tx| tx.list_origins(realm))?.into_iter().collect();
+            Ok(Some(OfRealm { origins, before }))
+        };
+        match self.0.of(app, realm, read) {
+            Ok(known) => known.is_some_and(|known| known.origins.contains(origin)),
             Err(error) => {
                 freshness::log_unread(app, &error, "the origins of a realm");
-                return false;
+                false
             }
-        };
-        let known = Arc::new(OfRealm { origins, position, read_at_us });
-        let mut kept = self.kept.lock();
-        if kept.len() >= REALMS_MAX
-            && !kept.contains_key(&realm)
-            && let Some(any) = kept.keys().next().copied()
-        {
-            kept.remove(&any);
         }
-        kept.insert(realm, known.clone());
-        known.origins.contains(origin)
-    }
-
-    fn current(&self, app: &App, realm: RealmId) -> Option<Arc<OfRealm>> {
-        let known = self.kept.lock().get(&realm).cloned()?;
-        known.is_current(app, realm).then_some(known)
     }
 }
 

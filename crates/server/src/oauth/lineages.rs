@@ -13,10 +13,10 @@ use admit_core::role::Role;
 use admit_store::Tx;
 use serde::Serialize;
 
-use super::recent::{Before, Recent};
+use super::recent::Recent;
 use crate::app::App;
 use crate::authn::epoch::{Slot, slot};
-use crate::authn::freshness;
+use crate::authn::freshness::{self, Before};
 
 /// What was read lately.
 pub struct Lineages(Recent<(RealmId, GrantId), Known>);

@@ -8,25 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::app::App;
-
 const SHARDS: usize = 64;
-
-/// The moment before a snapshot: up to where what it sees is known.
-#[derive(Clone, Copy)]
-pub struct Before {
-    /// Up to which change.
-    pub position: i64,
-    /// When, by the monotonic clock.
-    pub read_at_us: i64,
-}
-
-impl Before {
-    /// To be taken before the snapshot begins.
-    pub fn now(app: &App) -> Self {
-        Self { position: app.epochs.position(), read_at_us: app.clock.monotonic_us() }
-    }
-}
 
 /// What was read lately.
 pub struct Recent<K, V> {

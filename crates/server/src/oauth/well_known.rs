@@ -4,12 +4,10 @@
 //! document is served at the place of its own issuer and nowhere else, so that what it says can be compared with where it
 //! was found (RFC 8414 §3.3). Host, method and `If-None-Match` are judged here; what stands in a document is not known.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use admit_core::check::host::Host;
-use admit_core::id::RealmId;
 use admit_core::realm::{DEFAULT, Realm};
 use admit_core::signing_key::Purpose;
 use arc_swap::ArcSwap;
@@ -26,6 +24,7 @@ use serde_json::Value;
 
 use super::{jwks, metadata, resource};
 use crate::app::App;
+use crate::authn::realms::{self, Kept};
 use crate::check::policies::RealmPolicy;
 use crate::http::issuer;
 use crate::http::problem::Problem;
@@ -204,10 +203,7 @@ impl Ready {
 }
 
 /// Something ready for each of the realms in use.
-pub struct Shelf<T>(ArcSwap<HashMap<RealmId, Arc<T>>>);
-
-/// Above this many realms, one is dropped for each that is added.
-const KEPT_MAX: usize = 2_000;
+pub struct Shelf<T>(ArcSwap<Kept<T>>);
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
@@ -223,17 +219,7 @@ impl<T> Shelf<T> {
             return known.clone();
         }
         let made = Arc::new(make());
-        self.0.rcu(|kept| {
-            let mut kept = HashMap::clone(kept);
-            if kept.len() >= KEPT_MAX
-                && !kept.contains_key(&id)
-                && let Some(any) = kept.keys().next().copied()
-            {
-                kept.remove(&any);
-            }
-            kept.insert(id, made.clone());
-            kept
-        });
+        self.0.rcu(|kept| realms::with(kept, id, &made));
         made
     }
 }

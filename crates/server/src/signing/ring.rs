@@ -4,10 +4,8 @@
 //! can write the table can plant no key. What cannot be opened any more, because its master key was taken away, is not
 //! there. Makes no key.
 
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use admit_core::api::Api;
 use admit_core::check::code::Reason;
@@ -20,22 +18,14 @@ use admit_core::seal::{NotOpened, Place};
 use admit_core::signing_key::{Purpose, Term, Terms, longest_life};
 use admit_core::time::{Span, Time};
 use admit_store::{Result, SealedSigningKey};
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::authn::epoch::signing_slot;
-use crate::authn::freshness::{self, Overdue};
+use crate::authn::epoch::{Slot, signing_slot};
+use crate::authn::freshness::{self, Before};
+use crate::authn::realms::{Realms, Whole};
 use crate::authn::resolve::unreadable;
 use crate::master;
-
-/// Above this many realms, one is dropped for each that is added.
-const KEPT_MAX: usize = 2_000;
-/// How long one waits for another who reads the same realm.
-const TURN_WAIT: Duration = Duration::from_millis(50);
-/// How many realms may be read at a time.
-const TURNS: usize = 64;
 
 /// Where the private half stands.
 pub fn place(row: &[u8; 16], realm: RealmId) -> Place<'_> {
@@ -84,9 +74,17 @@ pub struct Ring {
     sets: Vec<Set>,
     /// Those that no master key opens any more.
     lost: Vec<SigningKeyId>,
-    position: i64,
-    /// When it was read, by the monotonic clock.
-    read_at_us: i64,
+    before: Before,
+}
+
+impl Whole for Ring {
+    fn before(&self) -> Before {
+        self.before
+    }
+
+    fn slots(realm: RealmId) -> impl IntoIterator<Item = Slot> {
+        [signing_slot(realm)]
+    }
 }
 
 impl Ring {
@@ -134,18 +132,11 @@ impl Ring {
         self.sets.iter().filter(move |set| set.purpose == purpose)
     }
 
-    /// How old it is, where that is older than it may be.
-    fn overdue(&self, app: &App) -> Option<Overdue> {
-        freshness::overdue_since(app, self.read_at_us)
-    }
-
     /// Reads the keys of a realm; those that were opened before are not opened again.
-    fn read(app: &App, realm: RealmId, older: Option<&Self>) -> Result<Self> {
-        // In this order: what changes from here on is seen, or makes what is read here worthless.
-        let (position, read_at_us) = (app.epochs.position(), app.clock.monotonic_us());
+    fn read(app: &App, realm: RealmId, before: Before, older: Option<&Self>) -> Result<Self> {
         let keys = app.master.keys();
         let rows = app.store.point(|tx| tx.list_signing_keys(realm))?;
-        let mut ring = Self { sets: Vec::new(), lost: Vec::new(), position, read_at_us };
+        let mut ring = Self { sets: Vec::new(), lost: Vec::new(), before };
         for row in rows {
             let known = older.and_then(|older| older.opened(row.id));
             let opened = match known {
@@ -206,76 +197,26 @@ fn open(app: &App, keys: &Keys, row: &SealedSigningKey) -> Result<Option<Opened>
 }
 
 /// The rings of the realms in use.
-pub struct Rings {
-    kept: ArcSwap<HashMap<RealmId, Arc<Ring>>>,
-    /// Held by who reads a realm anew; the others wait for what he finds.
-    turns: [Mutex<()>; TURNS],
-}
-
-impl Default for Rings {
-    fn default() -> Self {
-        Self { kept: ArcSwap::default(), turns: std::array::from_fn(|_| Mutex::default()) }
-    }
-}
+#[derive(Default)]
+pub struct Rings(Realms<Ring>);
 
 impl Rings {
     /// The ring of a realm as it is now.
     pub fn of(&self, app: &App, realm: RealmId) -> std::result::Result<Arc<Ring>, Reason> {
-        self.read(app, realm).map_err(|error| {
+        let read = |before, older: Option<&Ring>| Ring::read(app, realm, before, older).map(Some);
+        let ring = self.0.of(app, realm, read).map_err(|error| {
             freshness::log_unread(app, &error, "the signing keys of a realm");
             unreadable(&error)
-        })
+        });
+        ring?.ok_or(Reason::StoreUnavailable)
     }
 
     /// The same; where it cannot be read, as it was not longer than this ago, as far as is known.
     pub fn lately(&self, app: &App, realm: RealmId, ago: Span) -> std::result::Result<Arc<Ring>, Reason> {
         self.of(app, realm).or_else(|reason| {
-            let kept = self.kept.load();
-            let known = kept.get(&realm).filter(|known| is_unchanged(app, realm, known)).ok_or(reason)?;
-            let is_late = known.overdue(app).is_some_and(|overdue| overdue.within(ago).is_none());
-            if is_late { Err(reason) } else { Ok(known.clone()) }
+            let known = self.0.unchanged(app, realm).ok_or(reason)?;
+            let is_late = known.before.overdue(app).is_some_and(|overdue| overdue.within(ago).is_none());
+            if is_late { Err(reason) } else { Ok(known) }
         })
     }
-
-    fn read(&self, app: &App, realm: RealmId) -> Result<Arc<Ring>> {
-        if let Some(known) = self.current(app, realm) {
-            return Ok(known);
-        }
-        let _turn = self.turns[usize::from(realm.bytes()[15]) % TURNS].try_lock_for(TURN_WAIT);
-        if let Some(known) = self.current(app, realm) {
-            return Ok(known);
-        }
-        let older = self.kept.load().get(&realm).cloned();
-        let ring = Arc::new(Ring::read(app, realm, older.as_deref())?);
-        self.keep(realm, &ring);
-        Ok(ring)
-    }
-
-    fn current(&self, app: &App, realm: RealmId) -> Option<Arc<Ring>> {
-        let kept = self.kept.load();
-        let known = kept.get(&realm).filter(|known| is_unchanged(app, realm, known))?;
-        known.overdue(app).is_none().then(|| known.clone())
-    }
-
-    /// Readers never wait: the map is copied for each realm that is read anew, which is rare.
-    fn keep(&self, realm: RealmId, ring: &Arc<Ring>) {
-        self.kept.rcu(|kept| {
-            let mut kept = HashMap::clone(kept);
-            if kept.len() >= KEPT_MAX
-                && !kept.contains_key(&realm)
-                && let Some(any) = kept.keys().next().copied()
-            {
-                kept.remove(&any);
-            }
-            let newest = kept.entry(realm).or_insert_with(|| ring.clone());
-            if newest.position < ring.position || newest.read_at_us < ring.read_at_us {
-                *newest = ring.clone();
-            }
-            kept
-        });
-    }
-}
-
-fn is_unchanged(app: &App, realm: RealmId, ring: &Ring) -> bool {
-    app.epochs.is_current([signing_slot(realm)], ring.position)
 }

@@ -22,8 +22,8 @@ use super::Refused;
 use crate::app::App;
 use crate::authn::cache::Depends;
 use crate::authn::epoch::slot;
-use crate::authn::freshness;
-use crate::oauth::recent::{Before, Recent};
+use crate::authn::freshness::{self, Before};
+use crate::oauth::recent::Recent;
 
 /// More than any client says of itself.
 const TEXT_MAX: usize = 1 << 20;

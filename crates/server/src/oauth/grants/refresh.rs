@@ -19,13 +19,13 @@ use admit_store::{AuthorizationUse, End, FoundRefreshToken};
 use serde_json::json;
 
 use crate::app::App;
+use crate::authn::freshness::Before;
 use crate::login::session::Seen;
 use crate::mail::{self, Mail, To};
 use crate::master;
 use crate::oauth::call::Call;
 use crate::oauth::client::Caller;
 use crate::oauth::mint::{self, Drawn, Issued, Terms};
-use crate::oauth::recent::Before;
 use crate::oauth::token::{Given, Refused, must_act_for_people};
 use crate::oauth::{answer, authorization, budget};
 
