@@ -1,7 +1,7 @@
 //! Where rules stand after a document is applied.
 //!
-//! The rules of a document stand in its order. A rule that the document does not name stays behind the one that it
-//! followed before. Who applies the same document twice moves nothing.
+//! The rules of a document stand in its order. A rule that the document does not name stays behind the one of its priority
+//! that it followed before. Who applies the same document twice moves nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -45,17 +45,20 @@ fn priority_of(rule: &RawRule) -> i64 {
 fn sequence(current: &[(RawRule, i64)], wanted: Option<&[RawRule]>, prune: bool) -> Vec<One> {
     let one = |rule: &RawRule, place| One { name: name_of(rule), priority: priority_of(rule), place };
     let Some(wanted) = wanted else { return current.iter().map(|(rule, place)| one(rule, Some(*place))).collect() };
-    let named: HashSet<String> = wanted.iter().map(name_of).collect();
+    let named: HashMap<String, i64> = wanted.iter().map(|rule| (name_of(rule), priority_of(rule))).collect();
     let stood: HashMap<String, i64> = current.iter().map(|(rule, place)| (name_of(rule), *place)).collect();
     let (mut sequence, mut behind): (Vec<One>, HashMap<String, Vec<One>>) = (Vec::new(), HashMap::new());
-    let mut leader: Option<String> = None;
+    let mut leaders: HashMap<i64, String> = HashMap::new();
     for (rule, place) in current {
-        let name = name_of(rule);
-        if named.contains(&name) {
-            leader = Some(name);
+        let (name, priority) = (name_of(rule), priority_of(rule));
+        if let Some(wanted) = named.get(&name) {
+            // One that goes to another priority leads nobody there.
+            if *wanted == priority {
+                leaders.insert(priority, name);
+            }
         } else if !prune {
             let follower = one(rule, Some(*place));
-            match &leader {
+            match leaders.get(&priority) {
                 Some(leader) => behind.entry(leader.clone()).or_default().push(follower),
                 None => sequence.push(follower),
             }

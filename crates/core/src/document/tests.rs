@@ -306,21 +306,40 @@ fn unknown_kinds_and_members_are_refused() {
     }
 }
 
+#[test]
+fn a_rule_beside_the_document_keeps_its_place_among_those_of_its_priority() {
+    let early = "[[rule]]\nname = 'b'\npriority = 50\nmatch = { path = '/b' }\ndeny = true\n";
+    let text = format!("{}{early}{}", rules(&["a"]), rules(&["c"]));
+    let current = applied(applied(fresh(), &rules(&["z"]), false), &text, false);
+    assert_eq!(names(&current), ["b", "z", "a", "c"]);
+    assert_eq!(told(&current, &text, false), [""; 0], "b is tried before z, and does not lead it");
+}
+
 proptest! {
     #[test]
     fn an_order_is_reached_in_one_step(first in order_of(), second in order_of(), third in order_of(), prune: bool) {
-        let text = |order: &[usize]| rules(&order.iter().map(|place| ["a", "b", "c", "d"][*place]).collect::<Vec<_>>());
-        let current = applied(applied(fresh(), &text(&first), false), &text(&second), false);
-        let after = applied(current, &text(&third), prune);
-        prop_assert_eq!(told(&after, &text(&third), prune), [""; 0]);
-        let named: Vec<_> = third.iter().map(|place| ["a", "b", "c", "d"][*place]).collect();
+        let current = applied(applied(fresh(), &ordered(&first), false), &ordered(&second), false);
+        let after = applied(current, &ordered(&third), prune);
+        prop_assert_eq!(told(&after, &ordered(&third), prune), [""; 0]);
+        let mut named = third;
+        named.sort_by_key(|(_, priority)| *priority);
+        let named: Vec<_> = named.into_iter().map(|(name, _)| name).collect();
         let stands: Vec<_> = names(&after).into_iter().filter(|name| named.contains(&name.as_str())).collect();
         prop_assert_eq!(stands, named);
-        prop_assert!(after.rules.windows(2).all(|pair| pair[0].1 < pair[1].1));
+        let judged = |rule: &(RawRule, i64)| (rule.0.priority.unwrap_or(100), rule.1);
+        prop_assert!(after.rules.windows(2).all(|pair| judged(&pair[0]) < judged(&pair[1])));
     }
 }
 
-fn order_of() -> impl Strategy<Value = Vec<usize>> {
-    (Just(vec![0_usize, 1, 2, 3]).prop_shuffle(), 0_usize..=4)
-        .prop_map(|(order, count)| order.into_iter().take(count).collect())
+fn ordered(rules: &[(&str, i64)]) -> String {
+    let rule = |(name, priority): &(&str, i64)| {
+        format!("[[rule]]\nname = '{name}'\npriority = {priority}\nmatch = {{ path = '/{name}' }}\ndeny = true\n")
+    };
+    rules.iter().map(rule).collect()
+}
+
+fn order_of() -> impl Strategy<Value = Vec<(&'static str, i64)>> {
+    let priority = || prop::sample::select(vec![50_i64, 100, 200]);
+    (Just(vec!["a", "b", "c", "d"]).prop_shuffle(), prop::collection::vec(priority(), 0..=4))
+        .prop_map(|(order, priorities)| order.into_iter().zip(priorities).collect())
 }
