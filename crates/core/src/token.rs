@@ -69,6 +69,16 @@ pub struct Parties {
 /// when it is used.
 pub fn read(claims: &Claims, issuer: &str, now: Time) -> Result<Said, Reason> {
     claims.must_be_issued_by(issuer).map_err(reason_of)?;
+    let not_before = claims.time("nbf").map_err(reason_of)?;
+    let said = said(claims)?;
+    if said.token.issued_at.max(not_before.unwrap_or(said.token.issued_at)) > now + LEEWAY {
+        return Err(Reason::NotYet);
+    }
+    Ok(said)
+}
+
+/// The same, whoever issued it and from whenever on it counts.
+pub fn said(claims: &Claims) -> Result<Said, Reason> {
     let [audience] = claims.audiences().map_err(reason_of)?[..] else { return Err(Reason::OtherAudience) };
     let audience = ApiUri::parse(audience).map_err(|_| Reason::OtherAudience)?;
     // What it is bound to would have to be shown, and nothing is issued yet that is bound (RFC 7800 §3.1).
@@ -77,10 +87,6 @@ pub fn read(claims: &Claims, issuer: &str, now: Time) -> Result<Said, Reason> {
     }
     let date = |name| claims.time(name).map_err(reason_of)?.ok_or(Reason::TokenClaims);
     let (issued_at, expires_at) = (date("iat")?, date("exp")?);
-    let not_before = claims.time("nbf").map_err(reason_of)?.unwrap_or(issued_at);
-    if issued_at.max(not_before) > now + LEEWAY {
-        return Err(Reason::NotYet);
-    }
     if expires_at <= issued_at || expires_at > issued_at + LONGEST {
         return Err(Reason::TokenClaims);
     }

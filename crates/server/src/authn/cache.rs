@@ -162,18 +162,28 @@ impl Cache {
         self.get_with(tag, epochs).map(|(principal, _)| principal)
     }
 
-    /// The same with what they depend on.
+    /// The same with what they depend on. What has changed stays until it is read again or found to be nobody's: that it was
+    /// known here is still true.
     pub fn get_with(&self, tag: &Tag, epochs: &Epochs) -> Option<(Arc<Principal>, Depends)> {
         let mut shard = self.shard(tag).lock();
         let at = shard.find(tag)?;
         let entry = &mut shard.entries[at];
-        let Some(position) = epochs.renew(entry.depends.slots(), entry.position) else {
-            shard.remove(at);
-            return None;
-        };
-        entry.position = position;
+        entry.position = epochs.renew(entry.depends.slots(), entry.position)?;
         entry.used = true;
         Some((entry.principal.clone(), entry.depends))
+    }
+
+    /// Whether there are facts about it, whatever changed since.
+    pub fn has(&self, tag: &Tag) -> bool {
+        self.shard(tag).lock().find(tag).is_some()
+    }
+
+    /// Forgets it: it is nobody's any more.
+    pub fn remove(&self, tag: &Tag) {
+        let mut shard = self.shard(tag).lock();
+        if let Some(at) = shard.find(tag) {
+            shard.remove(at);
+        }
     }
 
     /// Keeps facts as a snapshot saw them that began after `position` was taken. A change that was learned later makes them

@@ -80,7 +80,8 @@ pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &
     };
     let tag = app.tagger.tag(realm.realm.id, kind, text);
     let (kept, overdue) = (app.principals.get(&tag, &app.epochs), freshness::overdue(app));
-    let is_known = kept.is_some();
+    // Who was known costs no unit of the unknown, though something that he depends on changed since.
+    let is_known = kept.is_some() || app.principals.has(&tag);
     let known = match (kept, overdue) {
         (Some(principal), None) if may_be_in_use(&principal, ask.now) => None,
         (Some(principal), None) => return Ok(principal.into()),
@@ -90,12 +91,15 @@ pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &
     if overdue.is_none() && app.unknown.has(&tag, &app.epochs) {
         return Err(Reason::UnknownSecret);
     }
-    // Who was known a moment ago costs no unit of the unknown.
+    let ask = &Ask { pays: ask.pays && !is_known, ..*ask };
     let asked = match (shape, &known) {
         (Shape::Jwt, None) => token::of_jwt(app, realm, tag, text, ask),
         (Shape::Jwt, Some((principal, _))) => token::of_known_jwt(app, realm, tag, text, principal, ask),
-        (Shape::Secret(kind), _) => of_secret(app, realm, tag, kind, text, ask, is_known),
+        (Shape::Secret(kind), _) => of_secret(app, realm, tag, kind, text, ask),
     };
+    if is_known && asked.as_ref().is_err_and(|reason| !is_for_now(*reason)) {
+        app.principals.remove(&tag);
+    }
     match (asked, known) {
         (Ok(principal), _) => Ok(principal.into()),
         (Err(reason @ (Reason::StoreUnavailable | Reason::QueueFull)), Some((principal, overdue))) => {
@@ -104,6 +108,11 @@ pub fn resolve(app: &App, realm: &RealmPolicy, presented: &Presented<'_>, ask: &
         }
         (Err(reason), _) => Err(reason),
     }
+}
+
+/// Whether it says nothing of the credential itself.
+fn is_for_now(reason: Reason) -> bool {
+    matches!(reason, Reason::StoreUnavailable | Reason::QueueFull | Reason::UnknownBudget)
 }
 
 /// Idle by what is known here, and perhaps in use elsewhere.
@@ -119,11 +128,10 @@ fn of_secret(
     kind: SecretKind,
     text: &str,
     ask: &Ask,
-    is_known: bool,
 ) -> Result<Arc<Principal>, Reason> {
-    let Answer { position, shown, found } = match is_known || !ask.pays {
-        true => read(app, realm, kind, text)?,
-        false => look_up(app, realm, kind, text, ask.client_ip)?,
+    let Answer { position, shown, found } = match ask.pays {
+        true => look_up(app, realm, kind, text, ask.client_ip)?,
+        false => read(app, realm, kind, text)?,
     };
     let Some(found) = found else {
         if let Some(depends) = shown.depends() {

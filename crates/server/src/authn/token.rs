@@ -67,6 +67,18 @@ pub fn inspect(app: &App, realm: &RealmPolicy, text: &str, now: Time) -> Result<
     Ok(Inspected { principal, id, issued_at, expires_at, live })
 }
 
+/// What a JWT says that a key of this realm signed, whether it counts now or not: its API, the issuer and its key may change
+/// back, and then it would. For who takes it back. None: it is no such text.
+pub fn signed_here(app: &App, realm: &RealmPolicy, text: &str) -> Result<Option<Said>, Reason> {
+    let Ok(compact) = Compact::parse(text) else { return Ok(None) };
+    let is_typed = token::must_be_of_type(|typ| compact.header().is_type(typ)).is_ok();
+    let Some(kid) = compact.header().kid.as_deref().filter(|_| is_typed) else { return Ok(None) };
+    let ring = app.signing.ring(app, realm)?;
+    let payload = ring.known(Purpose::Issuer, kid).and_then(|key| compact.verify(key).ok());
+    let claims = payload.and_then(|payload| Claims::parse(&payload).ok());
+    Ok(claims.and_then(|claims| token::said(&claims).ok()))
+}
+
 /// The realm whose issuer this is, letter by letter.
 pub fn realm_of_issuer(app: &App, issuer: &str) -> Result<Option<RealmId>, Reason> {
     let config = app.config.load();

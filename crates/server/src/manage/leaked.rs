@@ -7,7 +7,6 @@
 
 use admit_core::audit::Event;
 use admit_core::check::address;
-use admit_core::check::code::Reason;
 use admit_core::check::request::Request as Judged;
 use admit_core::client::secret::ClientSecret;
 use admit_core::id::{GrantId, Id, RealmId};
@@ -28,7 +27,7 @@ use utoipa_axum::routes;
 
 use super::work;
 use crate::app::App;
-use crate::authn::token::{self, Inspected};
+use crate::authn::token;
 use crate::http::Peer;
 use crate::http::json::Json;
 use crate::http::problem::Problem;
@@ -110,7 +109,7 @@ enum Leaked {
 
 async fn locate(app: &App, paid: &Paid, text: &str, realm: Option<&str>, now: Time) -> Result<Option<Leaked>, Problem> {
     if core_token::is_jwt(text) {
-        return signed(app, text, now);
+        return signed(app, paid, text, now);
     }
     let Ok(opaque) = secret::read(text) else { return Ok(None) };
     match opaque.kind {
@@ -129,27 +128,40 @@ async fn locate(app: &App, paid: &Paid, text: &str, realm: Option<&str>, now: Ti
     }
 }
 
-/// A JWT names its realm, and its signature says whether it is real.
-fn signed(app: &App, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
-    let inspect = || {
-        let Some(realm) = token::realm_of_text(app, text)? else { return Err(Reason::OtherIssuer) };
-        let realm = app.policies.of(app, realm)?.ok_or(Reason::OtherIssuer)?;
-        Ok((realm.realm.id, token::inspect(app, &realm, text, now)?))
+/// A JWT names its realm, and its signature says whether it is real. Where the issuer has another name by now, its key says
+/// of which realm it is.
+fn signed(app: &App, paid: &Paid, text: &str, now: Time) -> Result<Option<Leaked>, Problem> {
+    let cannot = |_| Problem::unavailable("a token cannot be judged");
+    let realms = match token::realm_of_text(app, text).map_err(cannot)? {
+        Some(realm) => vec![realm],
+        None => all_realms(app),
     };
-    match inspect() {
-        Ok((realm, Inspected { principal, id, expires_at, .. })) => {
-            let token = RevokedToken { id, realm, expires_at };
-            Ok(principal.grant.filter(|_| expires_at + LEEWAY > now).map(|grant| Leaked::Token(token, grant)))
+    for (place, realm) in realms.into_iter().enumerate() {
+        if place > 0 && !Paid::take(app, paid.source) {
+            return Err(Problem::new(
+                429,
+                "rate_limited",
+                "It does not say of which realm it is; try again in a minute.",
+            ));
         }
-        Err(reason) if reason.code().status() == 503 => Err(Problem::unavailable("a token cannot be judged")),
-        Err(_) => Ok(None),
+        let Some(policy) = app.policies.of(app, realm).map_err(cannot)? else { continue };
+        if let Some(said) = token::signed_here(app, &policy, text).map_err(cannot)? {
+            let token = RevokedToken { id: said.token.id, realm, expires_at: said.token.expires_at };
+            return Ok((token.expires_at + LEEWAY > now).then_some(Leaked::Token(token, said.grant)));
+        }
     }
+    Ok(None)
+}
+
+/// All of them, the usual one first.
+fn all_realms(app: &App) -> Vec<RealmId> {
+    let others = app.directory.all().into_iter().filter(|realm| *realm != app.default_realm);
+    std::iter::once(app.default_realm).chain(others).collect()
 }
 
 /// What does not say whose it is: looked for in one realm after the other, the usual one first, while that is paid for.
 async fn anywhere(app: &App, paid: &Paid, kind: SecretKind, text: &str) -> Result<Option<Leaked>, Problem> {
-    let others = app.directory.all().into_iter().filter(|realm| *realm != app.default_realm);
-    let realms: Vec<_> = std::iter::once(app.default_realm).chain(others).collect();
+    let realms = all_realms(app);
     let mut looked = 0;
     while looked < realms.len() {
         let batch = &realms[looked..realms.len().min(looked + BATCH)];

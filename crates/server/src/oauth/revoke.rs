@@ -3,12 +3,15 @@
 //! Durable before it is said. A refresh token takes along all that it renewed, an access token nothing. Of a token that is unknown, over, or another client's, nothing is told and nothing happens.
 
 use admit_core::audit::Event;
-use admit_core::id::RealmId;
+use admit_core::check::code::Reason;
+use admit_core::id::{ClientId, RealmId};
+use admit_core::jose::claims::LEEWAY;
 use admit_core::oauth::Error;
+use admit_core::token as core_token;
 use admit_store::{End, RevokedToken, Tx};
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::Call;
 use super::client::{self, Caller};
@@ -34,18 +37,42 @@ async fn revoke(app: &App, call: &Call) -> Result<(), Error> {
         return end_family(app, call, &caller, text).await;
     }
     // `token_type_hint` may say anything: a token is known by itself (§2.1).
-    let found = match token::inspect(app, &call.realm, text, call.now) {
+    let client = caller.client.client.id;
+    let found = match core_token::is_jwt(text) {
+        true => signed(app, call, client, text),
+        false => stored(app, call, client, text),
+    };
+    let found = match found {
         Ok(found) => found,
         Err(reason) if matches!(reason.code().status(), 429 | 503) => return Err(answer::cannot(reason)),
-        Err(_) => return Ok(()),
+        Err(_) => None,
     };
-    let client = caller.client.client.id;
-    if !token_of(&found).is_of(client) {
-        return Ok(());
-    }
-    let event = Event::new(app.id(call.now), call.realm.realm.id, "token.revoked", call.now);
-    let event = event.by(client).on(found.id).asked_by(call.request_id);
-    take_back(app, call, &found, event).await
+    let Some((token, detail)) = found else { return Ok(()) };
+    let event = Event::new(app.id(call.now), token.realm, "token.revoked", call.now);
+    let event = event.by(client).on(token.id).asked_by(call.request_id);
+    take_back(app, call, token, Event { detail, ..event }).await
+}
+
+/// A JWT of this client, with what the audit says of it. One that does not count at the moment is taken back all the same.
+fn signed(app: &App, call: &Call, client: ClientId, text: &str) -> Result<Option<(RevokedToken, Value)>, Reason> {
+    let Some(said) = token::signed_here(app, &call.realm, text)? else { return Ok(None) };
+    let (id, expires_at) = (said.token.id, said.token.expires_at);
+    let is_over = expires_at + LEEWAY <= call.now;
+    let parties = said.parties.filter(|parties| parties.client == client && !is_over);
+    Ok(parties.map(|parties| {
+        let detail = json!({ "api": parties.audience, "grant": said.grant, "subject": parties.subject.to_string() });
+        (RevokedToken { id, realm: call.realm.realm.id, expires_at }, detail)
+    }))
+}
+
+/// The same of an opaque one.
+fn stored(app: &App, call: &Call, client: ClientId, text: &str) -> Result<Option<(RevokedToken, Value)>, Reason> {
+    let found = token::inspect(app, &call.realm, text, call.now)?;
+    let Inspected { ref principal, id, expires_at, .. } = found;
+    let detail =
+        json!({ "api": principal.standing.api, "grant": principal.grant, "subject": principal.subject.to_string() });
+    let token = RevokedToken { id, realm: call.realm.realm.id, expires_at };
+    Ok(token_of(&found).is_of(client).then_some((token, detail)))
 }
 
 /// The authorization that a refresh token renews ends, and with it every token of it (§2.1).
@@ -69,14 +96,9 @@ async fn end_family(app: &App, call: &Call, caller: &Caller, text: &str) -> Resu
     Ok(())
 }
 
-async fn take_back(app: &App, call: &Call, found: &Inspected, event: Event) -> Result<(), Error> {
-    let (realm, now) = (call.realm.realm.id, call.now);
-    let token = RevokedToken { id: found.id, realm, expires_at: found.expires_at };
-    let principal = &found.principal;
-    let detail =
-        json!({ "api": principal.standing.api, "grant": principal.grant, "subject": principal.subject.to_string() });
-    let event = Event { detail, ..event };
-    let done = write(app, realm, move |tx| {
+async fn take_back(app: &App, call: &Call, token: RevokedToken, event: Event) -> Result<(), Error> {
+    let now = call.now;
+    let done = write(app, token.realm, move |tx| {
         let is_new = tx.revoke_token(&token, now)?;
         if is_new {
             tx.insert_event(&event)?;

@@ -8,6 +8,7 @@ use admit::app::random;
 use admit_core::check::code::Reason;
 use admit_core::secret;
 use admit_core::time::Span;
+use data_encoding::BASE64;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -223,6 +224,44 @@ async fn one_network_spends_its_own_budget_only() {
     for _ in 0..20 {
         assert_eq!(ask("203.0.113.9", &key).await.0, "", "a known key gives its unit back");
     }
+}
+
+/// Whatever changes makes everybody be read again whom it concerns, and nobody a stranger.
+#[tokio::test]
+async fn who_was_known_pays_nothing_when_something_changed_while_his_neighbours_guess() {
+    let app = TestApp::with("[limits.unknown]\nnetwork = '3/1h'\nrealm = '5/1h'").await;
+    app.shop().await;
+    let key = app.shop_key("known", &["orders:read"]).await;
+    let wanted = json!({"name": "till", "type": "service", "rights": {"https://api.shop.test": ["orders:read"]}});
+    let client = app.manage("POST", "/v1/realms/default/clients", wanted).await.expect(201);
+    let basic =
+        BASE64.encode(format!("{}:{}", client["id"].as_str().unwrap(), client["secret"].as_str().unwrap()).as_bytes());
+    let headers =
+        [("authorization", format!("Basic {basic}")), ("content-type", "application/x-www-form-urlencoded".to_owned())];
+    let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let form = b"grant_type=client_credentials&resource=https://api.shop.test".to_vec();
+    let given = app.send("POST", "/oauth/token", &headers, Some(form)).await.expect(200);
+    let token = given["access_token"].as_str().unwrap();
+    let codes = async || {
+        let mut codes = Vec::new();
+        for known in [&*key, token] {
+            codes.push(app.ask("GET", "/orders/1", Some(known)).await.code());
+        }
+        codes
+    };
+    assert_eq!(codes().await, ["", ""]);
+    let stranger = || secret::write("admit", &random()).expose().to_owned();
+    for _ in 0..6 {
+        app.ask("GET", "/orders/1", Some(&stranger())).await;
+    }
+    assert_eq!(app.last_reason(), Some(Reason::UnknownBudget), "nothing is left for strangers");
+    app.manage("POST", "/v1/realms/default/roles", json!({"name": "clerk"})).await.expect(201);
+    assert_eq!(codes().await, ["", ""]);
+    let path = format!("/v1/realms/default/clients/{}", client["id"].as_str().unwrap());
+    app.manage("PATCH", &path, json!({"name": "the till"})).await.expect(200);
+    assert_eq!(codes().await, ["", ""]);
+    app.manage("PATCH", &path, json!({"disabled": true})).await.expect(200);
+    assert_eq!(codes().await, ["", "subject_disabled"], "what changed counts all the same");
 }
 
 #[tokio::test]

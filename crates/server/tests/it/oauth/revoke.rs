@@ -51,6 +51,58 @@ async fn rfc_7009_2_a_token_is_refused_at_the_next_request() {
     assert_eq!(ask(&app, &other).await.0, 200);
 }
 
+/// What does not count at the moment would count again.
+#[tokio::test]
+async fn ir_05_a_token_that_does_not_count_just_now_is_taken_back_for_good() {
+    let (app, client) = with_client().await;
+    let apis = app.manage("GET", &format!("{REALM}/apis"), Value::Null).await.expect(200);
+    let api = apis["items"].as_array().unwrap().iter().find(|api| api["uri"] == SHOP).unwrap()["id"].clone();
+    let typ = async |typ: &str| {
+        let path = format!("{REALM}/apis/{}", api.as_str().unwrap());
+        app.manage("PATCH", &path, json!({"token_typ": typ})).await.expect(200);
+    };
+    typ("JWT").await;
+    let mut given = Vec::new();
+    for _ in 0..3 {
+        given.push(client.token(&app, &format!("&resource={SHOP}")).await);
+    }
+    let [revoked, leaked, kept] = &given[..] else { unreachable!() };
+    typ("at+jwt").await;
+    for token in &given {
+        assert_eq!(ask(&app, token).await.1, "invalid_credential");
+    }
+    done(&client.post(&app, REVOKE, &format!("token={revoked}")).await);
+    let body = json!({ "credential": leaked }).to_string().into_bytes();
+    app.send("POST", "/v1/leaked", &[("content-type", "application/json")], Some(body)).await.expect(202);
+    typ("JWT").await;
+    assert_eq!(ask(&app, kept).await.0, 200);
+    assert_eq!(ask(&app, revoked).await.1, "revoked_credential");
+    assert_eq!(ask(&app, leaked).await.1, "revoked_credential");
+}
+
+#[tokio::test]
+async fn ir_05_a_leaked_token_is_found_though_its_issuer_has_another_name() {
+    let app = TestApp::with("public_url = \"https://auth.example.com\"").await;
+    app.manage("POST", "/v1/realms", json!({"name": "acme", "host": "auth.acme.test"})).await.expect(201);
+    let realm = "/v1/realms/acme";
+    app.manage("POST", &format!("{realm}/apis"), json!({"uri": SHOP, "scopes": {"orders:read": ""}})).await.expect(201);
+    let wanted = json!({"name": "billing", "type": "service", "rights": {SHOP: ["orders:read"]}});
+    let made = app.manage("POST", &format!("{realm}/clients"), wanted).await.expect(201);
+    let issued = json!({"client": made["id"], "api": SHOP});
+    let token = app.manage("POST", &format!("{realm}/tokens"), issued).await.expect(201)["access_token"].clone();
+    let judged = async || {
+        let asked = json!({"credential": token, "require": {"api": SHOP}});
+        app.manage("POST", &format!("{realm}/check"), asked).await.expect(200)["code"].clone()
+    };
+    assert_eq!(judged().await, "ok");
+    app.manage("PATCH", realm, json!({"host": "id.acme.test"})).await.expect(200);
+    assert_eq!(judged().await, "invalid_credential", "it names an issuer that is none now");
+    let body = json!({ "credential": token }).to_string().into_bytes();
+    app.send("POST", "/v1/leaked", &[("content-type", "application/json")], Some(body)).await.expect(202);
+    app.manage("PATCH", realm, json!({"host": "auth.acme.test"})).await.expect(200);
+    assert_eq!(judged().await, "revoked_credential");
+}
+
 #[tokio::test]
 async fn rfc_7009_2_1_what_is_unknown_is_done_and_a_hint_may_be_wrong() {
     let (app, client) = with_client().await;
