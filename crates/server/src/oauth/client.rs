@@ -60,7 +60,7 @@ pub async fn authenticate(
             let shown = attempt.by_secret(&id, &secret, |spec| spec.proves_by(method));
             shown.map(|BySecret { client, .. }| Caller { client, method })
         }
-        Ok(Shown::Assertion { id, text }) => attempt.by_assertion(id.as_deref(), &text).await,
+        Ok(Shown::Assertion { id, text }) => return attempt.by_assertion(id.as_deref(), &text).await,
         Err(Unclear::Client) => Err(Refused::Unproved),
         Err(Unclear::Request(why)) => return Err(Error::request(format!("The request {why}."))),
     };
