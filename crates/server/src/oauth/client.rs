@@ -123,7 +123,8 @@ impl Refused {
         match self {
             Self::Unproved => Error::client(by_basic),
             Self::Later(seconds) => {
-                let told = "Too many attempts to authenticate this client failed. Wait before the next one.";
+                // Perhaps not this client's, and not from there.
+                let told = "Too many attempts to authenticate are being made. Wait before the next one.";
                 Error { retry_after_s: Some(seconds), ..Error::new(ErrorCode::SlowDown, told) }
             }
             Self::Unavailable => Error::unavailable(),
