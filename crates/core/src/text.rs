@@ -75,15 +75,24 @@ fn wanted(ranges: &[(&str, u16)], language: Language) -> Option<(u16, usize)> {
 fn range(text: &str) -> Option<(&str, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let range = parts.next().filter(|range| !range.is_empty())?;
-    let weight = match parts.next() {
-        Some(parameter) => weight(parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q="))?)?,
-        None => 1000,
-    };
+    let weight = parts.next().map_or(Some(1000), |parameter| thousandths(said(parameter)?))?;
     Some((range, weight))
 }
 
-/// `0.8` as 800 (RFC 9110 §12.4.2).
-fn weight(text: &str) -> Option<u16> {
+/// How much a range of an `Accept` or the like is wanted, in thousandths (RFC 9110 §12.4.2): wholly where it does not say.
+/// None where that cannot be read.
+pub fn weight(range: &str) -> Option<u16> {
+    range.split(';').skip(1).find_map(said).map_or(Some(1000), thousandths)
+}
+
+/// `q=0.8` as `0.8`; nothing of another parameter.
+fn said(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.trim().split_once('=')?;
+    name.eq_ignore_ascii_case("q").then_some(value)
+}
+
+/// `0.8` as 800.
+fn thousandths(text: &str) -> Option<u16> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     let is_good = matches!(whole, "0" | "1") && rest.len() <= 3 && rest.bytes().all(|digit| digit.is_ascii_digit());
     let thousandths: u16 = format!("{rest:0<3}").parse().ok().filter(|_| is_good)?;
@@ -219,6 +228,8 @@ mod tests {
             ("*", Language::English),
             ("deu", Language::English),
             ("de;q=2", Language::English),
+            ("de ;Q=0, en;q=0.1", Language::English),
+            ("en;Q=0.5, de ; Q=0.6", Language::German),
             ("de;level=1", Language::English),
         ] {
             assert_eq!(Language::choose(header), language, "{header}");

@@ -129,6 +129,15 @@ impl Limiter {
         false
     }
 
+    /// After how many seconds a unit is there again, where there was none.
+    pub fn wait_unknown(&self, budget: &UnknownBudget, realm: RealmId, source: Option<IpNet>, now_us: i64) -> u32 {
+        let of_realm = self.look(realm, &UnknownOf::Realm, &budget.realm, now_us).retry_after_s;
+        let of_network =
+            source.map(|network| self.look(realm, &UnknownOf::Network(network), &budget.network, now_us).retry_after_s);
+        let wait_s = of_network.map_or(of_realm, |wait_s| wait_s.max(of_realm));
+        u32::try_from(wait_s.max(1)).unwrap_or(u32::MAX)
+    }
+
     /// Gives the unit back: the credential turned out to be known.
     pub fn give_back_unknown(&self, budget: &UnknownBudget, realm: RealmId, source: Option<IpNet>) {
         self.give_back(realm, &UnknownOf::Realm, &budget.realm, 0);

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::media;
 use super::problem::Problem;
 
 /// The largest body, in bytes.
@@ -65,11 +66,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Large<T> {
 }
 
 async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, Problem> {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(415, "unsupported_media_type", "Send the body as Content-Type: application/json."));
-    }
+    media::judge(request.headers(), "application/json")?;
     let body = to_bytes(request.into_body(), limit).await.map_err(|error| too_large_or_broken(&error, limit))?;
     parse(&body)
 }

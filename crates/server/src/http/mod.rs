@@ -10,6 +10,7 @@ pub mod issuer;
 pub mod json;
 pub mod limits;
 pub mod listen;
+pub mod media;
 pub mod problem;
 mod pulse;
 pub mod shares;

@@ -20,6 +20,7 @@ use super::guard::Access;
 use super::work::Stop;
 use crate::app::App;
 use crate::http::json::{self, BODY_MAX, LARGE_BODY_MAX};
+use crate::http::media;
 use crate::http::problem::Problem;
 
 /// How long an answer is kept.
@@ -179,17 +180,8 @@ async fn read<T: DeserializeOwned>(request: Request, limit: usize) -> Result<Onc
     if body.is_empty() {
         return Ok(Once { body: json::parse(b"{}")?, attempt });
     }
-    is_json(&parts.headers)?;
+    media::judge(&parts.headers, "application/json")?;
     Ok(Once { body: json::parse(&body)?, attempt })
-}
-
-fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Problem::new(415, "unsupported_media_type", "Send the body as Content-Type: application/json."))
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Once<T> {

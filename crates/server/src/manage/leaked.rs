@@ -58,6 +58,12 @@ impl Paid {
     fn take(app: &App, source: Option<IpNet>) -> bool {
         app.limiter.take_unknown(&app.config.load().unknown, app.operators, source, app.clock.monotonic_us())
     }
+
+    /// After how many seconds one more look may be taken.
+    fn wait_s(&self, app: &App) -> u32 {
+        let (budget, now_us) = (app.config.load().unknown, app.clock.monotonic_us());
+        app.limiter.wait_unknown(&budget, app.operators, self.source, now_us)
+    }
 }
 
 impl FromRequestParts<App> for Paid {
@@ -70,10 +76,12 @@ impl FromRequestParts<App> for Paid {
         let config = app.config.load();
         let own = Judged::own(parts.method.clone(), &parts.uri, &parts.headers, peer.ip(), &config.trusted_proxies);
         let source = own.ok().and_then(|own| own.client_ip).map(address::network);
+        let paid = Self { source };
         if Self::take(app, source) {
-            return Ok(Self { source });
+            return Ok(paid);
         }
-        Err(Problem::new(429, "rate_limited", "Too many from this network; try again in a minute."))
+        let told = "Too many from this network; try again in a minute.";
+        Err(Problem::new(429, "rate_limited", told).with_retry_after(paid.wait_s(app)))
     }
 }
 
@@ -174,7 +182,8 @@ async fn anywhere(app: &App, paid: &Paid, kind: SecretKind, text: &str) -> Resul
         }
         if count < batch.len() {
             let told = "It does not say which realm it is of, and this network may not ask in all of them at once.";
-            return Err(Problem::new(429, "rate_limited", told).with_next("say it, as \"realm\", in a minute"));
+            let refused = Problem::new(429, "rate_limited", told).with_next("say it, as \"realm\", in a minute");
+            return Err(refused.with_retry_after(paid.wait_s(app)));
         }
         looked += count;
     }

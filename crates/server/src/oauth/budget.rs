@@ -24,8 +24,10 @@ pub fn look_up<T>(
     let pays = caller.method == AuthMethod::None;
     let (budget, realm) = (app.config.load().unknown, call.realm.realm.id);
     let source = call.ip.map(address::network);
-    if pays && !app.limiter.take_unknown(&budget, realm, source, app.clock.monotonic_us()) {
-        return Err(answer::cannot(Reason::UnknownBudget));
+    let now_us = app.clock.monotonic_us();
+    if pays && !app.limiter.take_unknown(&budget, realm, source, now_us) {
+        let wait_s = app.limiter.wait_unknown(&budget, realm, source, now_us);
+        return Err(Error { retry_after_s: Some(wait_s), ..answer::cannot(Reason::UnknownBudget) });
     }
     let found = app.store.point(find);
     // A store that does not answer says nothing about it.

@@ -20,9 +20,10 @@ use super::{answer, cors};
 use crate::app::App;
 use crate::check::policies::RealmPolicy;
 use crate::http::json::too_large_or_broken;
+use crate::http::media::{self, Unfit};
 use crate::http::problem::Problem;
 use crate::http::{Peer, issuer};
-use crate::pages::form::is_form;
+use crate::pages::form::KIND;
 
 /// A request that was read.
 pub struct Call {
@@ -81,7 +82,7 @@ impl FromRequest<App> for Plain {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
-        let has_form = is_form(request.headers()) && request.method() == Method::POST;
+        let has_form = media::says(request.headers(), KIND) && request.method() == Method::POST;
         Call::read(request, app, has_form).await.map(Self)
     }
 }
@@ -123,6 +124,8 @@ enum Bad {
     TooLong,
     /// What was sent is none.
     Request(Error),
+    /// Something lies around it.
+    Encoded,
     /// It did not arrive.
     Broken(Problem),
 }
@@ -137,15 +140,24 @@ impl Bad {
                 response
             }
             Self::Request(error) => refused(error),
+            Self::Encoded => {
+                let mut response = refused(Error::request("Send the body as it is, without Content-Encoding."));
+                *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                response
+            }
             Self::Broken(problem) => problem.into_response(),
         }
     }
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<Form, Bad> {
-    if !is_form(headers) || !is_utf_8(headers) {
-        let told = "Send the parameters in the body, as Content-Type: application/x-www-form-urlencoded in UTF-8.";
-        return Err(Bad::Request(Error::request(told)));
+    match media::judge(headers, KIND) {
+        Ok(()) if is_utf_8(headers) => {}
+        Err(Unfit::Encoded) => return Err(Bad::Encoded),
+        _ => {
+            let told = format!("Send the parameters in the body, as Content-Type: {KIND} in UTF-8.");
+            return Err(Bad::Request(Error::request(told)));
+        }
     }
     let body = to_bytes(body, REQUEST_MAX).await.map_err(|error| match too_large_or_broken(&error, REQUEST_MAX) {
         problem if problem.status() == 413 => Bad::TooLong,
@@ -173,7 +185,7 @@ mod tests {
     fn tk_03_a_form_is_in_utf_8() {
         let judge = |kind: &'static str| {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
-            is_form(&headers) && is_utf_8(&headers)
+            media::judge(&headers, KIND).is_ok() && is_utf_8(&headers)
         };
         for good in ["", "; charset=utf-8", ";charset=\"UTF-8\"", "; charset=utf8; x=y"] {
             let kind: &'static str = format!("application/x-www-form-urlencoded{good}").leak();

@@ -60,7 +60,7 @@ pub async fn authenticate(
             let shown = attempt.by_secret(&id, &secret, |spec| spec.proves_by(method));
             shown.map(|BySecret { client, .. }| Caller { client, method })
         }
-        Ok(Shown::Assertion { id, text }) => attempt.by_assertion(id.as_deref(), &text).await,
+        Ok(Shown::Assertion { id, text }) => return attempt.by_assertion(id.as_deref(), &text).await,
         Err(Unclear::Client) => Err(Refused::Unproved),
         Err(Unclear::Request(why)) => return Err(Error::request(format!("The request {why}."))),
     };
@@ -123,7 +123,8 @@ impl Refused {
         match self {
             Self::Unproved => Error::client(by_basic),
             Self::Later(seconds) => {
-                let told = "Too many attempts to authenticate this client failed. Wait before the next one.";
+                // Perhaps not this client's, and not from there.
+                let told = "Too many attempts to authenticate are being made. Wait before the next one.";
                 Error { retry_after_s: Some(seconds), ..Error::new(ErrorCode::SlowDown, told) }
             }
             Self::Unavailable => Error::unavailable(),

@@ -56,12 +56,14 @@ impl Origins {
     }
 }
 
-/// The answer with what lets a script of a registered origin read it.
+/// The answer with what lets a script of a registered origin read it. Who names two has none.
 pub fn open(app: &App, realm: &RealmPolicy, headers: &HeaderMap, mut response: Response) -> Response {
-    let Some(origin) = headers.get(ORIGIN) else { return response };
+    let mut named = headers.get_all(ORIGIN).iter();
+    let Some(origin) = named.next() else { return response };
     let answer = response.headers_mut();
     answer.append(VARY, HeaderValue::from_static("Origin"));
-    let is_known = origin.to_str().is_ok_and(|origin| app.origins.has(app, realm.realm.id, origin));
+    let is_known =
+        named.next().is_none() && origin.to_str().is_ok_and(|origin| app.origins.has(app, realm.realm.id, origin));
     if is_known {
         answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, Retry-After"));

@@ -1,6 +1,6 @@
 //! `POST /oauth/introspect` (RFC 7662): what a token is, to who may know; as JSON, or signed (RFC 9701).
 //!
-//! Who asks shows who he is: a client as at the token endpoint, or the holder of a key or token that may judge (`check`). What
+//! Who asks shows who he is, once: a client as at the token endpoint, or the holder of a key or token that may judge (`check`). What
 //! he may see is settled in core; whatever he may not see, and whatever does not count, has one answer.
 
 use std::sync::Arc;
@@ -12,13 +12,15 @@ use admit_core::credential::{self, Accept};
 use admit_core::grant::Subject;
 use admit_core::id::SubjectId;
 use admit_core::jose::algorithm::Algorithm;
-use admit_core::limit::Limit;
+use admit_core::limit::{Limit, Verdict};
 use admit_core::name::ScopeName;
-use admit_core::oauth::Error;
+use admit_core::oauth::client_auth;
 use admit_core::oauth::introspection::{Active, Answer, Asker, JWT_MEDIA_TYPE, JWT_TYP, Signed, Token};
 use admit_core::oauth::refresh::{Ruling, Shown, judge};
+use admit_core::oauth::{Error, ErrorCode};
 use admit_core::principal::{CredentialKind, Principal};
 use admit_core::scope::CHECK;
+use admit_core::text;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{ACCEPT, AUTHORIZATION};
@@ -36,6 +38,9 @@ use crate::check::pipeline::of_key;
 
 /// By what the signed answer is signed: what a reader takes for granted who registered nothing else (RFC 9701 §6).
 const SIGNED_BY: Algorithm = Algorithm::Rs256;
+
+/// By what a client proves in a form who it is.
+const PROOFS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
 
 /// One sentence for all that does not count.
 const UNHEARD: &str = "What was shown does not count here.";
@@ -84,6 +89,14 @@ enum Refused {
     Client(Error),
     /// As who shows a credential is refused (RFC 6750 §3.1).
     Holder(Reason),
+    /// What he shows may ask only so often.
+    TooFast(Verdict),
+}
+
+impl From<Reason> for Refused {
+    fn from(reason: Reason) -> Self {
+        Self::Holder(reason)
+    }
 }
 
 impl Refused {
@@ -91,22 +104,34 @@ impl Refused {
         let realm = &call.realm.realm;
         let (status, error, told) = match self {
             Self::Client(error) => return answer::refused(realm, &error),
+            Self::TooFast(verdict) => {
+                let retry_after_s = u32::try_from(verdict.retry_after_s.max(1)).ok();
+                let told = "What was shown may ask no more often. Wait before the next time.";
+                let error = Error { retry_after_s, ..Error::new(ErrorCode::SlowDown, told) };
+                return answer::refused(realm, &error);
+            }
             Self::Holder(Reason::SubjectKind) => (StatusCode::UNAUTHORIZED, "invalid_token", UNHEARD),
             Self::Holder(reason) => match reason.code().status() {
                 429 | 503 => return answer::refused(realm, &answer::cannot(reason)),
-                403 => (StatusCode::FORBIDDEN, "insufficient_scope", "What was shown may not judge tokens."),
+                403 if reason == Reason::ScopeMissing => {
+                    (StatusCode::FORBIDDEN, "insufficient_scope", "What was shown may not judge tokens.")
+                }
+                403 => (StatusCode::FORBIDDEN, "access_denied", reason.code().sentence()),
                 400 => (StatusCode::BAD_REQUEST, "invalid_request", "Show one credential, in one place."),
                 _ => (StatusCode::UNAUTHORIZED, "invalid_token", UNHEARD),
             },
         };
-        let scope = (status == StatusCode::FORBIDDEN).then_some(CHECK);
+        let scope = (error == "insufficient_scope").then_some(CHECK);
         Unheard { status, error: Some(error), told, scope }.told(realm)
     }
 }
 
 async fn asker(app: &App, call: &Call) -> Result<Who, Refused> {
+    if shows_two(call) {
+        return Err(Reason::TwoCredentials.into());
+    }
     if shows_a_credential(&call.headers) {
-        return holder(app, call).map(Who::Holder).map_err(Refused::Holder);
+        return holder(app, call).map(Who::Holder);
     }
     let caller = client::authenticate(app, &call.realm, &call.headers, &call.form, call.ip, call.now).await;
     let caller = caller.map_err(Refused::Client)?;
@@ -124,8 +149,17 @@ fn shows_a_credential(headers: &HeaderMap) -> bool {
     headers.contains_key("x-api-key") || headers.get(AUTHORIZATION).and_then(scheme).is_some_and(is_other)
 }
 
+/// True where something in the body shows who asks, too (RFC 6749 §2.3, RFC 6750 §2): a client's proof beside a key or token, or
+/// a token beside whatever else. Two proofs of clients are told from one another where they are read.
+fn shows_two(call: &Call) -> bool {
+    let is_there = |name: &&str| call.form.value(name).is_some();
+    let (has_proof, has_token) = (PROOFS.iter().any(is_there), is_there(&"access_token"));
+    let has_header = shows_a_credential(&call.headers) || client_auth::is_in_header(&call.headers);
+    (shows_a_credential(&call.headers) && has_proof) || (has_token && (has_proof || has_header))
+}
+
 /// The holder of a credential of this realm that may judge others: never a person's token, which is for something else.
-fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Reason> {
+fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Refused> {
     let config = app.config.load();
     let Call { headers, uri, method, peer, .. } = call;
     let request = Request::own(method.clone(), uri, headers, peer.0.ip(), &config.trusted_proxies)?;
@@ -133,20 +167,20 @@ fn holder(app: &App, call: &Call) -> Result<Arc<Principal>, Reason> {
     let holder = resolve::resolve(app, &call.realm, &presented, &Ask::at(call.ip, call.now))?.principal;
     holder.usable(call.ip, call.now)?;
     if request.is_plain_http() {
-        return Err(Reason::PlainHttp);
+        return Err(Reason::PlainHttp.into());
     }
     if let Some(rate) = holder.profile.as_ref().and_then(|profile| profile.rate) {
         let taken =
             app.limiter.take(call.realm.realm.id, &of_key(&holder), &Limit::from(rate), app.clock.monotonic_us());
         if !taken.admitted {
-            return Err(Reason::KeyLimit);
+            return Err(Refused::TooFast(taken));
         }
     }
     if holder.credential == CredentialKind::AccessToken && matches!(holder.subject, SubjectId::User(_)) {
-        return Err(Reason::SubjectKind);
+        return Err(Reason::SubjectKind.into());
     }
     let is_check = |scope: &ScopeName| scope.as_str() == CHECK;
-    if holder.standing.scopes.iter().any(is_check) { Ok(holder) } else { Err(Reason::ScopeMissing) }
+    if holder.standing.scopes.iter().any(is_check) { Ok(holder) } else { Err(Reason::ScopeMissing.into()) }
 }
 
 async fn tell(app: &App, call: &Call, who: &Who) -> Result<Response, Error> {
@@ -158,7 +192,8 @@ async fn tell(app: &App, call: &Call, who: &Who) -> Result<Response, Error> {
         return write(app, call, who, &issuer, &told).await;
     }
     let found = match token::inspect(app, &call.realm, text, call.now) {
-        Ok(found) => Some(found).filter(|found| found.live.is_ok()),
+        // Doors bear with clocks that differ; who asks here is told what this one says.
+        Ok(found) => Some(found).filter(|found| found.live.is_ok() && found.expires_at > call.now),
         Err(reason) if matches!(reason.code().status(), 429 | 503) => return Err(answer::cannot(reason)),
         Err(_) => None,
     };
@@ -238,9 +273,8 @@ fn wants_jwt(headers: &HeaderMap) -> bool {
     let ranges =
         headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok()).flat_map(|text| text.split(','));
     ranges.into_iter().any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_it = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(JWT_MEDIA_TYPE));
-        is_it && !parts.any(|parameter| ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains(&parameter))
+        let kind = range.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case(JWT_MEDIA_TYPE) && text::weight(range).is_some_and(|weight| weight > 0)
     })
 }
 
@@ -256,10 +290,23 @@ mod tests {
             JWT_MEDIA_TYPE,
             "application/json, application/token-introspection+jwt;q=0.5",
             "Application/Token-Introspection+JWT",
+            "application/token-introspection+jwt ; Q=0.001",
+            "application/token-introspection+jwt;q=1.000",
+            "application/token-introspection+jwt;charset=utf-8",
         ] {
             assert!(wants(yes), "{yes}");
         }
-        for no in ["", "*/*", "application/jwt", "application/json", "application/token-introspection+jwt; q=0"] {
+        for no in [
+            "",
+            "*/*",
+            "application/jwt",
+            "application/json",
+            "application/token-introspection+jwt; q=0",
+            "application/token-introspection+jwt ;Q=0",
+            "application/token-introspection+jwt\t;\tq=0.000",
+            "application/token-introspection+jwt;charset=utf-8;Q=0.0",
+            "application/token-introspection+jwt;q=nonsense",
+        ] {
             assert!(!wants(no), "{no}");
         }
         assert!(!wants_jwt(&HeaderMap::new()));

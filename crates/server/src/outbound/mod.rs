@@ -8,6 +8,7 @@
 
 mod line;
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use rustls::ClientConfig;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use line::StandIn;
 
@@ -34,9 +35,8 @@ pub const ANSWER_MAX: usize = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How many may be under way.
 const PLACES: usize = 32;
-/// How many of realms whose ids fall into one of so many parts.
-const PARTS: usize = 64;
-const PLACES_OF_PART: usize = 4;
+/// How many of one realm.
+const PLACES_OF_REALM: usize = 4;
 /// How long it may take to tell somebody something.
 const TELL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,29 +54,35 @@ impl Default for Outbound {
     }
 }
 
-/// How many requests may be under way, in all and of each part.
-struct Places {
-    all: Arc<Semaphore>,
-    parts: Box<[Arc<Semaphore>]>,
-}
+/// How many requests are under way, by realm: none that has none is here.
+#[derive(Default)]
+struct Places(Arc<Mutex<HashMap<RealmId, usize>>>);
 
-/// Room for one of them.
-pub struct Place(#[expect(dead_code, reason = "held, and given back when it goes")] [OwnedSemaphorePermit; 2]);
-
-impl Default for Places {
-    fn default() -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(PLACES)),
-            parts: (0..PARTS).map(|_| Arc::new(Semaphore::new(PLACES_OF_PART))).collect(),
-        }
-    }
+/// Room for one of them, given back when it goes.
+pub struct Place {
+    realm: RealmId,
+    taken: Arc<Mutex<HashMap<RealmId, usize>>>,
 }
 
 impl Places {
     fn take(&self, realm: RealmId) -> Result<Place, Failed> {
-        let part = self.parts[usize::from(realm.bytes()[15]) % PARTS].clone();
-        let part = part.try_acquire_owned().map_err(|_| Failed::Full)?;
-        Ok(Place([part, self.all.clone().try_acquire_owned().map_err(|_| Failed::Full)?]))
+        let mut taken = self.0.lock();
+        let of_realm = taken.get(&realm).copied().unwrap_or_default();
+        if of_realm >= PLACES_OF_REALM || taken.values().sum::<usize>() >= PLACES {
+            return Err(Failed::Full);
+        }
+        taken.insert(realm, of_realm + 1);
+        Ok(Place { realm, taken: self.0.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock();
+        match taken.get_mut(&self.realm) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(taken.remove(&self.realm)),
+        }
     }
 }
 
@@ -213,6 +219,25 @@ fn max_age(headers: &HeaderMap) -> Option<Span> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_realm_that_waits_for_many_takes_no_place_of_another() {
+        let (places, realm) = (Places::default(), |first, last| {
+            let mut id = [7; 16];
+            (id[0], id[15]) = (first, last);
+            RealmId::from_bytes(id)
+        });
+        let fill = |realm| std::iter::from_fn(|| places.take(realm).ok()).collect::<Vec<_>>();
+        let ours = fill(realm(0, 0));
+        assert_eq!(ours.len(), PLACES_OF_REALM);
+        let theirs: Vec<_> = (1..8).map(|first| fill(realm(first, 0))).collect();
+        assert!(theirs.iter().all(|of_one| of_one.len() == PLACES_OF_REALM), "whatever their ids end in");
+        assert_eq!(places.take(realm(9, 9)).err(), Some(Failed::Full), "{PLACES} in all");
+        drop(ours);
+        assert!(places.take(realm(9, 9)).is_ok(), "given back");
+        drop(theirs);
+        assert!(places.0.lock().is_empty(), "nothing is kept of who has none");
+    }
 
     #[test]
     fn how_long_an_answer_may_be_kept_is_what_it_says() {

@@ -3,14 +3,14 @@
 use admit_core::form::{BadForm, FORM_MAX, Form};
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use crate::http::json::too_large_or_broken;
+use crate::http::media;
 use crate::http::problem::Problem;
 
-const KIND: &str = "application/x-www-form-urlencoded";
+/// What a form says that it is.
+pub const KIND: &str = "application/x-www-form-urlencoded";
 
 /// A form that was sent.
 pub struct Sent(pub Form);
@@ -19,9 +19,7 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_form(request.headers()) {
-            return Err(Problem::new(415, "unsupported_media_type", format!("Send the body as Content-Type: {KIND}.")));
-        }
+        media::judge(request.headers(), KIND)?;
         let body =
             to_bytes(request.into_body(), FORM_MAX).await.map_err(|error| too_large_or_broken(&error, FORM_MAX))?;
         Form::parse(&body).map(Self).map_err(|bad| match bad {
@@ -52,10 +50,4 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
             .map(Self)
             .map_err(|bad| Problem::new(400, "invalid_request", format!("The query is not as it should be: {bad}.")))
     }
-}
-
-/// Whether a body says that it is a form.
-pub fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(KIND)
 }

@@ -22,12 +22,13 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::form::{Query, Sent, is_form};
+use super::form::{KIND, Query, Sent};
 use super::register;
 use super::visit::{Visit, go, with_cookies};
 use super::{Frame, Message, page, page_on_to};
 use crate::console;
 use crate::http::json::Json;
+use crate::http::media;
 use crate::http::problem::Problem;
 use crate::login::session::{self, Begun, Entry, SignedIn};
 use crate::login::verify::{self, Asker, Proved, Refused};
@@ -166,7 +167,7 @@ pub async fn get(mut visit: Visit, query: Query) -> Result<Response, Problem> {
 
 /// `POST /login`, with a form or with JSON.
 pub async fn post(visit: Visit, request: Request) -> Result<Response, Problem> {
-    if is_form(request.headers()) {
+    if media::says(request.headers(), KIND) {
         let Sent(form) = Sent::from_request(request, &()).await?;
         return by_form(visit, form).await;
     }

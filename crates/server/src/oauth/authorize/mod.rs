@@ -24,8 +24,9 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use crate::http::json::too_large_or_broken;
+use crate::http::media;
 use crate::http::problem::Problem;
-use crate::pages::form::is_form;
+use crate::pages::form::KIND;
 use crate::pages::visit::{Visit, go, with_cookies};
 pub use flow::{arrive, seal};
 pub use stage::{Answer, Granted, Next, Stage};
@@ -62,10 +63,7 @@ pub async fn head() -> Problem {
 /// `POST /oauth/authorize`: a browser that another site makes send a form leaves its cookies out, so the request goes on as an
 /// address (RFC 6265bis §4.1.2.7), sealed like any other.
 pub async fn post(mut visit: Visit, request: Request) -> Result<Response, Problem> {
-    if !is_form(request.headers()) {
-        let detail = "Send the parameters as Content-Type: application/x-www-form-urlencoded.";
-        return Err(Problem::new(415, "unsupported_media_type", detail));
-    }
+    media::judge(request.headers(), KIND)?;
     let mut octets = request.uri().query().unwrap_or_default().as_bytes().to_vec();
     let body = to_bytes(request.into_body(), REQUEST_MAX).await;
     octets.push(b'&');

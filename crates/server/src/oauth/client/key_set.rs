@@ -3,7 +3,7 @@
 //! A key that is not there yet may have been published since: it is fetched for again, once in a while and by one of those
 //! who wait, so that no flood of names makes a flood of requests. A fetch that began ends, whoever waits for it may leave.
 //! While an old set is being replaced it goes on for those whose key it has, and a little longer where the new one cannot be
-//! had.
+//! had. Whose key it lacks then may be right all the same: nobody can say, and it is no wrong guess.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,6 +49,14 @@ struct Known {
     fresh_until_us: i64,
     stale_until_us: i64,
     asked_us: Option<i64>,
+    /// Whether the last attempt to fetch it brought it.
+    was_had: bool,
+}
+
+/// The keys cannot be had now.
+pub(super) struct Away {
+    /// After how many seconds they may be asked for again.
+    pub retry_after_s: u32,
 }
 
 impl Known {
@@ -57,8 +65,24 @@ impl Known {
         if now_us < self.stale_until_us { jwk::pick(&self.set, kid) } else { KeySet::default() }
     }
 
+    /// The same where nobody is asked any more. A name that is not in what was just fetched is nobody's.
+    fn settle(&self, kid: Option<&str>, now_us: i64) -> Result<KeySet, Away> {
+        let keys = self.pick(kid, now_us);
+        if self.was_had || keys.find(kid).is_some() {
+            return Ok(keys);
+        }
+        let wait_ms = (self.asks_again_us(now_us) - now_us) / 1_000;
+        let seconds = Span::ms(wait_ms).as_seconds_up().max(1);
+        Err(Away { retry_after_s: u32::try_from(seconds).unwrap_or(u32::MAX) })
+    }
+
     fn may_ask(&self, now_us: i64) -> bool {
-        self.asked_us.is_none_or(|asked_us| now_us >= asked_us.saturating_add(us(COOLDOWN)))
+        now_us >= self.asks_again_us(now_us)
+    }
+
+    /// When it may be asked for again.
+    fn asks_again_us(&self, now_us: i64) -> i64 {
+        self.asked_us.map_or(now_us, |asked_us| asked_us.saturating_add(us(COOLDOWN)))
     }
 }
 
@@ -82,17 +106,17 @@ impl KeySets {
 }
 
 /// The key of this name that is published at an address, if it is there.
-pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) -> KeySet {
+pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) -> Result<KeySet, Away> {
     let published = app.client_keys.at(realm, uri);
     let look = || published.known.lock().clone();
     let (known, now_us) = (look(), app.clock.monotonic_us());
     let keys = known.pick(kid, now_us);
     let turn = published.turn.clone();
     let turn = match (keys.find(kid).is_some(), now_us < known.fresh_until_us) {
-        (true, true) => return keys,
+        (true, true) => return Ok(keys),
         (true, false) => match turn.try_lock_owned() {
             Ok(turn) => turn,
-            Err(_) => return keys,
+            Err(_) => return Ok(keys),
         },
         (false, _) => turn.lock_owned().await,
     };
@@ -101,11 +125,10 @@ pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) 
     let keys = known.pick(kid, now_us);
     let is_good = keys.find(kid).is_some() && now_us < known.fresh_until_us;
     if is_good || !known.may_ask(now_us) {
-        return keys;
+        return known.settle(kid, now_us);
     }
-    let (app, uri) = (app.clone(), uri.to_owned());
     let fetching = tokio::spawn({
-        let published = published.clone();
+        let (app, uri, published) = (app.clone(), uri.to_owned(), published.clone());
         async move {
             published.fetch(&app, realm, &uri, now_us).await;
             drop(turn);
@@ -114,7 +137,7 @@ pub(super) async fn of(app: &App, realm: RealmId, uri: &str, kid: Option<&str>) 
     if let Err(error) = fetching.await {
         tracing::error!(%error, "the keys of a client cannot be fetched");
     }
-    look().pick(kid, now_us)
+    look().settle(kid, app.clock.monotonic_us())
 }
 
 impl Published {
@@ -123,23 +146,25 @@ impl Published {
             Ok((set, fresh_for)) => {
                 let fresh_until_us = now_us.saturating_add(us(fresh_for));
                 let stale_until_us = fresh_until_us.saturating_add(us(STALE_FOR));
-                *self.known.lock() =
-                    Known { set: Arc::new(set), fresh_until_us, stale_until_us, asked_us: Some(now_us) };
+                let (set, asked_us) = (Arc::new(set), Some(now_us));
+                *self.known.lock() = Known { set, fresh_until_us, stale_until_us, asked_us, was_had: true };
                 return;
             }
             Err(cause) => cause,
         };
-        let (place, cause) = (
-            uri.split('?').next().unwrap_or_default(),
+        let place = uri.split('?').next().unwrap_or_default();
+        let cause = {
+            let mut known = self.known.lock();
+            known.was_had = false;
             match cause {
                 // Where there was no place nobody was asked.
                 Cause::Full => Failed::Full.to_string(),
                 Cause::Asked(cause) => {
-                    self.known.lock().asked_us = Some(now_us);
+                    known.asked_us = Some(now_us);
                     cause
                 }
-            },
-        );
+            }
+        };
         tracing::warn!(place, cause, "the keys of a client cannot be fetched");
     }
 }

@@ -143,8 +143,9 @@ pub(super) fn find(
         return Ok(None);
     }
     let (budget, is_new) = (app.config.load().unknown, kept.is_none());
-    if is_new && !app.limiter.take_unknown(&budget, realm, source, app.clock.monotonic_us()) {
-        return Err(Refused::Later(1));
+    let now_us = app.clock.monotonic_us();
+    if is_new && !app.limiter.take_unknown(&budget, realm, source, now_us) {
+        return Err(Refused::Later(app.limiter.wait_unknown(&budget, realm, source, now_us)));
     }
     app.metrics.cache_misses.inc();
     let before = Before::now(app);

@@ -30,7 +30,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::request::Parts;
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,7 @@ use crate::check::policies::RealmPolicy;
 use crate::check::render::CODE;
 use crate::http::json::{self, BODY_MAX};
 use crate::http::problem::Problem;
-use crate::http::{Peer, issuer};
+use crate::http::{Peer, issuer, media};
 use crate::manage::clients::{self, Drawn};
 use crate::manage::guard::{self, ClientsRegister, Demand};
 use crate::manage::work::{self, Stop};
@@ -151,10 +151,8 @@ impl Arrived {
     }
 
     async fn read(&self, body: Body) -> Result<Metadata, Error> {
-        let kind = self.parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-            return Err(Error::request("Send the metadata as Content-Type: application/json."));
-        }
+        media::judge(&self.parts.headers, "application/json")
+            .map_err(|unfit| Error::request(Problem::from(unfit).detail().to_owned()))?;
         let body = to_bytes(body, BODY_MAX).await;
         let body =
             body.map_err(|_| Error::request(format!("The body may have at most {BODY_MAX} bytes, and all of it.")))?;

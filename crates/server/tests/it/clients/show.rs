@@ -124,6 +124,12 @@ async fn tk_17_a_storm_of_names_reads_no_more_than_its_budget() {
         by_basic(&app, &name, "x").await;
     }
     assert_eq!(app.app.metrics.cache_misses.get() - before, 5);
+    // Nothing of this client failed: it is told what is true of it, too, and when a unit is there again.
+    let cold = shown(&app, &basic(&id, &secret), "", HOME).await.err().unwrap();
+    let told_all = "Too many attempts to authenticate are being made. Wait before the next one.";
+    assert_eq!((cold.code.as_str(), &*cold.description), ("slow_down", told_all));
+    let wait = cold.retry_after_s.unwrap();
+    assert!((2..=12).contains(&wait), "{wait}");
     assert_eq!(told(shown(&app, &basic(&id, &secret), "", AWAY).await), "billing");
 }
 

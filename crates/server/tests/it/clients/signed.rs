@@ -8,6 +8,7 @@ use admit::outbound::Failed;
 use admit_core::client::AuthMethod;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::sign::{SigningKey, generate};
+use admit_core::oauth::ErrorCode;
 use admit_core::oauth::client_auth::JWT_BEARER;
 use admit_core::outbound::Target;
 use admit_core::time::Span;
@@ -181,8 +182,37 @@ async fn keys_are_fetched_when_they_are_needed_and_kept_as_long_as_they_say() {
     app.clock.advance(Span::minutes(6));
     host.say(Said { head: "HTTP/1.1 503 Away\r\n".to_owned(), ..Said::ok("") });
     assert_eq!((good(&OTHER, "8").await.as_str(), host.asked()), ("signer", 4));
+    assert_eq!(good(&ONE, "9").await, "temporarily_unavailable", "published since, for all that is known");
     app.clock.advance(Span::minutes(5));
-    assert_eq!(good(&OTHER, "9").await, "invalid_client");
+    assert_eq!(good(&OTHER, "10").await, "temporarily_unavailable");
+}
+
+#[tokio::test]
+async fn tk_17_what_nobody_can_judge_is_no_wrong_guess() {
+    let app = TestApp::new().await;
+    let host = Publisher::start(Said::status("500 Broken")).await;
+    host.introduce(&app);
+    let id = signer(&app, json!(host.uri())).await;
+    for number in 0..100 {
+        let text = form(&ONE.sign("JWT", &claims(&app, &id, &format!("{number}"))).unwrap());
+        let refused = shown(&app, &HeaderMap::new(), &text, HOME).await.err().unwrap();
+        let wait = refused.retry_after_s.unwrap();
+        assert_eq!((refused.code, (1..=10).contains(&wait)), (ErrorCode::TemporarilyUnavailable, true), "{wait}");
+    }
+    assert_eq!(host.asked(), 1, "asked a moment ago");
+    let text = format!("grant_type=client_credentials&{}", form(&ONE.sign("JWT", &claims(&app, &id, "t")).unwrap()));
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let told = app.send("POST", "/oauth/token", &headers, Some(text.into_bytes())).await;
+    assert_eq!((told.status, told.json()["error"].as_str()), (503, Some("temporarily_unavailable")));
+    assert!(told.header("retry-after").parse::<u32>().is_ok_and(|wait| (1..=10).contains(&wait)));
+
+    host.say(Said::ok(&set(&[&ONE]).to_string()));
+    app.clock.advance(Span::seconds(10));
+    assert_eq!(show(&app, &ONE, &claims(&app, &id, "late")).await, "signer");
+    admit::jobs::sign_in::write(&app.app).await;
+    let path = "/v1/realms/default/events?kind=client.refused";
+    assert_eq!(app.manage("GET", path, Value::Null).await.json()["items"], json!([]), "nobody was refused");
+    assert_eq!(show(&app, &OTHER, &claims(&app, &id, "x")).await, "invalid_client", "wrong where it can be judged");
 }
 
 #[tokio::test]
@@ -199,6 +229,18 @@ async fn jwt_22_names_of_unknown_keys_make_no_flood_of_requests() {
     let (flood, good) = tokio::join!(flood, show(&app, &ONE, &valid));
     assert!(flood.into_iter().all(|one| ["invalid_client", "slow_down"].contains(&told(one).as_str())));
     assert_eq!((good.as_str(), host.asked()), ("signer", 2), "once for all of them, and valid ones go on");
+
+    // Where the host is away they learn nothing and hinder nobody, and are wrong again when it is back.
+    app.clock.advance(Span::seconds(10));
+    host.say(Said::status("500 Broken"));
+    for _ in 0..100 {
+        assert_eq!(by_form(&app, &strange).await, "temporarily_unavailable");
+    }
+    assert_eq!((show(&app, &ONE, &claims(&app, &id, "2")).await.as_str(), host.asked()), ("signer", 3));
+    app.clock.advance(Span::seconds(10));
+    host.say(Said::ok(&set(&[&ONE]).to_string()));
+    assert_eq!((by_form(&app, &strange).await.as_str(), host.asked()), ("invalid_client", 4));
+    assert_eq!((by_form(&app, &strange).await.as_str(), host.asked()), ("invalid_client", 4), "asked a moment ago");
 }
 
 #[tokio::test]
@@ -233,7 +275,7 @@ async fn where_there_was_no_place_to_ask_it_may_be_asked_again_at_once() {
     let (all, refused) = tokio::join!(futures_util::future::join_all(all), late);
     assert_eq!(
         (all, refused.as_str(), host.asked()),
-        (["a", "b", "c", "d"].map(str::to_owned).to_vec(), "invalid_client", 4)
+        (["a", "b", "c", "d"].map(str::to_owned).to_vec(), "temporarily_unavailable", 4)
     );
     let again = show(&app, &ONE, &claims(&app, &last, "2")).await;
     assert_eq!((again.as_str(), host.asked()), ("e", 5));
@@ -262,7 +304,7 @@ async fn ir_10_nothing_is_asked_that_only_this_network_can_reach() {
         let found: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
         host.introduce_at(&app, move |_| found.clone(), false);
         let id = signer(&app, json!(host.uri())).await;
-        assert_eq!(show(&app, &ONE, &claims(&app, &id, "x")).await, "invalid_client", "{why}");
+        assert_eq!(show(&app, &ONE, &claims(&app, &id, "x")).await, "temporarily_unavailable", "{why}");
         assert_eq!(host.asked(), 0, "{why}: not even a connection");
         let failed = fetched(&app, &host.uri()).await.unwrap_err();
         let is_barred = matches!(failed, Failed::Barred(_));
@@ -285,7 +327,7 @@ async fn ir_10_a_name_that_turns_private_is_asked_no_more() {
     let id = signer(&app, json!(host.uri())).await;
     assert_eq!(show(&app, &ONE, &claims(&app, &id, "1")).await, "signer");
     app.clock.advance(Span::minutes(11));
-    assert_eq!(show(&app, &ONE, &claims(&app, &id, "2")).await, "invalid_client");
+    assert_eq!(show(&app, &ONE, &claims(&app, &id, "2")).await, "temporarily_unavailable");
     let failed = fetched(&app, &host.uri()).await.unwrap_err();
     assert!(matches!(failed, Failed::Barred(_)), "{failed:?}");
     assert_eq!(host.asked(), 1);
@@ -319,7 +361,8 @@ async fn ir_10_jwt_20_what_is_no_set_of_public_keys_is_not_taken_and_not_told() 
         let id = signer(&app, json!(host.uri())).await;
         let text = form(&ONE.sign("JWT", &claims(&app, &id, "x")).unwrap());
         let refused = shown(&app, &HeaderMap::new(), &text, HOME).await.err().unwrap();
-        assert_eq!(refused, admit_core::oauth::Error::client(false), "{why}");
+        let told = "The keys of this client cannot be fetched from its jwks_uri right now.";
+        assert_eq!((refused.code, &*refused.description), (ErrorCode::TemporarilyUnavailable, told), "{why}");
         assert_eq!(host.asked(), 1, "{why}");
     }
     let app = TestApp::new().await;
@@ -337,6 +380,6 @@ async fn ir_10_a_certificate_for_another_name_is_none() {
     host.introduce(&app);
     let other = host.uri().replace("keys.test", "other.test");
     let id = signer(&app, json!(other)).await;
-    assert_eq!(show(&app, &ONE, &claims(&app, &id, "x")).await, "invalid_client");
+    assert_eq!(show(&app, &ONE, &claims(&app, &id, "x")).await, "temporarily_unavailable");
     assert_eq!(host.request.lock().unwrap().as_str(), "", "nothing was said to it");
 }

@@ -55,6 +55,11 @@ async fn what_names_no_realm_costs_as_much_as_it_makes_the_server_look() {
     let gone = leak(json!({"credential": other["secret"]})).await;
     assert_eq!((gone.status, gone.code().as_str()), (429, "rate_limited"), "{}", gone.text);
     assert!(gone.json()["detail"].as_str().unwrap().contains("say it, as \"realm\""), "{}", gone.text);
+    assert!(
+        matches!(gone.header("retry-after").as_str(), "1" | "2" | "3"),
+        "20 a minute: {:?}",
+        gone.header("retry-after")
+    );
     assert_eq!(leak(json!({"credential": "x"})).await.status, 429, "the looks were paid for");
     app.clock.advance(Span::minutes(1));
     assert_eq!(leak(json!({"credential": client["secret"], "realm": "nobody"})).await.status, 202);
@@ -74,4 +79,11 @@ async fn nobody_guesses_here_faster_than_elsewhere() {
         }
     }
     assert_eq!(refused, 429);
+    let body = json!({"credential": "x"}).to_string().into_bytes();
+    let reply = app.send("POST", "/v1/leaked", &[("content-type", "application/json")], Some(body)).await;
+    assert_eq!((reply.status, reply.code().as_str()), (429, "rate_limited"));
+    let wait = reply.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    app.clock.advance(Span::seconds(wait));
+    assert_eq!(hand_in(&app, &json!("x")).await.0, 202, "who waits so long is heard");
 }

@@ -36,6 +36,13 @@ async fn tk_15_scripts_of_registered_origins_may_read_and_no_others() {
         assert_eq!(reply.header("access-control-allow-origin"), "", "{other}");
         assert_eq!(reply.header("access-control-allow-credentials"), "", "{other}");
     }
+    for two in [[OURS, "https://evil.test"], ["https://evil.test", OURS], [OURS, OURS]] {
+        let headers = two.map(|origin| ("origin", origin));
+        for reply in [post(&app, TOKEN, &headers, ASKED).await, app.send("OPTIONS", TOKEN, &headers, None).await] {
+            assert_eq!(reply.header("access-control-allow-origin"), "", "{two:?}");
+            assert_eq!(reply.header("vary"), "Origin", "{two:?}");
+        }
+    }
     for answered in [preflight(OURS).await, asked] {
         assert_eq!(answered.header("access-control-allow-credentials"), "", "cookies never come along");
     }

@@ -6,6 +6,7 @@ use admit_core::jose;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::jwk::KeySet;
 use admit_core::jose::jws::Compact;
+use admit_core::oauth::client_auth::JWT_BEARER;
 use admit_core::signing_key::Purpose;
 use admit_core::time::Span;
 use serde_json::{Value, json};
@@ -122,6 +123,76 @@ async fn ir_02_whoever_asks_shows_who_he_is() {
     app.manage("PATCH", &format!("{REALM}/clients/{}", world.service.id), json!({"disabled": true})).await.expect(200);
     assert_eq!(error(&world.ask(&world.service, &world.jwt, "").await), "401 invalid_client");
     assert_eq!(error(&as_holder(&told).await), "401 invalid_token");
+}
+
+#[tokio::test]
+async fn tk_01_ir_07_who_asks_shows_who_he_is_once() {
+    let world = World::new().await;
+    let app = &world.app;
+    let key = app.shop_key("judge", &["check"]).await;
+    let (bearer, basic) = (format!("Bearer {key}"), world.service.basic());
+    let assertion = format!("client_assertion_type={}&client_assertion=a.b.c", JWT_BEARER.replace(':', "%3A"));
+    let secret = format!("client_id={}&client_secret={}", world.service.id, world.service.secret);
+    let token = format!("access_token={key}");
+    let ask = async |headers: &[(&str, &str)], second: &str| {
+        post(app, INTROSPECT, headers, &format!("token={}&{second}", world.jwt)).await
+    };
+    let holders = [("authorization", bearer.as_str()), ("x-api-key", key.as_str())];
+    for holder in holders {
+        for second in [&secret, "client_secret=x", &assertion, "client_assertion=a.b.c", &token] {
+            let refused = ask(&[holder], second).await;
+            assert_eq!(error(&refused), "400 invalid_request", "{holder:?} {second}");
+            assert!(refused.text.contains("Show one credential, in one place."), "{}", refused.text);
+        }
+        assert_eq!(ask(&[holder], "client_secret=&x=y").await.expect(200)["active"], true, "rfc_6749_3");
+    }
+    assert_eq!(error(&ask(&holders, "").await), "400 invalid_request");
+    assert_eq!(error(&ask(&[("authorization", &basic), holders[1]], "").await), "400 invalid_request");
+    assert_eq!(error(&ask(&[("authorization", &basic)], &token).await), "400 invalid_request");
+    assert_eq!(error(&ask(&[], &format!("{secret}&{token}")).await), "400 invalid_request");
+    assert_eq!(error(&ask(&[], &token).await), "401 invalid_client", "none of ours, and nothing beside it");
+    assert_eq!(ask(&[], &secret).await.expect(200)["active"], true);
+}
+
+#[tokio::test]
+async fn a_key_that_may_ask_is_told_what_keeps_it_from_asking() {
+    let world = World::new().await;
+    let app = &world.app;
+    let ask = async |key: &Value| {
+        let bearer = format!("Bearer {}", key["key"].as_str().unwrap());
+        post(app, INTROSPECT, &[("authorization", &bearer)], &format!("token={}", world.jwt)).await
+    };
+    let slow = app.key(json!({"name": "slow", "api": SHOP, "scopes": ["check"], "limit": "2/1m"})).await;
+    assert_eq!((ask(&slow).await.status, ask(&slow).await.status), (200, 200));
+    let refused = ask(&slow).await;
+    assert_eq!(error(&refused), "429 slow_down");
+    let wait: i64 = refused.header("retry-after").parse().unwrap();
+    assert!((2..=30).contains(&wait), "two in a minute: {wait}");
+    app.clock.advance(Span::seconds(wait));
+    assert_eq!(ask(&slow).await.status, 200, "who waits so long is heard");
+
+    let bound = app.key(json!({"name": "bound", "api": SHOP, "scopes": ["check"], "ip": ["203.0.113.0/24"]})).await;
+    let refused = ask(&bound).await;
+    assert_eq!(error(&refused), "403 access_denied");
+    assert_eq!(refused.json()["error_description"], "The credential may not be used from this address.");
+    assert!(!refused.header("www-authenticate").contains("scope="), "it has check");
+}
+
+#[tokio::test]
+async fn ir_03_a_token_ends_when_it_says_so_though_doors_bear_with_other_clocks() {
+    let world = World::new().await;
+    let app = &world.app;
+    for (client, token) in [(&world.service, &world.jwt), (&world.client, &world.opaque)] {
+        let told = world.ask(client, token, "").await.expect(200);
+        let left = told["exp"].as_i64().unwrap() - app.app.now().unix_ms() / 1_000;
+        app.clock.advance(Span::seconds(left - 5));
+        assert_eq!(world.ask(client, token, "").await.json()["active"], true);
+        app.clock.advance(Span::seconds(6));
+        nothing(&world.ask(client, token, "").await);
+        if token == &world.jwt {
+            assert_eq!(app.ask("GET", "/orders/1", Some(token)).await.status, 200, "a door");
+        }
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::task::{Context, Waker};
 
 use serde_json::json;
 
-use super::{ASKED, BILLS, Client, TOKEN, error, post, shop};
+use super::{ASKED, BILLS, Client, FORM, TOKEN, error, post, shop};
 use crate::app::TestApp;
 
 async fn with_client() -> (TestApp, Client) {
@@ -50,6 +50,30 @@ async fn tk_03_it_is_asked_by_post_with_a_form_and_nothing_is_read_from_the_quer
     let utf_8 =
         [("authorization", basic.as_str()), ("content-type", "application/x-www-form-urlencoded;charset=UTF-8")];
     assert_eq!(app.send("POST", TOKEN, &utf_8, Some(ASKED.into())).await.status, 200);
+}
+
+#[tokio::test]
+async fn tk_03_ht_03_a_body_says_what_it_is_once_and_nothing_lies_around_it() {
+    let (app, client) = with_client().await;
+    let basic = client.basic();
+    let ask = async |path: &str, more: &[(&str, &str)]| {
+        let headers: Vec<_> = [("authorization", basic.as_str())].into_iter().chain(more.iter().copied()).collect();
+        app.send("POST", path, &headers, Some(ASKED.into())).await
+    };
+    let kind = |kind| ("content-type", kind);
+    for twice in [[FORM, "application/json"], ["application/json", FORM], [FORM, FORM]] {
+        for path in [TOKEN, "/oauth/introspect", "/oauth/userinfo", "/oauth/par"] {
+            let reply = ask(path, &twice.map(kind)).await;
+            assert_eq!(error(&reply), "400 invalid_request", "{path} {twice:?}");
+            assert!(reply.text.contains("as Content-Type"), "{path}: {}", reply.text);
+        }
+    }
+    for coding in ["gzip", "br", "identity, gzip", "x"] {
+        let reply = ask(TOKEN, &[kind(FORM), ("content-encoding", coding)]).await;
+        assert_eq!(error(&reply), "415 invalid_request", "{coding}");
+        assert!(reply.text.contains("without Content-Encoding"), "{coding}: {}", reply.text);
+    }
+    assert_eq!(ask(TOKEN, &[kind(FORM), ("content-encoding", "identity")]).await.status, 200);
 }
 
 #[tokio::test]
