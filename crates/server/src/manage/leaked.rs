@@ -146,11 +146,8 @@ fn signed(app: &App, paid: &Paid, text: &str, now: Time) -> Result<Option<Leaked
     };
     for (place, realm) in realms.into_iter().enumerate() {
         if place > 0 && !Paid::take(app, paid.source) {
-            return Err(Problem::new(
-                429,
-                "rate_limited",
-                "It does not say of which realm it is; try again in a minute.",
-            ));
+            let told = "It does not say of which realm it is; try again in a minute.";
+            return Err(Problem::new(429, "rate_limited", told).with_retry_after(paid.wait_s(app)));
         }
         let Some(policy) = app.policies.of(app, realm).map_err(cannot)? else { continue };
         if let Some(said) = token::signed_here(app, &policy, text).map_err(cannot)? {
