@@ -223,6 +223,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use crate::cli::test_console::{Console, Reply};
+
     proptest! {
         #[test]
         fn a_name_is_one_segment_whatever_it_holds(name in "\\PC{1,30}") {
@@ -244,6 +246,19 @@ mod tests {
     fn only_given_parameters_are_sent() {
         let parameters = [("a", None), ("b", Some("x y&z".to_owned()))];
         assert_eq!(with_query("/v1/x", &parameters), "/v1/x?b=x%20y%26z");
+    }
+
+    #[tokio::test]
+    async fn the_next_command_is_about_the_realm_that_is_spoken_of() {
+        let nobody = || {
+            let detail = "There is no client \"nope\" in this realm. Next: admit client list";
+            Reply::json(404, json!({"code": "not_found", "detail": detail}))
+        };
+        let console = Console::new([nobody(), nobody()]).await;
+        let ran = console.run("--realm idem client show nope").await;
+        assert!(ran.exit == 1 && ran.err.ends_with("Next: admit --realm idem client list\n"), "{}", ran.err);
+        let ran = console.run("client show nope").await;
+        assert!(ran.err.ends_with("Next: admit client list\n"), "{}", ran.err);
     }
 
     #[test]
