@@ -13,6 +13,7 @@ mod config;
 mod doctor;
 mod events;
 mod failure;
+mod flags;
 mod gateway;
 mod generate;
 mod grant;
