@@ -28,3 +28,4 @@ pub mod serve;
 pub mod signing;
 #[cfg(feature = "otel")]
 pub mod telemetry;
+pub mod toml_flaw;

@@ -20,7 +20,7 @@ use super::scope::{self, BadScope};
 use super::{Error, ErrorCode};
 
 /// The most APIs that a refusal names to choose from.
-const CHOICES_MAX: usize = 10;
+pub const CHOICES_MAX: usize = 10;
 
 /// What was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

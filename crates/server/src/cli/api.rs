@@ -1,5 +1,6 @@
 //! `admit api …`: protected resources with their scopes and hosts.
 
+use admit_core::shell::operand;
 use serde_json::{Map, Value};
 
 use crate::cli::Context;
@@ -100,9 +101,8 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Create(create) => {
             noun::create(context, &NOUN, &path(&[])?, &create.body()).await?;
             if create.settings.hosts.is_empty() {
-                context.output.note(
-                    "It owns no host yet; rules for it need --api. Give it one: admit api update URI --host HOST",
-                );
+                let next = format!("admit api update {} --host HOST", operand(&create.uri));
+                context.output.note(&format!("It owns no host yet; rules for it need --api. Give it one: {next}"));
             }
             Ok(())
         }

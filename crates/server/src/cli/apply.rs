@@ -158,7 +158,31 @@ mod tests {
     async fn a_broken_file_says_where() {
         let ran = Console::new([]).await.with_input("[[rule]\n").run("apply -f -").await;
         assert_eq!(ran.exit, 1);
-        assert!(ran.err.starts_with("error: -: TOML parse error at line 1"), "{}", ran.err);
+        assert!(ran.err.starts_with("error: -: is no TOML: line 1, column 8: "), "{}", ran.err);
+        let ran = Console::new([]).await.with_input("{\"rule\": [}").run("apply -f -").await;
+        assert_eq!(ran.err, "error: -: is no JSON: line 1, column 11: expected value\n");
+    }
+
+    #[tokio::test]
+    async fn lo_02_a_file_that_is_no_document_is_not_shown() {
+        let secret = admit_core::secret::write("admit", &[9; 32]);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{}\n", secret.expose())).unwrap();
+        let file = file.path().to_str().unwrap();
+        for (typed, what) in [
+            (vec!["apply", "-f", file], "is no TOML: line 1, column "),
+            (vec!["diff", "-f", file], "is no TOML: line 1, column "),
+            (vec!["rule", "test", file], "is no TOML: line 1, column "),
+            (
+                vec!["client", "create", "--name", "c", "--type", "web", "--jwks-file", file],
+                "is no JSON: line 1, column 1: expected value",
+            ),
+            (vec!["client", "update", "c", "--jwks-file", file], "is no JSON: line 1, column 1: expected value"),
+        ] {
+            let ran = Console::new([]).await.run_words(&typed).await;
+            assert!(ran.exit == 1 && ran.err.starts_with(&format!("error: {file}: {what}")), "{}", ran.err);
+            assert!(!ran.err.contains(secret.expose()), "{}", ran.err);
+        }
     }
 
     #[tokio::test]

@@ -103,7 +103,8 @@ impl Proof {
         let method = self.auth_method.as_deref().or(has_keys.then_some("private_key_jwt"));
         body.extend(fields([("token_endpoint_auth_method", method.map(Value::from))]));
         if let Some(file) = &self.jwks_file {
-            body.insert("jwks".to_owned(), input::document(context, file)?);
+            let must = "must hold public keys: {\"keys\": [{…}]}";
+            body.insert("jwks".to_owned(), input::json(context, file, must)?);
         }
         if let Some(uri) = &self.jwks_uri {
             body.insert("jwks_uri".to_owned(), uri.as_str().into());

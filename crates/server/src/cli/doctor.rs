@@ -197,7 +197,7 @@ fn print(context: &Context, findings: &[Finding]) {
         };
         output.line(&format!("{} {}", output.dress(mark, dress), lines(&finding.what)));
         if let Some(fix) = &finding.fix {
-            output.line(&format!("    fix: {}", lines(fix)));
+            output.line(&format!("    fix: {}", output.in_realm(&lines(fix))));
         }
     }
 }

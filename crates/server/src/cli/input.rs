@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
+use crate::toml_flaw;
 
 /// The longest document, in bytes.
 pub const DOCUMENT_MAX: u64 = 16 << 20;
@@ -163,25 +164,40 @@ pub fn open(context: &Context, file: &Path) -> Result<Box<dyn BufRead>, Failure>
 
 /// Reads a document in TOML or JSON, told apart by the file's ending, else by its first letter.
 pub fn document(context: &Context, file: &Path) -> Result<Value, Failure> {
-    let shown = file.display();
-    let text =
-        read_text(open(context, file)?, DOCUMENT_MAX).map_err(|why| Failure::failed(format!("{shown}: {why}")))?;
+    let text = document_text(context, file)?;
     let is_json = match file.extension().and_then(|ending| ending.to_str()) {
         Some("json") => true,
         Some("toml") => false,
         _ => text.trim_start().starts_with('{'),
     };
-    let parsed = if is_json {
-        serde_json::from_str(&text).map_err(|error| error.to_string())
-    } else {
-        toml::from_str(&text).map_err(|error| error.to_string())
-    };
-    let value: Value = parsed.map_err(|error| Failure::failed(format!("{shown}: {}", error.trim_end())))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(Failure::failed(format!("{shown}: must hold tables such as [[rule]]")))
+    if !is_json {
+        let no_toml = |error| of_file(file, &format!("is no TOML: {}", toml_flaw::tell(&text, &error)));
+        return toml::from_str(&text).map_err(no_toml);
     }
+    object_of(file, &text, "must hold tables such as {\"rule\": [{…}]}")
+}
+
+/// Reads a document that is JSON whatever its name, and an object; `must` says what is wrong with another value.
+pub fn json(context: &Context, file: &Path, must: &str) -> Result<Value, Failure> {
+    object_of(file, &document_text(context, file)?, must)
+}
+
+fn object_of(file: &Path, text: &str, must: &str) -> Result<Value, Failure> {
+    // Of any value this parser's messages name the place, and nothing that stands there.
+    let value = serde_json::from_str(text).map_err(|error| {
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        of_file(file, &format!("is no JSON: line {}, column {}: {what}", error.line(), error.column()))
+    })?;
+    if Value::is_object(&value) { Ok(value) } else { Err(of_file(file, must)) }
+}
+
+fn document_text(context: &Context, file: &Path) -> Result<String, Failure> {
+    read_text(open(context, file)?, DOCUMENT_MAX).map_err(|why| of_file(file, &why))
+}
+
+fn of_file(file: &Path, why: &str) -> Failure {
+    Failure::failed(format!("{}: {why}", file.display()))
 }
 
 /// Reads a credential from stdin; nothing where stdin is a terminal or empty.

@@ -13,6 +13,7 @@ mod config;
 mod doctor;
 mod events;
 mod failure;
+mod flags;
 mod gateway;
 mod generate;
 mod grant;
@@ -20,6 +21,7 @@ mod input;
 mod key;
 mod login;
 mod master_key;
+mod next;
 mod noun;
 mod output;
 mod probe;
@@ -206,7 +208,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments);
     let stdin = std::io::stdin();
     let context = Context {
-        output: Output::process(cli.json, no_color),
+        output: Output::process(cli.json, no_color).of_realm(&realm(&cli)),
         given: given(&cli),
         realm: realm(&cli),
         env: Box::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),

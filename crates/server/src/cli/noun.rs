@@ -2,13 +2,14 @@
 
 use std::num::NonZeroUsize;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::input::Filters;
 use crate::cli::output::{Dress, clean};
-use crate::cli::server::with_query;
+use crate::cli::server::{Server, with_query};
 use crate::cli::table::{Column, Table, record};
 
 /// The most items that one page has.
@@ -143,9 +144,12 @@ pub async fn enable(context: &Context, noun: &Noun, path: &str) -> Result<(), Fa
 
 /// Does something to a thing that answers with it or with nothing.
 pub async fn act(context: &Context, path: &str, done: &str) -> Result<(), Failure> {
-    let answer = context.server()?.post(path, &Value::Object(Map::new())).await?;
-    if !answer.is_null() {
-        print(context, &answer);
+    let server = context.server()?;
+    let thing = path.rsplit_once('/').map_or(path, |(thing, _)| thing);
+    let named = named(context, &server, thing).await;
+    match (server.post(path, &Value::Object(Map::new())).await?, named) {
+        (Value::Null, named) => named.iter().for_each(|named| context.output.json(named)),
+        (answer, _) => print(context, &answer),
     }
     context.output.note(done);
     Ok(())
@@ -153,9 +157,24 @@ pub async fn act(context: &Context, path: &str, done: &str) -> Result<(), Failur
 
 /// Removes a thing.
 pub async fn delete(context: &Context, path: &str, done: &str) -> Result<(), Failure> {
-    context.server()?.delete(path).await?;
+    let server = context.server()?;
+    let named = named(context, &server, path).await;
+    server.delete(path).await?;
+    named.iter().for_each(|named| context.output.json(named));
     context.output.note(done);
     Ok(())
+}
+
+/// What a program is told of a thing that is done with: its id, which is asked for while there still is one. What cannot be
+/// asked for, such as the secret of a client, was called by its id.
+async fn named(context: &Context, server: &Server, path: &str) -> Option<Value> {
+    if !context.output.json {
+        return None;
+    }
+    let found = server.find(path).await.ok().flatten().map(|mut found| found["id"].take());
+    let typed = || percent_decode_str(path.rsplit('/').next().unwrap_or_default()).decode_utf8_lossy().into_owned();
+    let id = found.filter(Value::is_string).unwrap_or_else(|| typed().into());
+    Some(json!({ "id": id }))
 }
 
 /// Prints one thing as the caller wants it.
@@ -212,6 +231,32 @@ fn print_page(context: &Context, table: &mut Table<'_>, items: &[Value], shown: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::test_console::{Console, Reply};
+
+    #[tokio::test]
+    async fn what_is_gone_is_named_where_json_is_wanted() {
+        for typed in [
+            "key revoke ci",
+            "signing-key revoke sig_1",
+            "grant revoke grt_1",
+            "client delete shop",
+            "rule remove sales",
+            "user revoke-all alice",
+        ] {
+            let console = Console::new([Reply::json(200, json!({"id": "x_1"})), Reply::empty(204)]).await;
+            let ran = console.run(&format!("{typed} --json")).await;
+            let said: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{typed}: {}", ran.out));
+            assert_eq!((ran.exit, said), (0, json!({"id": "x_1"})), "{typed}: {}", ran.err);
+            let console = Console::new([Reply::empty(204)]).await;
+            assert_eq!(console.run(typed).await.out, "", "{typed}");
+        }
+        let console = Console::new([Reply::empty(405), Reply::empty(204)]).await;
+        let ran = console.run("client secret revoke shop sec_1 --json").await;
+        assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), json!({"id": "sec_1"}), "{}", ran.err);
+        let console = Console::new([Reply::json(200, json!({"id": "x_1"})), Reply::json(404, json!({}))]).await;
+        let ran = console.run("key revoke ci --json").await;
+        assert_eq!((ran.exit, ran.out.as_str()), (1, ""), "nothing is said to be done that is not");
+    }
 
     #[test]
     fn lists_grow_and_shrink_by_name() {

@@ -3,16 +3,20 @@
 //! Text that came from a server or a file is cleaned of control characters first, so that no name can drive a terminal.
 //! Colours appear on a terminal only and never with `NO_COLOR`. A reader that has gone away ends the program quietly.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use admit_core::name::is_unprintable;
 use serde_json::Value;
 
+use crate::cli::next;
+
 /// Where output goes and in which dress.
 pub struct Output {
     /// True where the caller wants JSON.
     pub json: bool,
+    realm: String,
     colour: bool,
     progress: bool,
     data: RefCell<Box<dyn Write>>,
@@ -39,6 +43,7 @@ impl Output {
     pub fn process(json: bool, no_color: bool) -> Self {
         Self {
             json,
+            realm: admit_core::realm::DEFAULT.to_owned(),
             colour: !no_color && io::stdout().is_terminal(),
             progress: io::stderr().is_terminal(),
             data: RefCell::new(Box::new(io::stdout())),
@@ -48,7 +53,13 @@ impl Output {
 
     /// Output without colours and progress into two writers: for tests.
     pub fn plain(json: bool, data: Box<dyn Write>, messages: Box<dyn Write>) -> Self {
-        Self { json, colour: false, progress: false, data: RefCell::new(data), messages: RefCell::new(messages) }
+        let (data, messages) = (RefCell::new(data), RefCell::new(messages));
+        Self { json, realm: admit_core::realm::DEFAULT.to_owned(), colour: false, progress: false, data, messages }
+    }
+
+    /// The same where another realm is spoken of: the commands that messages name are about that one.
+    pub fn of_realm(self, realm: &str) -> Self {
+        Self { realm: realm.to_owned(), ..self }
     }
 
     /// One line of data.
@@ -73,7 +84,12 @@ impl Output {
 
     /// A message.
     pub fn note(&self, text: &str) {
-        put(&self.messages, &[text, "\n"]);
+        put(&self.messages, &[&self.in_realm(text), "\n"]);
+    }
+
+    /// What is said of what to do next, about the realm that is spoken of.
+    pub fn in_realm<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        next::in_realm(text, &self.realm)
     }
 
     /// How far a long work has come: rewritten in place on a terminal, nothing elsewhere.

@@ -9,6 +9,7 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
 
 use crate::cli::failure::Failure;
+use crate::cli::flags;
 use crate::cli::output::clean;
 use crate::cli::source::{Target, is_loopback};
 use crate::relying_party;
@@ -162,12 +163,13 @@ async fn read(response: Response) -> Result<Answer, Failure> {
     let header = |headers: &HeaderMap, name| {
         headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned)
     };
+    let asked = response.url().path().to_owned();
     let etag = response.headers().get(ETAG).cloned();
     let (date, server) = (header(response.headers(), DATE), header(response.headers(), SERVER));
     let bytes = read_body(response).await?;
     let body = if bytes.is_empty() { Some(Value::Null) } else { serde_json::from_slice(&bytes).ok() };
     if !status.is_success() {
-        return Err(problem(status, &body.unwrap_or(Value::Null)));
+        return Err(problem(status, &body.unwrap_or(Value::Null), &asked));
     }
     let Some(body) = body else {
         return Err(Failure::failed(format!(
@@ -190,18 +192,23 @@ async fn read_body(mut response: Response) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// An RFC 9457 problem as a message: its detail, then a line for each single problem.
-fn problem(status: StatusCode, body: &Value) -> Failure {
+/// An RFC 9457 problem as a message: its detail, then a line for each single problem. Members of the request that was sent to
+/// the path `asked` are called as they were typed.
+fn problem(status: StatusCode, body: &Value, asked: &str) -> Failure {
+    let typed = |line: String| match line.split_once(": ") {
+        Some((member, message)) => flags::of(asked, member).map_or(line.clone(), |flag| format!("{flag}: {message}")),
+        None => line,
+    };
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(clean).filter(|text| !text.is_empty());
-    let mut message =
-        text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("the server answered {status}"));
+    let detail = text("detail").or_else(|| text("title")).unwrap_or_else(|| format!("the server answered {status}"));
+    let mut message = typed(detail.clone());
     for problem in body.get("problems").and_then(Value::as_array).into_iter().flatten() {
         let part = |name: &str| problem.get(name).and_then(Value::as_str).map(clean).unwrap_or_default();
         let separator = if part("path").is_empty() { "" } else { ": " };
         let line = format!("{}{separator}{}", part("path"), part("message"));
-        // The detail is the first problem itself, or a summary of them.
-        if line != message {
-            message.push_str(&format!("\n  {line}"));
+        // The detail is the first problem itself, with what comes next, or a summary of them.
+        if !detail.starts_with(&line) {
+            message.push_str(&format!("\n  {}", typed(line)));
         }
     }
     let missing = body.pointer("/missing/scopes").and_then(Value::as_array).into_iter().flatten();
@@ -222,6 +229,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
+
+    use crate::cli::test_console::{Console, Reply};
 
     proptest! {
         #[test]
@@ -246,12 +255,36 @@ mod tests {
         assert_eq!(with_query("/v1/x", &parameters), "/v1/x?b=x%20y%26z");
     }
 
+    #[tokio::test]
+    async fn the_next_command_is_about_the_realm_that_is_spoken_of() {
+        let nobody = || {
+            let detail = "There is no client \"nope\" in this realm. Next: admit client list";
+            Reply::json(404, json!({"code": "not_found", "detail": detail}))
+        };
+        let console = Console::new([nobody(), nobody()]).await;
+        let ran = console.run("--realm idem client show nope").await;
+        assert!(ran.exit == 1 && ran.err.ends_with("Next: admit --realm idem client list\n"), "{}", ran.err);
+        let ran = console.run("client show nope").await;
+        assert!(ran.err.ends_with("Next: admit client list\n"), "{}", ran.err);
+    }
+
     #[test]
     fn a_problem_shows_its_detail_and_every_single_problem() {
         let body = json!({"title": "Bad", "detail": "two things\u{1b}", "problems": [
             {"path": "match.path", "message": "must begin with /"}, {"message": "and this"}]});
-        let failure = problem(StatusCode::BAD_REQUEST, &body);
+        let failure = problem(StatusCode::BAD_REQUEST, &body, "/v1/realms/default/apply");
         assert_eq!(failure.message, "two things\u{FFFD}\n  match.path: must begin with /\n  and this");
-        assert_eq!(problem(StatusCode::BAD_GATEWAY, &Value::Null).message, "the server answered 502 Bad Gateway");
+        let nothing = problem(StatusCode::BAD_GATEWAY, &Value::Null, "/v1/realms");
+        assert_eq!(nothing.message, "the server answered 502 Bad Gateway");
+    }
+
+    #[test]
+    fn what_is_wrong_is_called_as_it_was_typed_and_told_once() {
+        let told = |body: Value| problem(StatusCode::BAD_REQUEST, &body, "/v1/realms/default/keys").message;
+        let body = json!({"detail": "expires_in_s: is too long Next: admit key list", "problems": [
+            {"path": "expires_in_s", "message": "is too long"}, {"path": "limit", "message": "is no rate"}]});
+        assert_eq!(told(body), "--expires: is too long Next: admit key list\n  --rate: is no rate");
+        assert_eq!(told(json!({"detail": "api: is needed"})), "--api: is needed");
+        assert_eq!(told(json!({"detail": "limits: are many"})), "limits: are many");
     }
 }

@@ -35,7 +35,7 @@ pub enum Command {
   admit signing-key rotate --algorithm RS256
   admit signing-key rotate --now")]
     Rotate {
-        /// What it signs by: ES256, RS256, PS256 or EdDSA [default: what the realm signs by]
+        /// What it signs by: ES256, RS256, PS256 or EdDSA [default: what the realm signs by, where that is one]
         #[arg(long, value_name = "ALGORITHM")]
         algorithm: Option<String>,
         /// What it is for: issuer or upstream [default: issuer]

@@ -148,7 +148,7 @@ impl Console {
         let (out, err) = (Sink::default(), Sink::default());
         let url = self.url.clone();
         let context = Context {
-            output: Output::plain(cli.json, Box::new(out.clone()), Box::new(err.clone())),
+            output: Output::plain(cli.json, Box::new(out.clone()), Box::new(err.clone())).of_realm(&realm(&cli)),
             given: Given { ..given(&cli) },
             realm: realm(&cli),
             env: Box::new(move |name| match name {

@@ -1,7 +1,7 @@
 //! `admit user …`: people, and what they sign in with.
 
 use admit_core::secret::Secret;
-use admit_core::shell::operand;
+use admit_core::shell::{flag, operand};
 use data_encoding::BASE32_NOPAD;
 use http::Method;
 use serde_json::{Value, json};
@@ -232,8 +232,9 @@ async fn set_password(context: &Context, path: &str, set: &SetPassword) -> Resul
     }
     let shown = if set.generate { ", shown this once" } else { "" };
     context.output.note(&format!(
-        "the password of user {user} is set{shown}; he is signed out everywhere, of applications too. His keys go on. Next: admit key list --owner {user}",
-        user = set.user
+        "the password of user {user} is set{shown}; he is signed out everywhere, of applications too. His keys go on. Next: admit key list{owner}",
+        user = set.user,
+        owner = flag("owner", &set.user)
     ));
     Ok(())
 }

@@ -6,10 +6,16 @@ use std::str::FromStr;
 use admit_core::policy::rule::Problem;
 use toml::{Table, Value};
 
+use crate::toml_flaw;
+
+/// Sections that are spoken of, and that this version does not read.
+const UNBUILT: [&str; 1] = ["grpc"];
+const NOT_HERE: &str = "is something that this version of Admit does not have: leave it out";
+
 /// Reads the file's text and lays `ADMIT__SECTION__KEY` over it.
 pub fn merge(text: &str, env: impl IntoIterator<Item = (String, String)>) -> Result<Table, Vec<Problem>> {
     let problem = |path: &str, message: String| vec![Problem { path: path.to_owned(), message }];
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| problem("(file)", error.to_string()))?;
+    let mut table: Table = text.parse().map_err(|error| problem("(file)", toml_flaw::tell(text, &error)))?;
     for (name, value) in env {
         let Some(path) = name.strip_prefix("ADMIT__") else { continue };
         let (path, value) = match path.strip_suffix("_FILE") {
@@ -141,7 +147,10 @@ impl<'p> Reader<'p> {
     pub fn finish(self) {
         for key in self.table.keys() {
             let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
-            let message = format!("unknown key; known here: {}", self.known.join(", "));
+            let message = match path.as_str() {
+                unbuilt if UNBUILT.contains(&unbuilt) => NOT_HERE.to_owned(),
+                _ => format!("unknown key; known here: {}", self.known.join(", ")),
+            };
             self.problems.push(Problem { path, message });
         }
     }

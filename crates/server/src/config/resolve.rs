@@ -332,6 +332,20 @@ mod tests {
     }
 
     #[test]
+    fn what_this_version_does_not_have_is_said_to_be_that() {
+        let problems = load("[grpc]\nlisten = '127.0.0.1:8422'", &[]).unwrap_err();
+        assert_eq!(problems, ["grpc: is something that this version of Admit does not have: leave it out"]);
+    }
+
+    #[test]
+    fn lo_02_a_file_that_is_no_configuration_is_told_of_by_its_place() {
+        let secret = admit_core::secret::write("admit", &[7; 32]);
+        let problems = load(&format!("[mail]\npassword = {}\n", secret.expose()), &[]).unwrap_err();
+        assert!(problems[0].starts_with("(file): line 2, column 12: "), "{problems:?}");
+        assert!(!problems[0].contains(secret.expose()), "{problems:?}");
+    }
+
+    #[test]
     fn the_environment_lies_over_the_file() {
         let env = [("ADMIT__CACHE__MAX_BYTES", "64MiB"), ("ADMIT__TRUSTED_PROXIES", "['10.0.0.5']"), ("OTHER", "x")];
         let config = load("[cache]\nmax_bytes = '1MiB'", &env).unwrap();

@@ -5,6 +5,7 @@ use admit_core::id::SigningKeyId;
 use admit_core::jose::algorithm::Algorithm;
 use admit_core::jose::sign::SIGNING;
 use admit_core::policy::rule::Problem as Flaw;
+use admit_core::shell::flag;
 use admit_core::signing_key::{KEYS_MAX, Purpose, State as KeyState, TICK, Term, Terms, longest_life};
 use admit_core::time::{Span, Time};
 use admit_store::{SealedSigningKey, Tx};
@@ -70,7 +71,8 @@ pub struct View {
 #[serde(deny_unknown_fields)]
 #[schema(as = SigningKeyRotation)]
 pub struct Rotation {
-    /// `ES256`, `RS256`, `PS256` or `EdDSA`; where absent, what the realm signs by, `ES256` where it does not sign yet.
+    /// `ES256`, `RS256`, `PS256` or `EdDSA`; where absent, what the realm signs by, `ES256` where it does not sign yet. Needed
+    /// where it signs by several.
     #[serde(default)]
     algorithm: Option<String>,
     /// `issuer` where absent.
@@ -281,8 +283,11 @@ fn only_algorithm(keys: &[SealedSigningKey], purpose: Purpose) -> Result<Algorit
         [only] => Ok(only),
         _ => {
             let names: Vec<_> = algorithms.into_iter().map(Algorithm::as_str).collect();
-            let message = format!("is needed: this realm signs by {}", names.join(" and by "));
-            Err(Problem::invalid(vec![Flaw::new("algorithm", message)]))
+            let message = format!("is needed, for this realm signs by {}.", names.join(" and by "));
+            let purpose = if purpose == Purpose::Issuer { String::new() } else { flag("purpose", purpose.as_str()) };
+            let rotate = |name: &&str| format!("admit signing-key rotate{purpose}{}", flag("algorithm", name));
+            let next: Vec<_> = names.iter().map(rotate).collect();
+            Err(Problem::invalid(vec![Flaw::new("algorithm", message)]).with_next(next.join(", or ")))
         }
     }
 }

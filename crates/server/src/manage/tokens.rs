@@ -7,7 +7,8 @@ use admit_core::client::Client;
 use admit_core::grant::Subject;
 use admit_core::id::{ClientId, TokenId};
 use admit_core::name::{ApiUri, ScopeName};
-use admit_core::oauth::{Error, ErrorCode, client_credentials, scope};
+use admit_core::oauth::client_credentials::{self, CHOICES_MAX, Refusal};
+use admit_core::oauth::{Error, ErrorCode, scope};
 use admit_core::policy::rule::Problem as Flaw;
 use admit_core::role::Role;
 use admit_core::scope::Rights;
@@ -106,9 +107,9 @@ pub async fn post(State(app): State<App>, permit: Permit<KeysWrite>, once: Once<
     let line = wanted.scopes.as_deref().map(scope::join);
     let told = |refused: Refused| problem(refused.error, &client);
     // Judged before anything is written.
-    let held = asked.hold().map_err(|refusal| problem(refusal.into(), &client))?;
+    let held = asked.hold().map_err(|refusal| refused(refusal, &client))?;
     let narrowed = client_credentials::narrow(&held.whole, &roles, line.as_deref());
-    let standing = narrowed.map_err(|refusal| problem(refusal.into(), &client))?.unwrap_or(held.whole);
+    let standing = narrowed.map_err(|refusal| refused(refusal, &client))?.unwrap_or(held.whole);
     let api = held.api.spec.uri.clone();
     access.must_hold(&Rights::from([(api.clone(), standing.scopes.iter().cloned().collect())]))?;
     let own = own::of(&app, &asked).await.map_err(|nothing| told(nothing.into()))?;
@@ -143,6 +144,17 @@ async fn find(app: &App, access: &Access, text: &str) -> Result<(Client, Vec<Rol
         Ok((client, roles))
     });
     found.await
+}
+
+/// The same in the words of this API, which calls the resource of OAuth an API.
+fn refused(refusal: Refusal, client: &Client) -> Problem {
+    let Refusal::ResourceNeeded(apis) = &refusal else { return problem(refusal.into(), client) };
+    let Some(first) = apis.first() else { return problem(refusal.into(), client) };
+    let names: Vec<_> = apis.iter().take(CHOICES_MAX).map(ApiUri::as_str).collect();
+    let others = if apis.len() > CHOICES_MAX { " or another" } else { "" };
+    let detail = format!("api: is needed, for it does not follow: {}{others}.", names.join(" or "));
+    let next = format!("admit token issue{}{}", flag("client", client.spec.name.as_str()), flag("api", first.as_str()));
+    Problem::new(400, "token_refused", detail).with_next(next)
 }
 
 /// The refusal that the client itself would get, and what would change it.

@@ -38,6 +38,11 @@ impl Attempt {
 
     /// Where the browser is sent.
     pub fn address(&self, metadata: &Metadata, application: &Application, asked: Asked<'_>) -> String {
+        with_query(&metadata.authorization_endpoint, &self.request(application, asked))
+    }
+
+    /// What is asked for.
+    pub(super) fn request(&self, application: &Application, asked: Asked<'_>) -> Vec<(&'static str, String)> {
         let challenge = BASE64URL_NOPAD.encode(&digest(self.verifier.expose()));
         let fields = [
             ("response_type", "code"),
@@ -50,8 +55,7 @@ impl Attempt {
             ("code_challenge_method", "S256"),
         ];
         let resource = asked.resource.map(|resource| ("resource", resource));
-        let fields: Vec<_> = fields.into_iter().chain(resource).collect();
-        with_query(&metadata.authorization_endpoint, &fields)
+        fields.into_iter().chain(resource).map(|(name, value)| (name, value.to_owned())).collect()
     }
 
     /// The code that came back. Another state is another attempt, or nobody's; another issuer is a mix-up (RFC 9207 §2.4).
@@ -88,6 +92,7 @@ mod tests {
             authorization_endpoint: at("/oauth/authorize?x=1"),
             token_endpoint: at("/oauth/token"),
             jwks_uri: at("/jwks"),
+            pushed_authorization_request_endpoint: None,
             userinfo_endpoint: None,
             end_session_endpoint: None,
         }

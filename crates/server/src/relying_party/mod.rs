@@ -77,6 +77,8 @@ pub struct Metadata {
     pub token_endpoint: String,
     /// Where its public keys are.
     pub jwks_uri: String,
+    /// Where requests are pushed before somebody is sent with them (RFC 9126).
+    pub pushed_authorization_request_endpoint: Option<String>,
     /// Where it says who somebody is.
     pub userinfo_endpoint: Option<String>,
     /// Where people sign out.
@@ -107,6 +109,22 @@ pub struct Tokens {
     /// Who signed in.
     #[serde(default)]
     pub id_token: Option<String>,
+}
+
+/// A request that was pushed (RFC 9126 §2.2).
+#[derive(Debug, Deserialize)]
+pub struct PushedRequest {
+    request_uri: String,
+    /// For how many seconds somebody may begin with it.
+    pub expires_in: i64,
+}
+
+impl PushedRequest {
+    /// Where the browser is sent.
+    pub fn address(&self, metadata: &Metadata, application: &Application) -> String {
+        let fields = [("client_id", application.id.as_str()), ("request_uri", &self.request_uri)];
+        with_query(&metadata.authorization_endpoint, &fields)
+    }
 }
 
 /// What asks: it follows nothing and waits for nobody long. On loopback neither proxies nor the system's certificates count.
@@ -146,17 +164,34 @@ impl Provider {
         self.token(application, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
     }
 
+    /// Says what is going to be asked, so that no browser carries it.
+    pub async fn push(
+        &self,
+        application: &Application,
+        attempt: &Attempt,
+        asked: Asked<'_>,
+    ) -> Result<PushedRequest, Trouble> {
+        let address = self.metadata.pushed_authorization_request_endpoint.as_deref();
+        let address = address.ok_or_else(|| Trouble::Untrue("the issuer takes no pushed requests".to_owned()))?;
+        read(self.proven(address, application, form(&attempt.request(application, asked)))).await
+    }
+
     async fn token(&self, application: &Application, fields: &[(&str, &str)]) -> Result<Tokens, Trouble> {
         let named = [("client_id", application.id.as_str())];
         let named = if application.secret.is_some() { &[][..] } else { &named };
-        let mut request = self.http.post(&self.metadata.token_endpoint).body(form(&[fields, named].concat()));
+        read(self.proven(&self.metadata.token_endpoint, application, form(&[fields, named].concat()))).await
+    }
+
+    /// A form with what proves whose it is.
+    fn proven(&self, address: &str, application: &Application, form: String) -> RequestBuilder {
+        let mut request = self.http.post(address).body(form);
         request = request.header("content-type", "application/x-www-form-urlencoded");
         if let Some(secret) = &application.secret {
             // RFC 6749 §2.3.1: both are encoded like a form first.
             let basic = format!("{}:{}", encoded(&application.id), encoded(secret.expose()));
             request = request.header("authorization", format!("Basic {}", BASE64.encode(basic.as_bytes())));
         }
-        read(request).await
+        request
     }
 
     /// Asks who an access token is about.
@@ -227,13 +262,14 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
-    let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+fn form(fields: &[(&str, impl AsRef<str>)]) -> String {
+    let pair = |(name, value): &(&str, _)| format!("{}={}", encoded(name), encoded(AsRef::as_ref(value)));
+    let pairs: Vec<_> = fields.iter().map(pair).collect();
     pairs.join("&")
 }
 
 /// An address with more parameters; those that it has stay (RFC 6749 §3.1).
-fn with_query(address: &str, fields: &[(&str, &str)]) -> String {
+fn with_query(address: &str, fields: &[(&str, impl AsRef<str>)]) -> String {
     let mark = if address.contains('?') { '&' } else { '?' };
     format!("{address}{mark}{}", form(fields))
 }

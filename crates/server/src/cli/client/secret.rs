@@ -1,5 +1,6 @@
 //! `admit client secret …`: two at most, so that one can follow the other. A secret is printed once, alone, on stdout.
 
+use admit_core::shell::operand;
 use serde_json::Value;
 
 use crate::cli::Context;
@@ -67,7 +68,7 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Add(Add { client, expires }) => {
             let body = input::fields([("expires_in_s", expires.map(Value::from))]);
             let made = context.server()?.post(&path(&client, &[])?, &Value::Object(body)).await?;
-            print_new(context, &made)
+            print_new(context, &made, &client)
         }
         Command::List(Of { client }) => {
             noun::list(context, &NOUN, &path(&client, &[])?, &[], &ListOptions { limit: None }).await
@@ -80,21 +81,24 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
 }
 
 /// The secret alone on stdout; what it is, on stderr.
-fn print_new(context: &Context, made: &Value) -> Result<(), Failure> {
+fn print_new(context: &Context, made: &Value, client: &str) -> Result<(), Failure> {
+    let client = operand(client);
     let output = &context.output;
     if output.json {
         output.json(made);
     } else {
         let secret = made.get("secret").and_then(Value::as_str);
-        let missing =
-            || Failure::failed("the server answered without the secret. Add one: admit client secret add CLIENT");
+        let missing = || {
+            let next = format!("admit client secret add {client}");
+            Failure::failed(format!("the server answered without the secret. Add one: {next}"))
+        };
         output.line(secret.ok_or_else(missing)?);
     }
     let known = |name: &str| made.get(name).filter(|value| !value.is_null()).map(plain);
     let text = |name: &str| known(name).unwrap_or_default();
     output.note(&format!("secret {} of client {}, shown this once", text("id"), text("client")));
     output.note(&format!("  expires  {}", known("expires_at").unwrap_or("never".into())));
-    output.note("Once the application has it, revoke the other one: admit client secret list CLIENT");
+    output.note(&format!("Once the application has it, revoke the other one: admit client secret list {client}"));
     Ok(())
 }
 
@@ -114,6 +118,7 @@ mod tests {
         assert!(ran.err.contains("shown this once") && !ran.err.contains("admit_cs_x"), "{}", ran.err);
         assert_eq!(console.requests()[0].line, "POST /v1/realms/default/clients/c/secrets HTTP/1.1");
         assert_eq!(console.requests()[0].json(), json!({"expires_in_s": 7_776_000}));
+        assert!(ran.err.ends_with("admit client secret list c\n"), "{}", ran.err);
         let ran = console.run("client secret add c --json").await;
         assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["secret"], "admit_cs_x");
         assert_eq!(console.requests()[1].json(), json!({}));

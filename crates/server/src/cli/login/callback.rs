@@ -51,8 +51,8 @@ impl Listener {
         &self.redirect_uri
     }
 
-    /// The query of the first request for it. Browsers ask for more than that; it is not heard.
-    pub async fn wait(self, patience: Duration) -> Result<String, Failure> {
+    /// The query of the first request for it; none where there is none in time. Browsers ask for more than that; it is not heard.
+    pub async fn wait(self, patience: Duration) -> Option<String> {
         let heard = async {
             loop {
                 let Ok((stream, _)) = self.listener.accept().await else { continue };
@@ -62,8 +62,7 @@ impl Listener {
                 }
             }
         };
-        let late = "nobody signed in within five minutes. Begin anew: admit login test CLIENT";
-        tokio::time::timeout(patience, heard).await.map_err(|_| Failure::failed(late))
+        tokio::time::timeout(patience, heard).await.ok()
     }
 
     async fn hear(&self, mut stream: TcpStream) -> Option<String> {
@@ -131,6 +130,6 @@ mod tests {
         drop(taken);
         assert_eq!(Listener::bind(&uri, false).await.ok().unwrap().redirect_uri(), uri);
         let late = Listener::bind("http://127.0.0.1/", true).await.unwrap().wait(Duration::from_millis(10)).await;
-        assert!(late.unwrap_err().message.contains("nobody signed in"));
+        assert_eq!(late, None, "nobody came");
     }
 }

@@ -4,13 +4,13 @@
 //! to this machine ([`callback`]), the token endpoint, the keys that are published ([`crate::relying_party`]).
 
 mod callback;
+mod registered;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use admit_core::client::{AuthMethod, ClientType};
 use admit_core::secret::Secret;
-use admit_core::shell::quote;
+use admit_core::shell::operand;
 use admit_core::time::Time;
 use reqwest::Url;
 use serde_json::{Map, Value, json};
@@ -21,6 +21,7 @@ use crate::cli::source::is_loopback;
 use crate::cli::{Context, input, noun};
 use crate::relying_party::{self, Application, Asked, Attempt, Expected, Provider, Tokens, Trouble};
 use callback::Listener;
+use registered::{Registered, more_redirects};
 
 /// How long somebody may take to sign in.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -60,26 +61,39 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     let url = Url::parse(issuer).map_err(|error| Failure::failed(format!("the issuer {issuer}: {error}")))?;
     let http = relying_party::client(is_loopback(&url)).map_err(|error| Failure::failed(error.to_string()))?;
 
-    let registered = Registered::read(&client, &asked.client)?;
+    let name = asked.client.as_str();
+    let registered = Registered::read(&client, name, issuer)?;
     let secret = if registered.is_public { None } else { Some(secret(context, &asked)?) };
-    let listener = Listener::bind(&registered.redirect_uri, registered.has_any_port).await?;
+    let listener = listen(&registered, name).await?;
     let redirect_uri = listener.redirect_uri().to_owned();
-    let application = Application { id: registered.id, secret, redirect_uri };
+    let application = Application { id: registered.id.clone(), secret, redirect_uri };
+    let refused = |place: &'static str| move |trouble: Trouble| failed(place, &trouble, name);
 
     let step = |text: &str| context.output.note(&format!("✓ {text}"));
-    let provider = Provider::discover(http, issuer).await.map_err(|trouble| failed("discovery", &trouble))?;
+    let provider = Provider::discover(http, issuer).await.map_err(refused("discovery"))?;
     step(&format!("{issuer} was found"));
     let attempt = Attempt::new([random(), random(), random()]);
     let what = Asked { scope: &asked.scope, resource: asked.api.as_deref() };
+    let address = if registered.pushes {
+        let pushed = provider.push(&application, &attempt, what).await.map_err(refused("the pushed request"))?;
+        step(&format!("the request was pushed, and is good for {} s", pushed.expires_in));
+        pushed.address(&provider.metadata, &application)
+    } else {
+        attempt.address(&provider.metadata, &application, what)
+    };
     context.output.note("Open this in a browser and sign in:");
-    context.output.note(&format!("  {}", attempt.address(&provider.metadata, &application, what)));
-    let query = listener.wait(PATIENCE).await?;
-    let code = attempt.answered(&provider.metadata, &query).map_err(|trouble| failed("the answer", &trouble))?;
+    context.output.note(&format!("  {address}"));
+    let late = || {
+        let next = format!("admit login test {}", operand(name));
+        Failure::failed(format!("nobody signed in within five minutes. Begin anew: {next}"))
+    };
+    let query = listener.wait(PATIENCE).await.ok_or_else(late)?;
+    let code = attempt.answered(&provider.metadata, &query).map_err(refused("the answer"))?;
     step("a code came back, with our state, from this issuer");
-    let tokens = provider.redeem(&application, &attempt, &code).await;
-    let tokens = tokens.map_err(|trouble| failed("the token endpoint", &trouble))?;
+    let tokens = provider.redeem(&application, &attempt, &code).await.map_err(refused("the token endpoint"))?;
     step(&format!("tokens for {} s came, with the scopes: {}", tokens.expires_in, tokens.scope));
-    let learned = learn(&provider, &application, &attempt, &tokens, Clock::default().now()).await?;
+    let learned = learn(&provider, &application, &attempt, &tokens, Clock::default().now()).await;
+    let learned = learned.map_err(|(place, trouble)| failed(place, &trouble, name))?;
     for text in &learned.steps {
         step(text);
     }
@@ -87,45 +101,22 @@ pub async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is registered of the client, as far as it matters here.
-struct Registered {
-    id: String,
-    is_public: bool,
-    redirect_uri: String,
-    /// A native application's may have any port (RFC 8252 §7.3).
-    has_any_port: bool,
-}
-
-impl Registered {
-    fn read(client: &Value, name: &str) -> Result<Self, Failure> {
-        let text = |member: &str| client.get(member).and_then(Value::as_str).unwrap_or_default();
-        let kind: Option<ClientType> = serde_json::from_value(client["type"].clone()).ok();
-        let method: Option<AuthMethod> = serde_json::from_value(client["token_endpoint_auth_method"].clone()).ok();
-        let methods = kind.map(ClientType::usual_auth_methods).unwrap_or_default();
-        let method = method.or_else(|| methods.first().copied());
-        if method == Some(AuthMethod::PrivateKeyJwt) {
-            let told = "this client signs to prove who it is, and its private key is not here";
-            return Err(Failure::failed(format!("{told}. Test one that has a secret: admit client list")));
+/// Listens where one of the redirects leads: at the first that nobody else listens at.
+async fn listen(registered: &Registered, name: &str) -> Result<Listener, Failure> {
+    let mut refused = Vec::new();
+    for uri in &registered.redirect_uris {
+        match Listener::bind(uri, registered.has_any_port(uri)).await {
+            Ok(listener) => return Ok(listener),
+            Err(failure) => refused.push(failure.message),
         }
-        let uris = client["redirect_uris"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let here = uris.filter(|uri| Url::parse(uri).is_ok_and(|uri| uri.scheme() == "http" && is_loopback(&uri)));
-        // An address before a name: it is what RFC 8252 §8.3 recommends.
-        let here = here.min_by_key(|uri| uri.contains("//localhost"));
-        let Some(redirect_uri) = here else {
-            let (name, redirect) = (quote(name), "http://127.0.0.1:8765/callback");
-            let told = "has no redirect to this machine, where its answer could be heard";
-            let next = format!("admit client update {name} --redirect-uri {redirect}");
-            return Err(Failure::failed(format!("client {name} {told}. Register one: {next}")));
-        };
-        let has_any_port = kind == Some(ClientType::Native) && !redirect_uri.contains("//localhost");
-        let is_public = method == Some(AuthMethod::None);
-        Ok(Self { id: text("id").to_owned(), is_public, redirect_uri: redirect_uri.to_owned(), has_any_port })
     }
+    let next = more_redirects(name, "PORT");
+    Err(Failure::failed(format!("{}. Stop what listens there, or register another: {next}", refused.join("; "))))
 }
 
 fn secret(context: &Context, asked: &Test) -> Result<Secret, Failure> {
     let nothing = || {
-        let next = format!("admit login test {} --secret-file FILE", quote(&asked.client));
+        let next = format!("admit login test --secret-file FILE {}", operand(&asked.client));
         Failure::usage(format!("this client proves itself by a secret, which comes from a file or stdin. Next: {next}"))
     };
     let text = match &asked.secret_file {
@@ -139,16 +130,26 @@ fn secret(context: &Context, asked: &Test) -> Result<Secret, Failure> {
     if text.is_empty() { Err(nothing()) } else { Ok(Secret::new(text)) }
 }
 
-fn failed(place: &str, trouble: &Trouble) -> Failure {
-    let next = match trouble {
-        Trouble::Refused { error, .. } => match error.as_str() {
-            "invalid_client" => ". Is the secret the right one? admit client secret list",
-            "invalid_scope" => ". See what the client may ask for: admit client show",
-            _ => ". See why: admit events",
-        },
-        Trouble::Server(_) | Trouble::Untrue(_) => "",
+/// What went wrong, what that means where it does not say so itself, and what comes next.
+fn failed(place: &str, trouble: &Trouble, client: &str) -> Failure {
+    let told = format!("{place}: {trouble}");
+    let Trouble::Refused { error, .. } = trouble else { return Failure::failed(told) };
+    let client = operand(client);
+    let next = match error.as_str() {
+        "invalid_client" => format!("Is the secret the right one? admit client secret list {client}"),
+        "invalid_scope" | "unauthorized_client" => {
+            format!("See what the client may ask for: admit client show {client}")
+        }
+        "invalid_target" => "The realm has no such API. See which there are: admit api list".to_owned(),
+        "invalid_request" => format!("The client is registered for other requests: admit client show {client}"),
+        "access_denied" => {
+            format!("The client is well. Sign in as somebody who may, and allow it: admit login test {client}")
+        }
+        "invalid_grant" => "See why: admit events".to_owned(),
+        _ => return Failure::failed(told),
     };
-    Failure::failed(format!("{place}: {trouble}{next}"))
+    // Descriptions are sentences.
+    Failure::failed(format!("{}. {next}", told.trim_end_matches('.')))
 }
 
 /// What was learned.
@@ -165,25 +166,26 @@ async fn learn(
     attempt: &Attempt,
     tokens: &Tokens,
     now: Time,
-) -> Result<Learned, Failure> {
+) -> Result<Learned, (&'static str, Trouble)> {
+    let at = |place: &'static str| move |trouble: Trouble| (place, trouble);
     let mut learned = Learned { steps: Vec::new(), id_token: Value::Null, userinfo: Value::Null, is_renewed: false };
     let (issuer, client_id) = (&provider.metadata.issuer, &application.id);
     if let Some(id_token) = &tokens.id_token {
         let nonce = Some(attempt.nonce.as_str());
         let expected = Expected { issuer, client_id, nonce, access_token: &tokens.access_token, now };
-        let claims = provider.verify(id_token, &expected).await.map_err(|trouble| failed("the ID token", &trouble))?;
+        let claims = provider.verify(id_token, &expected).await.map_err(at("the ID token"))?;
         learned.id_token = claims.into();
         learned.steps.push("the ID token is signed by a published key, for this client, from this sign-in".to_owned());
-        let claims = provider.userinfo(&tokens.access_token).await.map_err(|trouble| failed("userinfo", &trouble))?;
+        let claims = provider.userinfo(&tokens.access_token).await.map_err(at("userinfo"))?;
         if claims.get("sub") != learned.id_token.get("sub") {
-            return Err(Failure::failed("userinfo is about somebody else than the ID token"));
+            return Err(("userinfo", Trouble::Untrue("it is about somebody else than the ID token".to_owned())));
         }
         learned.userinfo = claims.into();
         learned.steps.push("userinfo is about the same person".to_owned());
     }
     if let Some(refresh_token) = &tokens.refresh_token {
         let renewed = provider.refresh(application, refresh_token).await;
-        renewed.map_err(|trouble| failed("the refresh", &trouble))?;
+        renewed.map_err(at("the refresh"))?;
         learned.is_renewed = true;
         learned.steps.push("the refresh token gave new tokens".to_owned());
     }

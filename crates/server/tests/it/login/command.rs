@@ -96,7 +96,7 @@ fn a_client_with_a_secret_is_signed_in_to_by_its_secret_alone() {
     let ended = run(&desk, "shop --secret-file bad", |address| alice.visit(address));
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("the token endpoint: invalid_client"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("admit client secret list"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("admit client secret list shop"), "{}", ended.stderr);
     let ended = run(&desk, "shop --secret-file good", |address| alice.visit(address));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("alice@example.com"), "{}", ended.stdout);
@@ -114,5 +114,27 @@ fn who_says_no_is_heard() {
         alice.browser.at.clone()
     });
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{}", ended.stderr);
-    assert!(ended.stderr.contains("the answer: access_denied"), "{}", ended.stderr);
+    let said = ended.stderr.lines().last().unwrap_or_default();
+    assert!(said.contains("the answer: access_denied: The person said no. The client is well."), "{}", ended.stderr);
+    assert!(said.ends_with("admit login test 'demo native'"), "{}", ended.stderr);
+}
+
+#[test]
+fn rfc_9126_a_client_that_pushes_its_requests_is_signed_in_to_by_one_that_was_pushed() {
+    let mut desk = Desk::new();
+    let password = desk.serve_demo();
+    let mut alice = Alice::new(&format!("http://{}", desk.address), &password);
+    let (told, back) = ("--require-par true", format!("http://{}/cb", free_address()));
+    desk.works(&format!("admit client create --name wiki --type native --redirect-uri {back} {told} 2> said"));
+    let ended = run(&desk, "wiki --scope 'openid email'", |address| {
+        assert!(address.contains("request_uri=") && !address.contains("scope="), "{address}");
+        alice.visit(address)
+    });
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("✓ the request was pushed, and is good for 90 s"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("alice@example.com"), "{}", ended.stdout);
+    desk.works("admit client create --name closed --type web --redirect-uri http://127.0.0.1:1/cb 2> said > made");
+    desk.works("admit client disable closed 2> said");
+    let ended = run(&desk, "closed", |address| panic!("{address}"));
+    assert!(ended.stderr.contains("is switched off. Next: admit client enable closed"), "{}", ended.stderr);
 }

@@ -32,7 +32,7 @@ async fn an_operator_issues_what_the_client_could_have_itself() {
     assert!(!json!(told).to_string().contains(token));
 
     for (asked, code, next) in [
-        (json!({"client": "billing"}), "token_refused", "admit client show billing"),
+        (json!({"client": "billing"}), "token_refused", "admit token issue --client billing --api "),
         (json!({"client": "billing", "api": SHOP, "scopes": ["bills:read"]}), "token_refused", "admit client show"),
         (json!({"client": "nobody"}), "invalid_request", "admit client create"),
         (json!({"client": "billing", "aud": SHOP}), "invalid_request", "aud"),
@@ -40,6 +40,7 @@ async fn an_operator_issues_what_the_client_could_have_itself() {
         let refused = app.manage("POST", TOKENS, asked.clone()).await;
         assert_eq!((refused.status, refused.code().as_str()), (400, code), "{asked}");
         assert!(refused.text.contains(next), "{}", refused.text);
+        assert!(!refused.text.contains("resource"), "that is a word of OAuth: {}", refused.text);
     }
 }
 

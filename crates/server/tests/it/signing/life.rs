@@ -254,7 +254,9 @@ async fn only_what_signs_is_asked_for_and_only_so_often() {
     assert_eq!(app.manage("POST", KEYS, json!({})).await.expect(201)["algorithm"], "EdDSA", "what the realm signs by");
     app.signed().await;
     let unclear = app.manage("POST", KEYS, json!({})).await;
-    assert!(unclear.status == 400 && unclear.text.contains("ES256 and by EdDSA"), "{}", unclear.text);
+    let told = "algorithm: is needed, for this realm signs by ES256 and by EdDSA. Next: admit signing-key rotate \
+                --algorithm ES256, or admit signing-key rotate --algorithm EdDSA";
+    assert_eq!((unclear.status, unclear.json()["detail"].as_str()), (400, Some(told)), "{}", unclear.text);
     let at_once = json!({"algorithm": "ES256", "now": true});
     for _ in 3..KEYS_MAX {
         app.manage("POST", KEYS, at_once.clone()).await.expect(201);
