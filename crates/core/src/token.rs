@@ -26,6 +26,9 @@ use crate::time::Time;
 /// The most kinds of `typ` that are looked at: RFC 9068 §2.1, and what an API may ask for instead.
 const TYPES: [&str; 2] = ["at+jwt", "JWT"];
 
+/// What is shown of a JWT.
+pub const JWT_HINT: &str = "a JWT";
+
 /// True for text that can only be a JWT: three parts, and nothing of ours has a dot.
 pub fn is_jwt(text: &str) -> bool {
     text.bytes().filter(|octet| *octet == b'.').count() == 2
@@ -33,7 +36,7 @@ pub fn is_jwt(text: &str) -> bool {
 
 /// What may be shown of a presented credential.
 pub fn hint(text: &str) -> String {
-    if is_jwt(text) { "a JWT".to_owned() } else { secret::hint(text) }
+    if is_jwt(text) { JWT_HINT.to_owned() } else { secret::hint(text) }
 }
 
 /// Whether a `typ` may be that of an access token at all, looked at before anything is computed.

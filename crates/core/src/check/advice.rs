@@ -6,30 +6,42 @@
 use super::answer;
 use super::code::Reason;
 use super::trace::Case;
+use crate::credential::Place;
 use crate::name::{ApiUri, ScopeName};
 use crate::policy::index::{Missed, NearMiss};
 use crate::policy::rule::{Audience, Demand, Rule};
 use crate::policy::{method, pattern};
-use crate::principal::{CredentialKind, SubjectKind};
+use crate::principal::{CredentialKind, Principal, SubjectKind};
 use crate::realm;
 use crate::shell::{flag, operand};
+use crate::token::JWT_HINT;
 
 /// The commands, the likeliest first.
 pub(super) fn commands(case: &Case<'_>, reason: Reason) -> Vec<String> {
     let other = case.realm.map(|realm| realm.as_str()).filter(|realm| *realm != realm::DEFAULT);
     let program = format!("admit{}", other.map(|realm| flag("realm", realm)).unwrap_or_default());
     let commands = for_reason(case, reason).into_iter();
-    commands.map(|command| format!("{program} {command}")).chain(deeds(reason)).collect()
+    commands.map(|command| format!("{program} {command}")).chain(deed(case, reason)).collect()
 }
 
 /// What is done elsewhere than on this command line.
-fn deeds(reason: Reason) -> Option<String> {
+fn deed(case: &Case<'_>, reason: Reason) -> Option<String> {
     let deed = match reason {
-        Reason::PeerNotTrusted => "in admit.toml: trusted_proxies = [\"<address of the gateway>/32\"]",
+        Reason::PeerNotTrusted => "in admit.toml: add \"<address of the gateway>/32\" to trusted_proxies",
+        Reason::SecretInWrongPlace if is_token_beside_bearer(case) => "send it as Authorization: Bearer TOKEN",
         Reason::SecretInWrongPlace => "find out who sends it: that secret is leaked where it goes",
+        Reason::TwoCredentials | Reason::DoubledCredential => "send one credential, in one place, once",
         _ => return None,
     };
     Some(deed.to_owned())
+}
+
+/// An access token where only keys stand.
+fn is_token_beside_bearer(case: &Case<'_>) -> bool {
+    case.credential.is_some_and(|(place, hint)| {
+        let is_token = hint == JWT_HINT || hint.contains("_at_");
+        is_token && matches!(place, Place::ApiKey | Place::XApiKey)
+    })
 }
 
 /// Without the program's name.
@@ -71,8 +83,13 @@ fn for_reason(case: &Case<'_>, reason: Reason) -> Vec<String> {
             vec!["key inspect   # paste the key: says what it is".to_owned(), "key list".to_owned()]
         }
         Reason::WrongPassword => {
-            vec!["events --kind sign_in.failed   # says why".to_owned(), "user set-password NAME".to_owned()]
+            vec!["events   # sign_in.failed says whose".to_owned(), "user set-password NAME".to_owned()]
         }
+        Reason::SubjectKind | Reason::CredentialKind | Reason::RuleLimit => case
+            .rule
+            .map(|rule| format!("rule show {}   # what it asks for", operand(rule.name.as_str())))
+            .into_iter()
+            .collect(),
         Reason::LinkNeeded => vec!["user unlock NAME".to_owned()],
         Reason::DenyRule => {
             case.rule.map(|rule| format!("rule remove {}", operand(rule.name.as_str()))).into_iter().collect()
@@ -97,10 +114,15 @@ fn for_token(case: &Case<'_>, reason: Reason) -> Option<Vec<String>> {
     }
     let principal = case.decision.principal.as_ref().filter(|it| it.credential == CredentialKind::AccessToken)?;
     let client = answer::acting_client(principal)?.to_string();
-    let issue = format!("token issue{}", flag("client", &client));
     if matches!(principal.subject_kind(), SubjectKind::User) {
-        return for_person(reason, &client);
+        return for_person(case, principal, reason, &client);
     }
+    let made_for = principal.standing.api.as_ref();
+    let asked = match case.rule.map(|rule| &rule.audience) {
+        Some(Audience::Api(api)) if reason == Reason::OtherAudience => Some(api),
+        _ => made_for,
+    };
+    let issue = format!("token issue{}{}", flag("client", &client), asked.map(api_flag).unwrap_or_default());
     match reason {
         Reason::Expired
         | Reason::Revoked
@@ -121,17 +143,26 @@ fn for_token(case: &Case<'_>, reason: Reason) -> Option<Vec<String>> {
     }
 }
 
-/// What somebody let an application do is given anew by himself only; what the application may ask for is an operator's.
-fn for_person(reason: Reason, client: &str) -> Option<Vec<String>> {
+/// What somebody let an application do is given anew by himself only; what the application may ask for is an operator's, and
+/// so is what he may do himself.
+fn for_person(case: &Case<'_>, principal: &Principal, reason: Reason, client: &str) -> Option<Vec<String>> {
+    let person = || format!("user show {}   # what he may do himself", principal.subject);
     match reason {
         Reason::ClientDisabled => Some(vec![format!("client enable {client}")]),
         Reason::Expired
         | Reason::Revoked
         | Reason::IssuedBeforeCutoff
         | Reason::ParentEnded
-        | Reason::ClientGone
         | Reason::OtherAudience => Some(vec![format!("client show {client}   # its person signs in there again")]),
-        Reason::RightsShrunk => Some(vec![format!("client show {client}   # what it may ask for")]),
+        Reason::ClientGone => Some(vec!["client list   # it was deleted: its people sign in to another".to_owned()]),
+        Reason::RightsShrunk => Some(vec![person(), format!("client show {client}   # what it may ask for")]),
+        Reason::ScopeMissing => {
+            let api = principal.standing.api.as_ref().map(api_flag).unwrap_or_default();
+            let scopes = scope_flags(&case.decision.missing_scopes);
+            let asks =
+                format!("client update {client}{api}{scopes}   # then it asks for it, and its person signs in again");
+            Some(vec![asks, person()])
+        }
         _ => None,
     }
 }

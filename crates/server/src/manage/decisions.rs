@@ -147,7 +147,8 @@ pub async fn get(
 ) -> Result<Json<serde_json::Value>, Problem> {
     let found = path.1.parse::<RequestId>().ok().and_then(|id| app.records.find(permit.realm_id(), id));
     let record = found.ok_or_else(|| {
-        let detail = "This request is not among the latest refusals of this node. Admitted requests are not kept.";
+        let detail = "This request is not among the latest refusals of this node's doors. Admitted requests are not kept, nor \
+                      are those to /oauth, whose answers say why themselves.";
         Problem::new(404, "not_found", detail).with_next("admit why --last")
     })?;
     Ok(Json(trace_json(&app, &record)))

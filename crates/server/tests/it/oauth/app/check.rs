@@ -57,3 +57,40 @@ async fn an_application_does_not_get_into_the_management_api_by_its_person_s_wei
     assert_eq!(reply.status, 401, "{}", reply.text);
     assert_eq!(reply.code(), "wrong_audience");
 }
+
+/// What `admit why` says can be typed.
+#[tokio::test]
+async fn what_would_change_a_refusal_is_a_command_that_there_is() {
+    let apps = Apps::new().await;
+    let less = apps.tokens(&apps.spa, &["openid"]).await;
+    let tokens = apps.tokens(&apps.spa, ALL).await;
+    let machines = json!({"name": "machines", "match": {"host": "shop.test", "path": "/machines"}, "require": {"subjects": ["client"]}, "priority": 1});
+    apps.app.rule(machines).await;
+    let advice = async || {
+        let list = apps.app.manage("GET", "/v1/realms/default/decisions?limit=1", json!(null)).await.expect(200);
+        let path = format!("/v1/realms/default/decisions/{}", list["items"][0]["request_id"].as_str().unwrap());
+        let told = apps.app.manage("GET", &path, json!(null)).await.expect(200);
+        let lines = told["advice"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    apps.app.ask("GET", "/machines", Some(&tokens.access)).await;
+    assert_eq!(advice().await, ["admit rule show machines   # what it asks for"]);
+    let headers = [
+        ("x-original-method", "GET"),
+        ("x-original-uri", "/orders/1"),
+        ("x-forwarded-host", "shop.test"),
+        ("x-forwarded-proto", "https"),
+        ("x-api-key", tokens.access.as_str()),
+    ];
+    apps.app.send("GET", "/check/nginx", &headers, None).await;
+    assert_eq!(advice().await, ["send it as Authorization: Bearer TOKEN"]);
+    apps.app.ask("GET", "/orders/1", Some(&less.access)).await;
+    let said = advice().await;
+    assert!(!said.is_empty(), "{said:?}");
+    for line in said.iter().filter_map(|line| line.strip_prefix("admit ")) {
+        let words = line.split("   #").next().unwrap().split_whitespace().map(str::to_owned);
+        let parsed =
+            <admit::cli::Cli as clap::Parser>::try_parse_from(std::iter::once("admit".to_owned()).chain(words));
+        assert!(parsed.is_ok(), "{line}: {:?}", parsed.err().map(|error| error.to_string()));
+    }
+}
